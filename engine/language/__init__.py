@@ -1,0 +1,1 @@
+"""Text to `Runbook`, or every diagnostic of the text."""

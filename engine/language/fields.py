@@ -1,0 +1,400 @@
+"""Kinds of values a key takes: each reads a node and describes itself as JSON Schema.
+
+A key that does not take its node says so and reads as MISSING; nothing raises, so that one reading
+finds everything. The tables of keys (`keys`) are made of these, and both the loader and the schema
+go by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from engine.language.draft import ID, ID_HELP, MARKS, Draft
+from engine.language.duration import parse_duration
+from engine.language.model import RESERVED, Expression
+from engine.language.nodes import Mapping, Node, Scalar, Sequence, kind_of
+from engine.language.words import listed, named
+
+
+class _Missing:
+    """What a value reads as when it was not good."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING: Final = _Missing()
+
+Schema = dict[str, Any]
+TEMPLATES_WHERE = "templates are rendered in `with`, messages and `because`"
+DURATION_PATTERN = r"^\s*([0-9]+(\.[0-9]+)?\s*(w|d|h|m|s|ms)?\s*)+$"
+
+
+class Kind(Protocol):
+    """A kind of value. `label` is the key as messages show it."""
+
+    def read(self, draft: Draft, node: Node, label: str) -> Any: ...
+
+    def schema(self) -> Schema: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a mapping: the loader, the JSON Schema and the reference go by it."""
+
+    name: str
+    kind: Kind
+    doc: str
+    required: bool = False
+
+
+Table = MappingOf[str, Key]
+
+
+def table(*keys: Key) -> Table:
+    return {key.name: key for key in keys}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A mapping read by a table. `values` holds what was given and good."""
+
+    node: Mapping
+    values: MappingOf[str, Any]
+
+    def get(self, name: str, otherwise: Any = None) -> Any:
+        return self.values.get(name, otherwise)
+
+    def has(self, name: str) -> bool:
+        """Whether the key was written, good or not."""
+        return self.node.key(name) is not None
+
+    def key(self, name: str) -> Scalar:
+        found = self.node.key(name)
+        assert found is not None, name  # noqa: S101 - asked only for keys that `has` knows
+        return found
+
+    def value(self, name: str) -> Node:
+        found = self.node.get(name)
+        assert found is not None, name  # noqa: S101 - as above
+        return found
+
+
+def wrong(draft: Draft, node: Node, label: str, takes: str, help: str | None = None) -> _Missing:
+    """Tells that a key takes something else."""
+    hint = help
+    if hint is None and isinstance(node, Scalar) and "text" in takes and not _is_text(node):
+        quoted = f'put it into quotes: "{node.text}"'
+        hint = quoted if node.text else "write one, or leave the key out"
+    draft.error("RB103", f"{named(label)} takes {takes}, not {kind_of(node)}", node, hint)
+    return MISSING
+
+
+def _is_text(node: Node) -> bool:
+    return isinstance(node, Scalar) and isinstance(node.value, str)
+
+
+def has_template(text: str) -> bool:
+    return any(mark in text for mark in MARKS)
+
+
+# Kinds are plain classes with an `__init__`: frozen ones would cost the start-up of every run 3 ms.
+
+
+@dataclass(eq=False, repr=False)
+class Text:
+    """A text that is shown or compared as it is, so no template may stand in it."""
+
+    takes: str = "a text"
+    words: tuple[str, ...] = ()
+    """The only ones there are, when there are any."""
+    empty: bool = False
+    """Whether nothing may stand there, which reads as None."""
+
+    def read(self, draft: Draft, node: Node, label: str) -> Any:
+        if self.empty and isinstance(node, Scalar) and node.value is None:
+            return None
+        if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.text.strip():
+            return wrong(draft, node, label, self._takes())
+        if has_template(node.text):
+            what = f"{named(label)} is no template: it is taken as it is written"
+            draft.error("RB404", what, node, TEMPLATES_WHERE)
+            return MISSING
+        if self.words and node.text not in self.words:
+            near = draft.suggest(node.text, lambda: list(self.words))
+            what = f"{named(label)} takes {self._takes()}, not {named(node.text)}"
+            draft.error("RB104", what, node, near)
+            return MISSING
+        return node.text
+
+    def _takes(self) -> str:
+        return listed(self.words) if self.words else self.takes
+
+    def schema(self) -> Schema:
+        if self.words:
+            return {"enum": list(self.words)}
+        return {"type": ["string", "null"]} if self.empty else {"type": "string", "minLength": 1}
+
+
+@dataclass(eq=False, repr=False)
+class Identifier:
+    """A name of the language. An entry's `id` is claimed before its keys, and only passes here."""
+
+    claimed: bool = False
+
+    def read(self, draft: Draft, node: Node, label: str) -> Any:
+        if self.claimed:
+            return node.text if isinstance(node, Scalar) else MISSING
+        if not isinstance(node, Scalar) or not isinstance(node.value, str):
+            return wrong(draft, node, label, "a name")
+        if not ID.fullmatch(node.text):
+            draft.error("RB201", f"{named(node.text)} cannot be a name", node, ID_HELP)
+            return MISSING
+        if node.text in RESERVED:
+            what = f"{named(node.text)} means something else in every expression"
+            draft.error("RB202", what, node, "take another name")
+            return MISSING
+        return node.text
+
+    def schema(self) -> Schema:
+        return {"type": "string", "pattern": f"^{ID.pattern}$"}
+
+
+@dataclass(eq=False, repr=False)
+class Texts:
+    """A list of texts; one alone may stand without the list."""
+
+    def read(self, draft: Draft, node: Node, label: str) -> Any:
+        items = node.items if isinstance(node, Sequence) else (node,)
+        if isinstance(node, Mapping) or not items:
+            return wrong(draft, node, label, "a list of texts")
+        read = [Text().read(draft, item, label) for item in items]
+        return tuple(item for item in read if item is not MISSING)
+
+    def schema(self) -> Schema:
+        one = Text().schema()
+        return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+
+
+@dataclass(eq=False, repr=False)
+class Message:
+    """A text that may hold templates."""
+
+    def read(self, draft: Draft, node: Node, label: str) -> Any:
+        if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.text.strip():
+            return wrong(draft, node, label, "a text")
+        return draft.template(node) if has_template(node.text) else node.text
+
+    def schema(self) -> Schema:
+        return {"type": "string", "minLength": 1}
+
+
+@dataclass(eq=False, repr=False)
+class Bare:
+    """An expression, written without `{{ }}`."""
+
+    def read(self, draft: Draft, node: Node, label: str) -> Any:
+        if (
+            not isinstance(node, Scalar)
+            or not isinstance(node.value, str | bool)
+            or not node.text.strip()
+        ):
+            return wrong(draft, node, label, "an expression", "such as `memory.used > 5`")
+        text = node.text.strip()
+        if text.startswith("{{") or (has_template(text) and "'" not in text and '"' not in text):
+            inner = text.removeprefix("{{").removesuffix("}}").strip()
+            hint = f"write {inner}" if inner and not has_template(inner) else "leave the braces out"
+            draft.error(
+                "RB402", f"{named(label)} takes an expression without {{{{ }}}}", node, hint
+            )
+            return Expression(node.text, node.at(0))
+        return draft.expression(node)
+
+    def schema(self) -> Schema:
+        return {"type": ["string", "boolean"]}
+
+
+@dataclass(eq=False, repr=False)
+class Span:
+    """A duration, as seconds."""
+
+    zero: bool = False
+    templates: bool = False
+
+    def read(self, draft: Draft, node: Node, label: str) -> Any:
+        if not isinstance(node, Scalar) or isinstance(node.value, bool | None):
+            return wrong(draft, node, label, "a duration such as 15m or 1h30m")
+        if isinstance(node.value, str) and has_template(node.value):
+            if self.templates:
+                return draft.template(node)
+            hint = "only `wait` and values under `with` take a template"
+            draft.error("RB404", f"{named(label)} takes a duration, and no template", node, hint)
+            return MISSING
+        try:
+            seconds = parse_duration(node.value)
+        except ValueError as error:
+            draft.error(
+                "RB105",
+                f"{named(label)} takes a duration: {error}",
+                node,
+                "such as 500ms, 15m or 1h30m",
+            )
+            return MISSING
+        if seconds == 0 and not self.zero:
+            draft.error("RB106", f"{named(label)} must be longer than nothing", node)
+            return MISSING
+        return seconds
+
+    def schema(self) -> Schema:
+        text: Schema = (
+            {"type": "string"}
+            if self.templates
+            else {"type": "string", "pattern": DURATION_PATTERN}
+        )
+        return {"anyOf": [text, {"type": "number", "minimum": 0}]}
+
+
+@dataclass(eq=False, repr=False)
+class Boolean:
+    def read(self, draft: Draft, node: Node, label: str) -> Any:
+        if isinstance(node, Scalar) and isinstance(node.value, bool):
+            return node.value
+        hint = "YAML 1.2 knows only true and false; yes, no, on and off are texts"
+        words = isinstance(node, Scalar) and node.text.lower() in {"yes", "no", "on", "off"}
+        return wrong(draft, node, label, "true or false", hint if words else None)
+
+    def schema(self) -> Schema:
+        return {"type": "boolean"}
+
+
+@dataclass(eq=False, repr=False)
+class Number:
+    low: float | None = None
+    high: float | None = None
+    whole: bool = False
+
+    def read(self, draft: Draft, node: Node, label: str) -> Any:
+        kinds = int if self.whole else (int, float)
+        takes = "a whole number" if self.whole else "a number"
+        if (
+            not isinstance(node, Scalar)
+            or isinstance(node.value, bool)
+            or not isinstance(node.value, kinds)
+        ):
+            return wrong(draft, node, label, takes)
+        if self.low is not None and node.value < self.low:
+            draft.error("RB106", f"{named(label)} is at least {self.low:g}, not {node.text}", node)
+            return MISSING
+        if self.high is not None and node.value > self.high:
+            draft.error("RB106", f"{named(label)} is at most {self.high:g}, not {node.text}", node)
+            return MISSING
+        return node.value
+
+    def schema(self) -> Schema:
+        found: Schema = {"type": "integer" if self.whole else "number"}
+        found |= {} if self.low is None else {"minimum": self.low}
+        return found | ({} if self.high is None else {"maximum": self.high})
+
+
+@dataclass(eq=False, repr=False)
+class Json:
+    """Any value; with `templates`, strings in it may be templates."""
+
+    templates: bool = True
+
+    def read(self, draft: Draft, node: Node, label: str) -> Any:
+        if isinstance(node, Sequence):
+            return [self.read(draft, item, label) for item in node.items]
+        if isinstance(node, Mapping):
+            return {key.text: self.read(draft, value, label) for key, value in node.pairs}
+        if not isinstance(node.value, str) or not has_template(node.value):
+            return node.value
+        if not self.templates:
+            draft.error("RB404", f"{named(label)} takes a value, and no template", node)
+            return node.value
+        return draft.template(node)
+
+    def schema(self) -> Schema:
+        return {}
+
+
+@dataclass(eq=False, repr=False)
+class MapOf:
+    """A mapping with names of the author's own."""
+
+    of: Kind
+    takes: str = "a mapping"
+    identifiers: bool = False
+    most: int | None = None
+
+    def read(self, draft: Draft, node: Node, label: str) -> Any:
+        if not isinstance(node, Mapping):
+            return wrong(draft, node, label, self.takes)
+        if self.most is not None and len(node.pairs) > self.most:
+            draft.error("RB106", f"{named(label)} has more than {self.most}", node)
+            return MISSING
+        found: dict[str, Any] = {}
+        for key, value in node.pairs:
+            if self.identifiers and not ID.fullmatch(key.text):
+                draft.error("RB201", f"{named(key.text)} cannot be a name", key, ID_HELP)
+            read = self.of.read(draft, value, key.text)
+            if read is not MISSING:
+                found[key.text] = read
+        return found
+
+    def schema(self) -> Schema:
+        names: Schema = (
+            {"propertyNames": {"pattern": f"^{ID.pattern}$"}} if self.identifiers else {}
+        )
+        return {"type": "object", "additionalProperties": self.of.schema(), **names}
+
+
+@dataclass(eq=False, repr=False)
+class ListOf:
+    of: Kind
+    takes: str = "a list"
+    most: int | None = None
+
+    def read(self, draft: Draft, node: Node, label: str) -> Any:
+        if not isinstance(node, Sequence) or not node.items:
+            return wrong(draft, node, label, self.takes)
+        if self.most is not None and len(node.items) > self.most:
+            draft.error("RB106", f"{named(label)} has more than {self.most}", node)
+            return MISSING
+        read = [self.of.read(draft, item, label) for item in node.items]
+        return tuple(item for item in read if item is not MISSING)
+
+    def schema(self) -> Schema:
+        return {"type": "array", "items": self.of.schema(), "minItems": 1}
+
+
+@dataclass(eq=False, repr=False)
+class Block:
+    """A list of entries."""
+
+    words: tuple[str, ...] = field(default=())
+    """Words that may stand in its place (`on_failure: continue`)."""
+
+    def read(self, draft: Draft, node: Node, label: str) -> Any:
+        if self.words and isinstance(node, Scalar):
+            return Text(words=self.words).read(draft, node, label)
+        return draft.read_block(draft, node, label)
+
+    def schema(self) -> Schema:
+        block = {"$ref": "#/$defs/block"}
+        return {"anyOf": [{"enum": list(self.words)}, block]} if self.words else block
+
+
+@dataclass(eq=False, repr=False)
+class Probe:
+    """One check, as an entry."""
+
+    def read(self, draft: Draft, node: Node, label: str) -> Any:
+        if not isinstance(node, Mapping) or node.key("check") is None:
+            return wrong(draft, node, label, "a check", "`probe: {check: ..., expect: ...}`")
+        return draft.read_entry(draft, node)
+
+    def schema(self) -> Schema:
+        return {"$ref": "#/$defs/check"}
