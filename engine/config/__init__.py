@@ -1,0 +1,213 @@
+"""Packs of runbooks, their environments and contacts: what is where, read and checked.
+
+A folder of books holds packs; a pack is a folder:
+
+| file | is |
+|---|---|
+| `PACK/NAME.yaml` | the runbook `PACK/NAME` |
+| `PACK/NAME.test.yaml` | its scenarios |
+| `PACK/environments/NAME.yaml` | an environment |
+| `PACK/contacts.yaml` | people, roles, escalation policies |
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from engine.config.contacts import Contacts, ContactsReader, Level, Person
+from engine.config.environment import Connection, Environment, EnvironmentReader
+from engine.config.fields import Fields
+from engine.errors import Collector, Diagnosed, Usage
+from engine.language.catalog import Catalog
+from engine.language.model import Runbook
+from engine.language.nodes import Node
+from engine.language.source import parse, read
+from engine.language.words import did_you_mean, listed, named
+
+__all__ = ["Books", "Connection", "Contacts", "Environment", "Level", "Person"]
+
+DEFAULT_FOLDER = "runbooks"
+VARIABLE = "RUNBOOK_BOOKS"
+SANDBOX = "sandbox"
+"""The environment that needs no server of the user's."""
+
+T = TypeVar("T")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_NOT_RUNBOOKS = ("contacts.yaml",)
+
+
+class Books:
+    """The packs in some folders. Reads a file when it is asked for; keeps nothing but where packs
+    are.
+    """
+
+    def __init__(self, folders: Iterable[Path | str]) -> None:
+        self.folders = tuple(Path(folder) for folder in folders)
+        self._packs: dict[str, Path] | None = None
+
+    @classmethod
+    def find(cls, given: Iterable[str] = (), environ: Mapping[str, str] | None = None) -> Books:
+        """The folders of `--books`, else of RUNBOOK_BOOKS (several with `:` between), else
+        `./runbooks`.
+
+        Raises Usage where a folder is not there.
+        """
+        folders = tuple(given)
+        if folders:
+            source = "--books"
+        elif (environ or {}).get(VARIABLE):
+            folders = tuple(f for f in (environ or {})[VARIABLE].split(os.pathsep) if f)
+            source = VARIABLE
+        else:
+            folders, source = (DEFAULT_FOLDER,), ""
+        for folder in folders:
+            if not Path(folder).is_dir():
+                of = f" of {source}" if source else ""
+                raise Usage(
+                    f"the folder {named(folder)}{of} is not there",
+                    help=f"runbooks are looked for in ./{DEFAULT_FOLDER}, --books or {VARIABLE}",
+                )
+        return cls(folders)
+
+    def packs(self) -> tuple[str, ...]:
+        return tuple(sorted(self._folders()))
+
+    def names(self) -> tuple[str, ...]:
+        """Every runbook, `pack/name`."""
+        return tuple(
+            f"{pack}/{path.stem}"
+            for pack, folder in sorted(self._folders().items())
+            for path in sorted(folder.glob("*.yaml"))
+            if _is_runbook(path)
+        )
+
+    def path(self, name: str) -> Path:
+        """The file of a runbook. Raises Usage when there is none, with the name that was meant."""
+        pack, _, stem = name.partition("/")
+        folder = self._folders().get(pack)
+        path = (folder / f"{stem}.yaml") if folder and _NAME.fullmatch(stem) else None
+        if path is None or not _is_runbook(path) or not path.is_file():
+            raise Usage(f"no runbook is named {named(name)}", help=self._meant(name, path))
+        return path
+
+    def source(self, name: str) -> tuple[str, str]:
+        """The file (as it is shown) and the text of a runbook. Raises Usage, Diagnosed."""
+        path = self.path(name)
+        collector = Collector()
+        text = read(path, collector)
+        if text is None:
+            raise Diagnosed(tuple(collector.found))
+        return str(path), text
+
+    def load(self, name: str, catalog: Catalog) -> Runbook:
+        """The runbook and those it calls, checked. Raises Usage when there is none, Diagnosed."""
+        from engine.language.load import load_runbook  # noqa: PLC0415 - 10 ms that contacts do without
+
+        file, text = self.source(name)
+        return load_runbook(name, text, file, catalog, self._look_up)
+
+    def scenarios(self, name: str) -> Path | None:
+        """The file with the scenarios of a runbook, when it has one."""
+        path = self.path(name)
+        found = path.with_name(f"{path.stem}.test.yaml")
+        return found if found.is_file() else None
+
+    def environments(self, pack: str) -> tuple[str, ...]:
+        folder = self.pack(pack) / "environments"
+        return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
+
+    def environment(
+        self, pack: str, name: str, catalog: Catalog, only: Collection[str] | None = None
+    ) -> Environment:
+        """An environment of a pack, checked. Raises Usage when there is none, Diagnosed.
+
+        only: check the settings of these connections only (what a run uses), not of all
+        """
+        path = self.pack(pack) / "environments" / f"{name}.yaml"
+        if not _NAME.fullmatch(name) or not path.is_file():
+            known = self.environments(pack)
+            otherwise = f"it has {listed(known, 'and')}" if known else f"write {path}"
+            raise Usage(
+                f"the pack {named(pack)} has no environment {named(name)}",
+                help=did_you_mean(name, known, otherwise),
+            )
+        return _read(
+            path,
+            lambda fields, root: EnvironmentReader(fields, catalog, only).read(root, pack, name),
+        )
+
+    def contacts(self, pack: str) -> Contacts:
+        """The contacts of a pack; empty where there are none. Raises Usage, Diagnosed."""
+        path = self.pack(pack) / "contacts.yaml"
+        if not path.is_file():
+            return Contacts()
+        return _read(path, lambda fields, root: ContactsReader(fields).read(root))
+
+    def pack(self, name: str) -> Path:
+        """The folder of a pack. Raises Usage when there is none."""
+        folder = self._folders().get(name)
+        if folder is None:
+            known = self.packs()
+            otherwise = f"there are {listed(known, 'and')}" if known else None
+            raise Usage(
+                f"no pack is named {named(name)}", help=did_you_mean(name, known, otherwise)
+            )
+        return folder
+
+    def _look_up(self, name: str) -> tuple[str, str] | None:
+        """For the loader: a called runbook's file and text, or None when there is none."""
+        try:
+            return self.source(name)
+        except Usage:
+            return None
+
+    def _folders(self) -> dict[str, Path]:
+        if self._packs is None:
+            packs: dict[str, Path] = {}
+            for books in self.folders:
+                for folder in sorted(books.iterdir()):
+                    if not folder.is_dir() or not _NAME.fullmatch(folder.name):
+                        continue
+                    if folder.name in packs:
+                        other = packs[folder.name]
+                        raise Usage(
+                            f"the pack {named(folder.name)} is there twice: {other} and {folder}",
+                            help="name one of the folders with --books",
+                        )
+                    packs[folder.name] = folder
+            self._packs = packs
+        return self._packs
+
+    def _meant(self, name: str, path: Path | None) -> str | None:
+        if path is not None and path.with_suffix(".yml").is_file():
+            return f"rename {path.with_suffix('.yml')} to {path.name}"
+        known = self.names()
+        if not known:
+            return f"{listed(map(str, self.folders), 'and')} holds no runbooks: PACK/NAME.yaml"
+        same = [k for k in known if k.partition("/")[2] == name]
+        return did_you_mean(name, known, f"did you mean {named(same[0])}?" if same else None)
+
+
+def _is_runbook(path: Path) -> bool:
+    return (
+        path.name not in _NOT_RUNBOOKS
+        and not path.name.endswith(".test.yaml")
+        and _NAME.fullmatch(path.stem) is not None
+    )
+
+
+def _read(path: Path, make: Callable[[Fields, Node], T]) -> T:
+    """What a file holds. Raises Diagnosed with everything that is wrong in it."""
+    collector = Collector()
+    file = str(path)
+    text = read(path, collector)
+    root = parse(text, file, collector) if text is not None else None
+    made = make(Fields(file, collector), root) if root is not None else None
+    if collector.errors or made is None:
+        raise Diagnosed(tuple(collector.found), {file: text or ""})
+    return made

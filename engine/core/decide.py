@@ -1,0 +1,212 @@
+"""What happens next in a run: `decide(state) -> Decision`, a pure function of the events so far.
+
+How it goes on, in words:
+
+1. From the body of the run down, every open place is looked at: at most one step a block, as many
+   blocks as a `limit` allows.
+2. A block whose next entry was not begun begins it: `when` is evaluated (it does not hold: the step
+   is skipped), templates are rendered, and a `StepStarted` says exactly what will be done. What
+   cannot be evaluated or rendered ends the step as *errored*: nothing was sent.
+3. A step that waits (for time, for a person, for its next attempt) says for what; a step in flight
+   is left alone, unless its container was halted: then a check is stopped, and an action is waited
+   for, because a change that was cut off is worse than a change that was made.
+4. A container whose body is done ends as its failure says; the run ends when its body is done.
+5. An action that was started and cut short is *unknown*: nothing is done again, a person settles
+   it. A check that was cut short is asked again.
+
+Nothing here knows a clock: a time is due when an event as late as it has been recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.core import plan as planning
+from engine.core.effects import Decision, Perform, Question, Record
+from engine.core.judge import finished
+from engine.core.scope import names
+from engine.core.state import State
+from engine.core.tree import Block, Body, StepState
+from engine.errors import RunbookError
+from engine.language.model import Call, End, Entry, Escalate, Wait
+from engine.language.template import holds
+
+
+def decide(state: State) -> Decision:
+    """What is to be done now. Empty when the run is over, or only waits."""
+    out = Decision()
+    if state.root is not None and state.finished is None:
+        _body(state, state.root, out)
+        for due_us in state.deadlines.values():
+            out.wake(due_us)
+    return out
+
+
+def _body(state: State, body: Body, out: Decision) -> None:
+    if body.phase == "done":
+        if body.step is None:
+            out.record.append(Record("RunFinished", planning.end_of_run(state, body)))
+        else:
+            out.record.append(Record("StepFinished", planning.end_of_container(state, body)))
+        return
+    for block in body.active():
+        if block.current is not None:
+            _open(state, block.current, out)
+        else:
+            _begin(state, block, block.entries[block.cursor], out)
+
+
+def _begin(state: State, block: Block, entry: Entry, out: Decision) -> None:
+    path = block.prefix + entry.id
+    scope = names(state, block.scope)
+    try:
+        if entry.when is not None and not holds(entry.when, scope):
+            why = f"`when: {entry.when.text}` does not hold"
+            out.record.append(Record("StepSkipped", {"path": path, "why": why}))
+            return
+        out.record.append(_start(state, block, entry, scope))
+    except RunbookError as error:
+        out.record.append(finished(path, "errored", why=(error.message,)))
+
+
+def _start(state: State, block: Block, entry: Entry, scope: Mapping[str, Any]) -> Record | Perform:
+    plan = planning.plan(state, block, entry, scope)
+    body = {
+        "path": block.prefix + entry.id,
+        "id": entry.id,
+        "kind": entry.verb if isinstance(entry, Call) else entry.kind,
+        "title": planning.title(entry, scope),
+        "attempt": 1,
+        "plan": plan,
+    }
+    acts = isinstance(entry, Escalate) or (
+        isinstance(entry, Call) and not entry.signature.asks_person
+    )
+    return Perform(body) if acts else Record("StepStarted", body)
+
+
+def _open(state: State, step: StepState, out: Decision) -> None:
+    """A step that was begun and has no end yet."""
+    if step.body is not None:
+        _body(state, step.body, out)
+        return
+    halted = step.block.body.halting is not None and step.block.body.phase != "always"
+    if step.status == "unknown":
+        out.ask.append(_doubt(step))
+    elif step.in_flight:
+        out.in_flight += 1
+        if halted and not step.is_action:
+            out.stop.append(step.path)
+    elif halted and not (step.is_action and step.interrupted):
+        why = f"stopped: {_WHY_HALTED[step.block.body.halting or '']}"
+        out.record.append(finished(step.path, "skipped", why=(why,), attempt=step.attempt))
+    elif step.interrupted:
+        _take_up(step, out)
+    else:
+        _continue(state, step, out)
+
+
+_WHY_HALTED = {
+    "cancelled": "the run was cancelled",
+    "ended": "the run was ended by another step",
+    "timeout": "the time limit of the block around it was over",
+}
+
+
+def _take_up(step: StepState, out: Decision) -> None:
+    """A step that was in flight when its driver died."""
+    if step.is_action:
+        why = "the engine was cut short while this ran: it may or may not have happened"
+        out.record.append(finished(step.path, "unknown", why=(why,), attempt=step.attempt))
+    else:
+        out.record.append(_again(step))
+
+
+def _again(step: StepState) -> Perform:
+    """The next attempt, with the plan of the first: what was meant does not change on the way."""
+    kind = step.entry.verb if isinstance(step.entry, Call) else step.entry.kind
+    body = {
+        "path": step.path,
+        "id": step.entry.id,
+        "kind": kind,
+        "title": step.title,
+        "attempt": step.attempt + 1,
+        "plan": step.plan,
+    }
+    return Perform(body)
+
+
+def _continue(state: State, step: StepState, out: Decision) -> None:
+    entry = step.entry
+    if isinstance(entry, End):
+        plan = {"outcome": step.plan["outcome"], "because": step.plan["because"]}
+        out.record.append(finished(step.path, "passed", result=plan))
+    elif isinstance(entry, Wait) and step.next_us is not None:
+        if state.now_us >= step.next_us:
+            waited_s = (step.next_us - step.started_us) / 1e6
+            out.record.append(finished(step.path, "passed", result={"waited_s": waited_s}))
+        else:
+            out.wake(step.next_us)
+    elif step.asks_person or (isinstance(entry, Escalate) and step.told):
+        _ask(step, out)
+    elif step.next_us is not None:
+        if state.now_us >= step.next_us:
+            out.record.append(_again(step))
+        else:
+            out.wake(step.next_us)
+
+
+def _ask(step: StepState, out: Decision) -> None:
+    """A step that waits for a person, or has the answer."""
+    if step.answer is None:
+        out.ask.append(question(step))
+        return
+    answer = step.answer["answer"]
+    result = {"answer": answer, "by": step.answer["by"], "note": step.answer.get("note")}
+    good = answer in ("yes", "done", "acknowledged")
+    note = f": {result['note']}" if result["note"] else ""
+    why = () if good else (f"{result['by']} answered {answer}{note}",)
+    status = "passed" if good else "failed"
+    out.record.append(finished(step.path, status, why=why, result=result, attempt=step.attempt))
+
+
+ANSWERS = {"confirm": ("yes", "no"), "do": ("done", "not-done"), "acknowledge": ("acknowledged",)}
+"""What a person may answer, by the kind of question."""
+
+
+def question(step: StepState) -> Question:
+    """What a waiting step asks a person."""
+    entry = step.entry
+    if isinstance(entry, Call):
+        kind = "confirm" if entry.verb == "check" else "do"
+        return Question(
+            step.path, entry.id, kind, entry.type, step.title, step.plan["params"], ANSWERS[kind]
+        )
+    return Question(
+        step.path,
+        entry.id,
+        "acknowledge",
+        "escalate",
+        step.title,
+        step.plan,
+        ANSWERS["acknowledge"],
+    )
+
+
+def _doubt(step: StepState) -> Question:
+    type_ = step.entry.type if isinstance(step.entry, Call) else step.entry.kind
+    return Question(
+        step.path, step.entry.id, "doubt", type_, step.title, step.plan, ("happened", "did-not")
+    )
+
+
+def open_questions(state: State) -> list[Question]:
+    """What people are asked now, also of a run that nobody drives."""
+    found = list(decide(state).ask)
+    known = {one.path for one in found}
+    for step in state.steps.values():
+        waits = step.status == "running" and step.answer is None
+        if waits and (step.asks_person or step.told) and step.path not in known:
+            found.append(question(step))
+    return found

@@ -1,0 +1,108 @@
+"""What can have happened in a run. The list of these is all that is known of it.
+
+An event is `(run, seq, at_us, type, version, actor, body)`. `type` is a past participle from
+`TYPES`; `body` is JSON whose keys are given here. Every type carries a version: a change of meaning
+makes a new one, and `fold` goes on to understand the old one for ever.
+
+RunStarted: name, digest, texts {name: text}, inputs, event (what triggered it, or null),
+    environment, mode (`real`), engine (version), connections {name: fingerprint}
+RunTakenUp: driver (`host:pid:start`), interrupted [path, ...]: started, and not finished then
+StepStarted: path, id, kind, attempt (from 1), plan (below), title
+StepProgressed: path, text: at most `PROGRESS_MAX_CHARS`, for people only, never decided upon
+AttemptFinished: path, attempt, status, outcome (below), why [line, ...], elapsed_ms,
+    random (0 <= x < 1), next_us: when it will be tried again
+StepFinished: path, attempt, status, why [line, ...], warnings [line, ...], outcome, extracted
+    {name: value}, handled (its failure was made up for), elapsed_ms
+StepSkipped: path, why
+TimeReached: nothing: the event's own time is the news
+Answered: path, answer (`yes`, `no`, `done`, `not-done`, `acknowledged`), note
+DoubtSettled: path, happened (true, false), reason
+CancelRequested: reason
+RunFinished: outcome, because, worst (`passed`, `failed`, `errored`, `unknown`), outputs,
+    running [path, ...]: what may have happened, and may still go on
+
+`plan` of a check or action: `{type, target, fingerprint, params, effect, timeout_s, max_affected,
+idempotent, key}`. Of `choose`: `{way, name}` (way counts from 1, null when none holds); of `each`:
+`{items}`; of `parallel`: `{branches}`; of `runbook`: `{name, inputs}`; of `wait`: `{until_us}`; of
+`escalate`: `{policy, message, wait}`; of a question to a person: `{type, params, asks}` (`confirm` or `do`); of `end`:
+`{outcome, because}`.
+
+`outcome`: `{"result": JSON}` or `{"error": {"message", "help", "maybe_done", "retryable", "detail",
+"kind"}}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Status = Literal["passed", "failed", "errored", "unknown", "skipped"]
+Outcome = Literal["resolved", "unresolved", "failed", "aborted", "cancelled"]
+
+PROGRESS_MAX_CHARS = 500
+"""Of one progress line in the journal; a longer one is cut. Enough for a line on a wide terminal.
+"""
+
+TYPES: Mapping[str, int] = {
+    "RunStarted": 1,
+    "RunTakenUp": 1,
+    "StepStarted": 1,
+    "StepProgressed": 1,
+    "AttemptFinished": 1,
+    "StepFinished": 1,
+    "StepSkipped": 1,
+    "TimeReached": 1,
+    "Answered": 1,
+    "DoubtSettled": 1,
+    "CancelRequested": 1,
+    "RunFinished": 1,
+}
+"""Every event type, with the version written today."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who caused an event: a person, by what means we know, and who acted for them.
+
+    `means`: `os-user` (the operating system's word), `as` (named by `--as`, then `via` is the
+    operating-system user who did so), `engine` (nobody: the engine itself).
+    """
+
+    name: str
+    means: str
+    via: str | None = None
+
+    def to_json(self) -> dict[str, str]:
+        body = {"name": self.name, "means": self.means}
+        return body | {"via": self.via} if self.via else body
+
+
+ENGINE = Actor("engine", "engine")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event that is not in the journal yet: the store gives it its seq and its hash."""
+
+    type: str
+    body: Mapping[str, Any]
+    at_us: int
+    actor: Actor = ENGINE
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event as the journal holds it. `seq` counts from 1 in its run."""
+
+    run: str
+    seq: int
+    at_us: int
+    type: str
+    version: int
+    actor: Mapping[str, str]
+    body: Mapping[str, Any]
+    hash: str
+    """SHA-256, hex, of the hash before it and this event's canonical JSON; see
+    `engine.journal.chain`.
+    """

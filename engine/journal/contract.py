@@ -1,0 +1,124 @@
+"""What every store promises. SQLite and memory pass the same contract tests; PostgreSQL will.
+
+Promises:
+- `append` returns once its events are durable, all of them or none, with consecutive seqs.
+- `(run, seq)` is unique; an event is never changed or removed.
+- A driver names the seq it has seen and its lease's epoch: `Moved` when somebody else appended
+  first, `Fenced` when a newer lease was given; in both cases nothing was written.
+- A person's event needs neither: it gets the next seq.
+- Any failure to write raises JournalError, and nothing of that call was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from engine.core.events import Draft, Event
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to drive a run. `epoch` grows by one with every new holder."""
+
+    run: str
+    epoch: int
+    holder: str
+    """`host:pid:start-time` of the driver, so that a dead one can be told from a live one on this
+    host.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as the list shows it: a projection of its events, which can be rebuilt from them."""
+
+    run: str
+    name: str
+    environment: str
+    mode: str
+    actor: str
+    started_us: int
+    finished_us: int | None
+    status: str
+    """`running`, `waiting`, `in doubt`, or the outcome."""
+    because: str | None
+    last_seq: int
+
+
+class Store(Protocol):
+    """See the module. All methods may be called from several tasks at once."""
+
+    async def create(
+        self, run: str, drafts: Sequence[Draft], holder: str
+    ) -> tuple[Lease, list[Event]]:
+        """A new run with its first events and its first lease, in one transaction."""
+        ...
+
+    async def append(self, lease: Lease, after: int, drafts: Sequence[Draft]) -> list[Event]:
+        """A driver's events, behind seq `after`. Raises Moved, Fenced, JournalError."""
+        ...
+
+    async def append_outside(self, run: str, draft: Draft) -> Event:
+        """A person's event, behind whatever is last. Raises Usage when there is no such run,
+        JournalError.
+        """
+        ...
+
+    async def take(self, run: str, holder: str, *, force: bool = False) -> Lease:
+        """The lease of a run, with a new epoch. Raises Refused while another holder seems alive,
+        unless `force`.
+
+        A holder on this host is alive when its process is; one elsewhere until its lease is
+        `LEASE_S` old.
+        """
+        ...
+
+    async def renew(self, lease: Lease) -> None:
+        """Says that the holder lives. Raises Fenced."""
+        ...
+
+    async def release(self, lease: Lease) -> None:
+        """Lets go: anybody may take the run up at once."""
+        ...
+
+    async def events(self, run: str, after: int = 0, limit: int | None = None) -> list[Event]:
+        """The events of a run behind seq `after`, in order; empty when there is none (or no such
+        run).
+        """
+        ...
+
+    async def runs(
+        self, *, name: str | None = None, status: str | None = None, limit: int = 50
+    ) -> list[RunRow]:
+        """The latest runs, newest first."""
+        ...
+
+    async def find(self, prefix: str) -> str:
+        """The id of the one run whose id starts so. `last` is the newest. Raises Usage when none or
+        several do.
+        """
+        ...
+
+    async def wait_for_more(self, run: str, after: int, timeout_s: float) -> bool:
+        """True as soon as the run has an event behind `after`, False when the time is over."""
+        ...
+
+    async def verify(self, run: str | None = None) -> Verified:
+        """Recomputes every hash of one run or of all. Raises Broken at the first event that does
+        not fit.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What `verify` read and found whole."""
+
+    runs: int
+    events: int
+    head: dict[str, Any]
+    """For one run: its last seq and hash. Empty for all."""

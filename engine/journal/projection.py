@@ -1,0 +1,101 @@
+"""What the list of runs shows of a run, folded from its events one at a time. Pure.
+
+It answers one question without reading a run: how is it? `status` is the outcome once the run is
+finished; `in doubt` while a step that ended *unknown* is not settled; `waiting` while a question to
+a person is not answered; else `running` (whether somebody drives it is what the lease says).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from engine.core.events import Event
+
+RUNNING, WAITING, IN_DOUBT = "running", "waiting", "in doubt"
+
+
+class Summary(NamedTuple):
+    """A run as its events so far tell it. `doubts` and `questions` are paths of steps, sorted."""
+
+    name: str = ""
+    environment: str = ""
+    mode: str = ""
+    actor: str = ""
+    started_us: int = 0
+    finished_us: int | None = None
+    outcome: str | None = None
+    because: str | None = None
+    doubts: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> str:
+        if self.outcome is not None:
+            return self.outcome
+        if self.doubts:
+            return IN_DOUBT
+        return WAITING if self.questions else RUNNING
+
+
+NOTHING = Summary()
+"""Before the first event."""
+
+
+def advance(summary: Summary, event: Event) -> Summary:
+    """The summary after one more event; the same object where the event changes nothing in it."""
+    body, path = event.body, str(event.body.get("path", ""))
+    match event.type:
+        case "RunStarted":
+            return _started(summary, event)
+        case "StepStarted" | "StepFinished" | "StepSkipped" | "AttemptFinished" | "DoubtSettled":
+            doubt = event.type == "StepFinished" and body.get("status") == "unknown"
+            question = event.type == "StepStarted" and is_question(body.get("plan"))
+            return _mark(summary, path, doubt=doubt, question=question)
+        case "Answered":
+            return _mark(summary, path, doubt=path in summary.doubts, question=False)
+        case "RunFinished":
+            return _finished(summary, event)
+        case _:
+            return summary
+
+
+def is_question(plan: Any) -> bool:
+    """Whether a plan waits for a person: a question, an escalation to be acknowledged."""
+    if not isinstance(plan, Mapping):
+        return False
+    return "asks" in plan or ("policy" in plan and plan.get("wait") == "acknowledged")
+
+
+def _started(summary: Summary, event: Event) -> Summary:
+    body = event.body
+    return summary._replace(
+        name=str(body.get("name", "")),
+        environment=str(body.get("environment", "")),
+        mode=str(body.get("mode", "")),
+        actor=event.actor.get("name", ""),
+        started_us=event.at_us,
+    )
+
+
+def _finished(summary: Summary, event: Event) -> Summary:
+    because = event.body.get("because")
+    return summary._replace(
+        finished_us=event.at_us,
+        outcome=str(event.body.get("outcome", "")),
+        because=None if because is None else str(because),
+    )
+
+
+def _mark(summary: Summary, path: str, *, doubt: bool, question: bool) -> Summary:
+    doubts = _with(summary.doubts, path, doubt)
+    questions = _with(summary.questions, path, question)
+    if doubts is summary.doubts and questions is summary.questions:
+        return summary
+    return summary._replace(doubts=doubts, questions=questions)
+
+
+def _with(paths: tuple[str, ...], path: str, wanted: bool) -> tuple[str, ...]:
+    if (path in paths) == wanted:
+        return paths
+    return tuple(sorted({*paths, path} if wanted else {*paths} - {path}))

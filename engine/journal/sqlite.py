@@ -1,0 +1,281 @@
+"""The journal in one SQLite file: durable, shared by the processes of one machine.
+
+Writing is the work of one thread (`writer`). Reading has connections of its own, in few threads, so
+that a long list or a `verify` never holds up the event loop. Another process's appends are seen by
+asking `PRAGMA data_version` every `POLL_S` while somebody waits for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from engine.clock import Clock, SystemClock
+from engine.core.events import Draft, Event
+from engine.errors import JournalError
+from engine.journal import audit, faults, heads, schema
+from engine.journal.chain import check_run_id, decode, encode
+from engine.journal.contract import Lease, RunRow, Verified
+from engine.journal.heads import Head
+from engine.journal.waiting import Waiters
+from engine.journal.writer import Batch, Writer
+
+BUSY_S = 5.0
+"""How long a commit waits for another process's. A commit takes milliseconds; a backup may take
+seconds."""
+
+READERS = 2
+"""Threads that read: a long `verify` leaves one for the rest."""
+
+POLL_S = 0.05
+"""Between looks for other processes' appends: an answer given there is noticed before a person
+looks up."""
+
+T = TypeVar("T")
+
+_EVENTS = """
+SELECT seq, at_us, type, version, actor, body, hash FROM events WHERE run = ? AND seq > ?
+ORDER BY seq LIMIT ?
+"""
+_RUNS = """
+SELECT run, name, environment, mode, actor, started_us, finished_us, status, because, last_seq FROM
+runs WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR status = ?2) ORDER BY started_us DESC, run
+DESC LIMIT ?3
+"""
+_NEWEST = "SELECT run FROM runs ORDER BY started_us DESC, run DESC LIMIT 1"
+_FIND = "SELECT run FROM runs WHERE run >= ?1 AND run < ?1 || char(0x10FFFF) ORDER BY run LIMIT 6"
+_ENDS = """
+SELECT run, last_seq FROM runs WHERE run IN (SELECT value FROM json_each(?))
+"""
+
+
+class SqliteStore:
+    """A `Store` over a file that is there, if only empty; `engine.journal.open` makes one.
+
+    Used from one event loop. `factory` is the class of the connection that writes, for tests of its
+    faults.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock | None = None,
+        busy_s: float = BUSY_S,
+        factory: type[sqlite3.Connection] = sqlite3.Connection,
+    ) -> None:
+        self._path = path = path.absolute()  # the working folder may change
+        self._busy_s = busy_s
+        self._clock = clock or SystemClock()
+        self._waiters = Waiters(self._clock)
+        self._poll: asyncio.Task[None] | None = None
+        self._idle: list[sqlite3.Connection] = []
+        self._pool = ThreadPoolExecutor(READERS, "journal-reader")
+        self._closed = False
+        connection = self._open(factory)
+        self._writer = Writer(connection, path, busy_s, self._told)
+
+    def _open(self, factory: type[sqlite3.Connection]) -> sqlite3.Connection:
+        connection = None
+        try:
+            connection = schema.connect(self._path, self._busy_s, factory)
+            schema.prepare(connection, self._path, self._busy_s)
+        except (sqlite3.Error, JournalError) as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, JournalError):
+                raise
+            raise faults.in_words(error, self._path, self._busy_s) from error
+        return connection
+
+    async def create(
+        self, run: str, drafts: Sequence[Draft], holder: str
+    ) -> tuple[Lease, list[Event]]:
+        check_run_id(run)
+        encoded = [encode(draft) for draft in drafts]
+        fresh = Head(epoch=1, holder=holder, renewed_us=self._clock.now_us())
+
+        def work(batch: Batch) -> list[Event]:
+            if batch.head(run) is not None:
+                raise heads.already(run)
+            return batch.extend(run, fresh, encoded)
+
+        return Lease(run, 1, holder), await self._writer.perform(work)
+
+    async def append(self, lease: Lease, after: int, drafts: Sequence[Draft]) -> list[Event]:
+        encoded = [encode(draft) for draft in drafts]
+
+        def work(batch: Batch) -> list[Event]:
+            head = heads.require(lease.run, batch.head(lease.run))
+            heads.check_driver(head, lease, after)
+            return batch.extend(lease.run, head, encoded)
+
+        events: list[Event] = await self._writer.perform(work)
+        return events
+
+    async def append_outside(self, run: str, draft: Draft) -> Event:
+        encoded = [encode(draft)]
+
+        def work(batch: Batch) -> Event:
+            return batch.extend(run, heads.require(run, batch.head(run)), encoded)[0]
+
+        event: Event = await self._writer.perform(work)
+        return event
+
+    async def take(self, run: str, holder: str, *, force: bool = False) -> Lease:
+        now_us = self._clock.now_us()
+
+        def change(head: Head) -> Head:
+            return heads.taken(run, head, holder, now_us, force=force)
+
+        return Lease(run, (await self._change(run, change)).epoch, holder)
+
+    async def renew(self, lease: Lease) -> None:
+        now_us = self._clock.now_us()
+
+        def change(head: Head) -> Head:
+            heads.check_lease(head, lease)
+            return head._replace(renewed_us=now_us)
+
+        await self._change(lease.run, change)
+
+    async def release(self, lease: Lease) -> None:
+        def change(head: Head) -> Head:
+            heads.check_lease(head, lease)
+            return head._replace(holder=None)
+
+        await self._change(lease.run, change)
+
+    async def _change(self, run: str, change: Callable[[Head], Head]) -> Head:
+        def work(batch: Batch) -> Head:
+            head = change(heads.require(run, batch.head(run)))
+            batch.put(run, head)
+            return head
+
+        head: Head = await self._writer.perform(work)
+        return head
+
+    async def events(self, run: str, after: int = 0, limit: int | None = None) -> list[Event]:
+        bounds = (run, after, -1 if limit is None else limit)
+
+        def work(connection: sqlite3.Connection) -> list[Event]:
+            return [decode(run, row) for row in connection.execute(_EVENTS, bounds)]
+
+        return await self._read(work)
+
+    async def runs(
+        self, *, name: str | None = None, status: str | None = None, limit: int = 50
+    ) -> list[RunRow]:
+        def work(connection: sqlite3.Connection) -> list[RunRow]:
+            return [RunRow(*row) for row in connection.execute(_RUNS, (name, status, limit))]
+
+        return await self._read(work)
+
+    async def find(self, prefix: str) -> str:
+        sql, values = (_NEWEST, ()) if prefix == "last" else (_FIND, (prefix,))
+
+        def work(connection: sqlite3.Connection) -> list[str]:
+            return [row[0] for row in connection.execute(sql, values)]
+
+        return heads.one_of(prefix, await self._read(work))
+
+    async def wait_for_more(self, run: str, after: int, timeout_s: float) -> bool:
+        with self._waiters.waiting(run, after) as waiter:
+            if (await self._ends([run])).get(run, 0) > after:
+                return True
+            if timeout_s <= 0:
+                return False
+            if self._poll is None or self._poll.done():
+                self._poll = asyncio.create_task(self._look_for_more())
+            return await self._waiters.first(waiter, timeout_s)
+
+    async def verify(self, run: str | None = None) -> Verified:
+        return await self._read(lambda _: audit.verify(self._path, self._busy_s, run))
+
+    async def rebuild(self) -> int:
+        """Makes the list of runs anew from the events; the number of runs. Leases stay.
+
+        Raises Broken, and changes nothing, where the events themselves do not hold or where some
+        that the list knows of are missing: then the list is evidence.
+        """
+        return await self._read(lambda _: audit.rebuild(self._path, self._busy_s))
+
+    async def close(self) -> None:
+        """What is queued is written first. A second call does nothing."""
+        self._closed = True
+        self._waiters.fail(self._is_closed())
+        if self._poll is not None:
+            self._poll.cancel()
+        while self._idle:
+            self._idle.pop().close()
+        self._pool.shutdown(wait=False)
+        await self._writer.close()
+
+    async def _ends(self, runs: Sequence[str]) -> dict[str, int]:
+        def work(connection: sqlite3.Connection) -> dict[str, int]:
+            return dict(connection.execute(_ENDS, (json.dumps(runs),)).fetchall())
+
+        return await self._read(work)
+
+    async def _look_for_more(self) -> None:
+        """Wakes those who wait for what other processes append; ends when nobody waits."""
+        version: Any = None
+        connection = schema.connect(self._path, self._busy_s)
+        try:
+            while self._waiters:
+                now = connection.execute("PRAGMA data_version").fetchone()[0]
+                if now != version:
+                    version = now
+                    for run, seq in (await self._ends(self._waiters.runs())).items():
+                        self._waiters.wake(run, seq)
+                await self._clock.sleep(POLL_S)
+        except sqlite3.Error as error:
+            self._waiters.fail(faults.in_words(error, self._path, self._busy_s))
+        except JournalError as error:
+            self._waiters.fail(error)
+        finally:
+            connection.close()
+
+    def _told(self, changed: dict[str, Head]) -> None:
+        if self._waiters:
+            for run, head in changed.items():
+                self._waiters.wake(run, head.seq)
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._closed:
+            raise self._is_closed()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._with_reader, work)
+
+    def _with_reader(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = None
+        try:
+            connection = self._reader()
+            return work(connection)
+        except sqlite3.Error as error:
+            raise faults.in_words(error, self._path, self._busy_s) from error
+        finally:
+            if connection is not None:
+                self._keep(connection)
+
+    def _reader(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            pass  # all are in use
+        connection = schema.connect(self._path, self._busy_s)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _keep(self, connection: sqlite3.Connection) -> None:
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _is_closed(self) -> JournalError:
+        return JournalError(f"the journal {self._path} is closed")

@@ -1,0 +1,1 @@
+"""Performs effects: the only place that awaits the world for a run."""

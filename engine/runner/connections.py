@@ -1,0 +1,90 @@
+"""The open connections of one run: made when first asked for, shared by its steps, closed in
+reverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.config import Connection, Environment
+from engine.errors import RunbookError
+from engine.language.words import did_you_mean
+from engine.plugin import Adapter
+from engine.registry import Registry
+from engine.secret import Vault
+
+
+class Connections:
+    """Adapters by the name a runbook calls them. Making one connects to nothing yet."""
+
+    def __init__(self, environment: Environment, registry: Registry, vault: Vault) -> None:
+        self._environment = environment
+        self._registry = registry
+        self._vault = vault
+        self._made: dict[str, Adapter] = {}
+
+    def adapter(self, name: str) -> Adapter:
+        """The adapter of a connection. Raises RunbookError when there is none of that name."""
+        made = self._made.get(name)
+        if made is None:
+            connection = self._connection(name)
+            make: Any = self._registry.adapter(connection.adapter)
+            settings = self._vault.bind(connection.settings, f"connection {name}")
+            made = self._made[name] = make(**self._taken(connection, settings))
+        return made
+
+    def fingerprints(self, names: tuple[str, ...]) -> dict[str, str]:
+        """Where each connection points. Resolves its secrets, so that they are known before any
+        event is written. Raises RunbookError for one that is missing.
+        """
+        for name in names:
+            where = f"connection {name}"
+            for text in _texts(self._connection(name).settings):
+                self._vault.resolve(text, where)
+        return {name: self.adapter(name).fingerprint() for name in names}
+
+    def redact(self, text: str) -> str:
+        """A text without the secrets that these connections know."""
+        return self._vault.redactor().text(text)
+
+    async def close(self) -> list[str]:
+        """Closes all, last made first. What could not be closed is told, and does not stop the
+        rest.
+        """
+        problems = []
+        for name, adapter in reversed(self._made.items()):
+            try:
+                await adapter.close()
+            except (RunbookError, OSError) as error:
+                problems.append(f"connection {name} did not close: {error}")
+        self._made.clear()
+        return problems
+
+    def _connection(self, name: str) -> Connection:
+        found = self._environment.connections.get(name)
+        if found is None:
+            raise RunbookError(
+                f"environment {self._environment.name} has no connection `{name}`",
+                help=did_you_mean(name, self._environment.connections),
+            )
+        return found
+
+    def _taken(self, connection: Connection, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings as the adapter takes them: durations as seconds and so on."""
+        parameters = self._registry.connection(connection.adapter) or {}
+        return {
+            name: parameters[name].shape.take(value) if name in parameters else value
+            for name, value in settings.items()
+        }
+
+
+def _texts(settings: Any) -> Iterator[str]:
+    if isinstance(settings, str):
+        yield settings
+    elif isinstance(settings, Mapping):
+        for value in settings.values():
+            yield from _texts(value)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from _texts(value)

@@ -1,0 +1,354 @@
+"""Drives one run: asks `decide`, makes its events durable, performs what they announce, feeds back
+what came.
+
+The only order that matters: decide, append, perform. Everything that follows from one piece of news
+(an outcome, a person's event, a time) is appended together, so a step costs one commit; nothing is
+performed before the commit that announces it. When somebody else appended first, the whole state is
+read anew and the news is looked at again in its light.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.clock import Clock
+from engine.core.decide import decide
+from engine.core.effects import Decision, Perform, Question, Record
+from engine.core.events import PROGRESS_MAX_CHARS, Actor, Draft, Event
+from engine.core.judge import Outcome, conclude
+from engine.core.state import State
+from engine.errors import Moved
+from engine.journal.contract import Lease, Store
+from engine.journal.lease import LEASE_S
+from engine.language.model import Runbook
+
+SLEEP_MAX_S = 60.0
+"""The longest single sleep: after it the wall clock is looked at again, so that a jump (or a
+suspended laptop) does not stretch a wait by more.
+"""
+
+PROGRESS_MAX_LINES = 500
+"""Progress lines of one attempt that are recorded; beyond it only every hundredth is, so that what
+talks for hours does not fill the journal.
+"""
+
+MOVED_MAX = 50
+"""How often in a row an append may find that somebody else came first, before that is called a
+fault.
+"""
+
+Performing = Callable[[Mapping[str, Any], Callable[[str], None]], Awaitable[Outcome]]
+"""Carries out the plan of a `StepStarted` body; never raises but for CancelledError."""
+
+Asker = Callable[[Question], Awaitable[tuple[str, str] | None]]
+"""Asks whoever sits at the terminal: `(answer, note)`, or None to leave the question open."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """An attempt came to its end."""
+
+    path: str
+    outcome: Outcome
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A step told how far it is."""
+
+    path: str
+    text: str
+    at_us: int
+
+
+_TIME = "time"
+_NEWS = "news"
+_Item = _Came | _Said | str
+
+
+@dataclass(frozen=True, slots=True)
+class Driving:
+    """What a driver is given."""
+
+    store: Store
+    lease: Lease
+    runbook: Runbook
+    perform: Performing
+    redact: Callable[[Any], Any]
+    clock: Clock
+    actor: Actor
+    observe: Callable[[Event], None] | None = None
+    ask: Asker | None = None
+
+
+class Driver:
+    """Drives one run to its end, or until only people can help."""
+
+    def __init__(self, given: Driving, events: list[Event]) -> None:
+        self._given = given
+        self._state = State.of(given.lease.run, given.runbook, events)
+        self._queue: asyncio.Queue[_Item] = asyncio.Queue()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopped: set[str] = set()
+        self._lines: dict[str, int] = {}
+        self._asking: asyncio.Task[None] | None = None
+        self._declined: set[str] = set()
+        self._broken: BaseException | None = None
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    async def drive(self, first: list[Draft] | None = None) -> Decision:
+        """Returns when the run is over or waits for people only: then the decision says for what.
+
+        `first` are events to append before anything else (`RunTakenUp`). Raises JournalError,
+        Fenced.
+        """
+        minders = [self._mind(self._watch()), self._mind(self._heartbeat())]
+        try:
+            decision = await self._settle([], first or [])
+            while self._state.finished is None:
+                if self._only_people(decision):
+                    break
+                items = await self._next(decision.wake_us)
+                decision = await self._settle(items, [])
+            return decision
+        finally:
+            await self._leave(minders)
+
+    # -- one turn ----------------------------------------------------------------------------------
+
+    async def _settle(self, items: list[_Item], drafts: list[Draft]) -> Decision:
+        """Takes news in, decides, appends, performs. Again from the journal when it has moved."""
+        for _ in range(MOVED_MAX):
+            if self._broken is not None:
+                raise self._broken
+            if _NEWS in items:
+                await self._read_on()
+            try:
+                return await self._turn(items, drafts)
+            except Moved:
+                await self._read_all()
+        raise Moved(f"run {self._state.run} was appended to by others {MOVED_MAX} times in a row")
+
+    async def _turn(self, items: list[_Item], first: list[Draft]) -> Decision:
+        state, seq = self._state, self._state.seq
+        drafts: list[Draft] = []
+        for draft in first:
+            self._take(draft, drafts)
+        for item in items:
+            self._take_item(item, drafts)
+        if _TIME in items:
+            self._take(Draft("TimeReached", {}, self._now()), drafts)
+        decision, performs = self._decide(drafts)
+        if drafts:
+            given = self._given
+            events = await given.store.append(given.lease, seq, drafts)
+            state.seq = events[-1].seq
+            self._show(events)
+        for body in performs:
+            self._perform(body)
+        for path in decision.stop:
+            self._stop(path)
+        self._ask_next(decision)
+        return decision
+
+    def _decide(self, drafts: list[Draft]) -> tuple[Decision, list[Mapping[str, Any]]]:
+        """Decides until nothing more follows. A decision is made anew once the shape of the run
+        changed.
+        """
+        performs: list[Mapping[str, Any]] = []
+        while True:
+            decision = decide(self._state)
+            if not decision.record:
+                return decision, performs
+            turns = self._state.turns
+            for record in decision.record:
+                draft = self._draft(record)
+                self._take(draft, drafts)
+                if isinstance(record, Perform):
+                    performs.append(draft.body)
+                if self._state.turns != turns:
+                    break
+
+    def _take_item(self, item: _Item, drafts: list[Draft]) -> None:
+        if isinstance(item, _Came):
+            step = self._state.steps[item.path]
+            if step.in_flight:
+                at_us = max(item.at_us, self._state.now_us)
+                record = conclude(self._state, item.path, item.outcome, at_us)
+                self._take(Draft(record.type, record.body, at_us), drafts)
+        elif isinstance(item, _Said):
+            body = {"path": item.path, "text": self._given.redact(item.text)[:PROGRESS_MAX_CHARS]}
+            self._take(Draft("StepProgressed", body, max(item.at_us, self._state.now_us)), drafts)
+
+    def _take(self, draft: Draft, drafts: list[Draft]) -> None:
+        self._state.apply(draft)
+        drafts.append(draft)
+
+    def _draft(self, record: Record | Perform) -> Draft:
+        return Draft(record.type, self._given.redact(record.body), self._now())
+
+    def _now(self) -> int:
+        """The time of a new event: never before the one in front of it, whatever the wall clock
+        does.
+        """
+        return max(self._given.clock.now_us(), self._state.now_us)
+
+    def _show(self, events: list[Event]) -> None:
+        if self._given.observe is not None:
+            for event in events:
+                self._given.observe(event)
+
+    async def _read_on(self) -> None:
+        """Events that others appended."""
+        events = await self._given.store.events(self._state.run, after=self._state.seq)
+        for event in events:
+            self._state.apply(event)
+        self._show(events)
+
+    async def _read_all(self) -> None:
+        """The state from the journal alone, after what was decided on an older one was refused."""
+        seen = self._state.seq
+        events = await self._given.store.events(self._state.run)
+        self._state = State.of(self._state.run, self._given.runbook, events)
+        self._show([event for event in events if event.seq > seen])
+
+    # -- the world ---------------------------------------------------------------------------------
+
+    def _perform(self, body: Mapping[str, Any]) -> None:
+        path = body["path"]
+        self._lines[path] = 0
+        self._tasks[path] = asyncio.create_task(self._one(path, body))
+
+    async def _one(self, path: str, body: Mapping[str, Any]) -> None:
+        clock = self._given.clock
+        begun_s = clock.monotonic_s()
+        try:
+            outcome = await self._given.perform(body, lambda text: self._progress(path, text))
+        except asyncio.CancelledError:
+            if path not in self._stopped:
+                raise
+            elapsed_ms = round((clock.monotonic_s() - begun_s) * 1000, 3)
+            error = {"message": "stopped before it had an answer", "kind": "stopped"}
+            more: dict[str, Any] = {
+                "help": None,
+                "maybe_done": False,
+                "retryable": False,
+                "detail": {},
+            }
+            outcome = Outcome(None, {**error, **more}, elapsed_ms)
+        del self._tasks[path]
+        drawn = random.random()  # noqa: S311 - jitter, no secret
+        redact = self._given.redact  # before it is judged: a line that is cut could cut a secret
+        result, error = redact(outcome.result), redact(outcome.error)
+        outcome = Outcome(result, error, outcome.elapsed_ms, drawn)
+        self._queue.put_nowait(_Came(path, outcome, clock.now_us()))
+
+    def _progress(self, path: str, text: str) -> None:
+        count = self._lines[path] = self._lines.get(path, 0) + 1
+        if count <= PROGRESS_MAX_LINES or count % 100 == 0:
+            self._queue.put_nowait(_Said(path, text, self._given.clock.now_us()))
+
+    def _stop(self, path: str) -> None:
+        task = self._tasks.get(path)
+        if task is not None and path not in self._stopped:
+            self._stopped.add(path)
+            task.cancel()
+
+    async def _next(self, wake_us: int | None) -> list[_Item]:
+        """The next news, all of it that is there. A time is news only once it has come."""
+        while True:
+            timer = self._timer(wake_us)
+            item = await self._queue.get()
+            if timer is not None:
+                timer.cancel()
+            items = [item]
+            while not self._queue.empty():
+                items.append(self._queue.get_nowait())
+            if wake_us is None or self._given.clock.now_us() < wake_us:
+                items = [i for i in items if i is not _TIME]
+            elif _TIME not in items:
+                items.append(_TIME)
+            if items:
+                return items
+
+    def _timer(self, wake_us: int | None) -> asyncio.Task[None] | None:
+        if wake_us is None:
+            return None
+        delay_s = min(max(0.0, (wake_us - self._given.clock.now_us()) / 1e6), SLEEP_MAX_S)
+
+        async def ring() -> None:
+            await self._given.clock.sleep(delay_s)
+            self._queue.put_nowait(_TIME)
+
+        return asyncio.create_task(ring())
+
+    def _mind(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task beside the run. What it raises (a lost lease, a journal that is gone) ends the
+        driving.
+        """
+        task = asyncio.create_task(work)
+
+        def ended(done: asyncio.Task[None]) -> None:
+            if not done.cancelled() and done.exception() is not None:
+                self._broken = done.exception()
+                self._queue.put_nowait(_NEWS)
+
+        task.add_done_callback(ended)
+        return task
+
+    async def _watch(self) -> None:
+        """Notices what others append: answers, a cancel."""
+        store, run = self._given.store, self._state.run
+        while True:
+            if await store.wait_for_more(run, self._state.seq, SLEEP_MAX_S):
+                self._queue.put_nowait(_NEWS)
+                await asyncio.sleep(0)
+
+    async def _heartbeat(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE_S / 3)
+            await self._given.store.renew(self._given.lease)
+
+    # -- people ------------------------------------------------------------------------------------
+
+    def _only_people(self, decision: Decision) -> bool:
+        """Nothing is under way or due; there are questions, and nobody here who could be asked."""
+        if decision.in_flight or self._tasks or decision.wake_us is not None:
+            return False
+        return self._asking is None and self._queue.empty()
+
+    def _ask_next(self, decision: Decision) -> None:
+        if self._given.ask is None or self._asking is not None:
+            return
+        for question in decision.ask:
+            if question.kind != "doubt" and question.path not in self._declined:
+                self._asking = self._mind(self._ask(question, self._given.ask))
+                return
+
+    async def _ask(self, question: Question, ask: Asker) -> None:
+        answered = await ask(question)
+        self._asking = None
+        if answered is None:
+            self._declined.add(question.path)
+        else:
+            body = {"path": question.path, "answer": answered[0], "note": answered[1]}
+            draft = Draft("Answered", self._given.redact(body), self._now(), self._given.actor)
+            await self._given.store.append_outside(self._state.run, draft)
+        self._queue.put_nowait(_NEWS)
+
+    async def _leave(self, minders: list[asyncio.Task[None]]) -> None:
+        """Leaves nothing behind: what is under way is cut off, and will be found interrupted."""
+        rest: list[asyncio.Task[None]] = [*minders, *self._tasks.values()]
+        if self._asking is not None:
+            rest.append(self._asking)
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)

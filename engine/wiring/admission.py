@@ -1,0 +1,117 @@
+"""May this runbook be started here, by this person? Looked at before anything is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.config import Books, Environment
+from engine.core.events import Actor
+from engine.errors import Collector, Diagnosed, NotYet, Refused
+from engine.language.later import later
+from engine.language.model import Call, Runbook, walk_runbook
+from engine.language.words import did_you_mean
+
+SANDBOX = "sandbox"
+"""The environment whose services are started for the time of a run: anybody may start anything
+there.
+"""
+
+CARRIED = frozenset({("ssh", "command")})
+"""Families that an adapter of another family carries: `command` runs over an `ssh` connection."""
+
+
+def called(runbook: Runbook) -> tuple[Runbook, ...]:
+    """A runbook and every one it calls, all the way down, each once."""
+    found = {runbook.name: runbook}
+    rest = list(runbook.calls.values())
+    while rest:
+        book = rest.pop()
+        if book.name not in found:
+            found[book.name] = book
+            rest.extend(book.calls.values())
+    return tuple(found.values())
+
+
+def calls(runbook: Runbook) -> list[Call]:
+    """Every check and action of a runbook and of those it calls."""
+    return [e for book in called(runbook) for e in walk_runbook(book) if isinstance(e, Call)]
+
+
+def targets(runbook: Runbook) -> tuple[str, ...]:
+    """The connections it talks to."""
+    return tuple(sorted({call.target for call in calls(runbook) if call.target is not None}))
+
+
+def check_targets(runbook: Runbook, place: Environment) -> None:
+    """Raises Diagnosed unless the environment has every connection, each of the kind that is
+    needed.
+    """
+    found = Collector()
+    for call in calls(runbook):
+        if call.target is not None:
+            _check_target(call, call.target, place, found)
+    if found.found:
+        raise Diagnosed(tuple(found.found), _sources(runbook))
+
+
+def _check_target(call: Call, target: str, place: Environment, found: Collector) -> None:
+    connection = place.connections.get(target)
+    if connection is None:
+        what = f"environment {place.name} has no connection `{target}`"
+        found.add("RB601", what, call.place, did_you_mean(target, place.connections))
+        return
+    family = call.signature.family
+    if connection.adapter != family and (connection.adapter, family) not in CARRIED:
+        what = f"`{call.type}` cannot go over `{target}`, which is of kind {connection.adapter}"
+        found.add("RB602", what, call.place, f"it is declared at {connection.place}")
+
+
+def _sources(runbook: Runbook) -> dict[str, str]:
+    return {book.place.file: book.text for book in called(runbook)}
+
+
+def admit(runbook: Runbook, place: Environment, actor: Actor, books: Books) -> None:
+    """Raises Diagnosed for keys that are not executed yet, NotYet, and Refused for who may not."""
+    if missing := later(runbook):
+        raise Diagnosed(tuple(missing), _sources(runbook))
+    acts = any(call.verb == "action" for call in calls(runbook))
+    if place.autonomy != "auto" and acts:
+        raise NotYet(
+            f"environment {place.name} has `autonomy: {place.autonomy}`, which is not executed yet",
+            help="set `autonomy: auto` to let runbooks act there",
+        )
+    if place.freeze and acts:
+        raise NotYet(
+            f"environment {place.name} has freeze windows, which are not executed yet",
+            help="remove `freeze` to let runbooks act there",
+        )
+    if actor.means == "as" and not place.may_speak_as(actor.via or ""):
+        raise Refused(
+            f"{actor.via} may not use --as in environment {place.name}",
+            help="`allow_as` of the environment says who may",
+        )
+    if runbook.who and place.name != SANDBOX:
+        _check_roles(runbook, actor, books)
+
+
+def _check_roles(runbook: Runbook, actor: Actor, books: Books) -> None:
+    contacts = books.contacts(runbook.name.partition("/")[0])
+    named = actor.means == "as"
+    roles_of = contacts.roles_of_person if named else contacts.roles_of
+    if set(runbook.who) & roles_of(actor.name):
+        return
+    roles = ", ".join(runbook.who)
+    raise Refused(
+        f"{actor.name} may not start {runbook.name}: it takes one of the roles {roles}",
+        help="contacts.yaml of the pack says which operating-system user has which role",
+    )
+
+
+def same_targets(then: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raises Refused when a connection points elsewhere than when the run began."""
+    for name, where in now.items():
+        if then.get(name) != where:
+            raise Refused(
+                f"connection `{name}` pointed to {then.get(name)} at the start, now to {where}",
+                help="a run goes on with what it began with: restore the environment, or cancel",
+            )

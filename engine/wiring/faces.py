@@ -1,0 +1,85 @@
+"""What the faces give to a run, and what they get of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.core.events import Actor, Event
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person is asked. `kind`: confirm, do, acknowledge or doubt."""
+
+    path: str
+    id: str
+    kind: str
+    type: str
+    text: str
+    answers: tuple[str, ...]
+    evidence: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended, or for whom it waits. `status`: an outcome, `waiting` or `in doubt`."""
+
+    run: str
+    status: str
+    exit_code: int
+    because: str | None
+    questions: tuple[Question, ...] = ()
+    outputs: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Whether a connection answers, and how long that took."""
+
+    connection: str
+    adapter: str
+    fingerprint: str
+    ok: bool
+    took_ms: float
+    message: str
+    help: str | None = None
+
+
+Answerer = Callable[[Question], Awaitable[tuple[str, str] | None]]
+"""Asks whoever sits there: `(answer, note)`, or None to leave the question open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """Who looks on (`observe`), who can be asked (`ask`), where a console escalation is said
+    (`console`), and who is told the run's id as soon as there is one (`started`).
+    """
+
+    observe: Callable[[Event], None] | None = None
+    ask: Answerer | None = None
+    console: Callable[[str], None] | None = None
+    started: Callable[[str], None] | None = None
+
+    async def tell(self, policy: str, message: str | None) -> Mapping[str, Any]:
+        """The console contact: whoever reads the standard error of this process."""
+        text = f"ESCALATION ({policy}): {message or 'no message'}"
+        if self.console is not None:
+            self.console(text)
+        else:
+            print(text, file=sys.stderr, flush=True)
+        return {"policy": policy, "told": [{"contact": "console", "channel": "console"}]}
+
+
+def os_actor() -> Actor:
+    """The operating system's word for who runs this process; not `$USER`, which anybody may set."""
+    import pwd  # noqa: PLC0415 - a command that changes nothing needs no actor
+
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = f"uid-{os.getuid()}"
+    return Actor(name, "os-user")

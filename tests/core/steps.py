@@ -1,0 +1,52 @@
+"""Step types for tests of the core: what they find is scripted by the test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.plugin import IDEMPOTENT, UNSAFE, Preview, Question, action, check
+
+
+@check("t.look", target=False)
+async def look(what: Any = None) -> dict[str, Any]:
+    """Finds what the test says."""
+    return {"what": what}
+
+
+@action("t.act", effect=IDEMPOTENT, target=False)
+async def act(what: Any = None) -> dict[str, Any]:
+    """Does what the test says."""
+    return {"what": what}
+
+
+@act.preview
+async def would_act(what: Any = None) -> Preview:
+    return Preview(f"would do {what}")
+
+
+@action("t.strike", effect=UNSAFE, target=False)
+async def strike(what: Any = None) -> dict[str, Any]:
+    """Does what must not be done twice."""
+    return {"what": what}
+
+
+@strike.preview
+async def would_strike(what: Any = None) -> Preview:
+    return Preview(f"would strike {what}")
+
+
+@check("t.confirm", target=False, asks=True)
+async def confirm(question: str) -> Question:
+    """Asks a person."""
+    return Question(question)
+
+
+@action("t.do", effect=UNSAFE, target=False, asks=True)
+async def do(instructions: str) -> Question:
+    """Hands instructions to a person."""
+    return Question(instructions)
+
+
+@do.preview
+async def would_do(instructions: str) -> Preview:
+    return Preview(instructions)

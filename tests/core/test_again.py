@@ -1,0 +1,195 @@
+"""Asking again, waiting for people, doubt, cancel and time limits."""
+
+from __future__ import annotations
+
+import itertools
+
+from tests.core.world import HANG, SECOND, Oops, book, run
+
+
+def attempts(world, path):
+    return [n for p, n in world.performed if p == path]
+
+
+def test_within_asks_until_it_holds():
+    text = "steps: [{id: a, check: t.look, expect: result.ok, within: 1m, every: 10s}]"
+    world = run(book(text), {"a": [{"ok": False}, Oops(), {"ok": True}]})
+    assert attempts(world, "a") == [1, 2, 3]
+    assert world.outcome == "resolved"
+
+
+def test_within_fails_when_its_time_is_over():
+    text = "steps: [{id: a, check: t.look, expect: result.ok, within: 1m, every: 10s}]"
+    world = run(book(text), {"a": {"ok": False}})
+    assert len(attempts(world, "a")) == 6
+    assert world.outcome == "failed"
+    assert "after 6 attempts in" in world.why("a")
+
+
+def test_hold_passes_only_when_it_held_all_the_time():
+    text = "steps: [{id: a, check: t.look, expect: result.ok, hold: 1m, every: 20s}]"
+    world = run(book(text))
+    assert world.outcome == "failed" or len(attempts(world, "a")) >= 3
+    first, last = world.events[1], next(e for e in world.events if e.type == "StepFinished")
+    assert last.at_us - first.at_us >= 60 * SECOND
+
+
+def test_hold_fails_at_the_first_no():
+    text = "steps: [{id: a, check: t.look, expect: result.ok, hold: 1m, every: 20s}]"
+    world = run(book(text), {"a": [{"ok": True}, {"ok": True}, {"ok": False}]})
+    assert attempts(world, "a") == [1, 2, 3]
+    assert world.outcome == "failed"
+
+
+def test_retry_tries_an_error_again_after_a_growing_wait():
+    text = """
+steps:
+  - {id: a, action: t.act, retry: {attempts: 4, delay: 1s, factor: 2, max: 3s, jitter: none}}
+"""
+    world = run(book(text), {"a": Oops()})
+    starts = [e.at_us for e in world.events if e.type == "StepStarted"]
+    took = SECOND // 10
+    assert [b - a - took for a, b in itertools.pairwise(starts)] == [
+        1 * SECOND,
+        2 * SECOND,
+        3 * SECOND,
+    ]
+    assert world.statuses() == {"a": "errored"}
+
+
+def test_full_jitter_takes_its_chance_from_the_event():
+    text = "steps: [{id: a, action: t.act, retry: {attempts: 2, delay: 10s, max: 1m}}]"
+    world = run(book(text), {"a": [Oops(), {"ok": True}]})
+    between = next(e for e in world.events if e.type == "AttemptFinished")
+    assert between.body["random"] == 0.5
+    assert between.body["next_us"] - between.at_us == 5 * SECOND
+
+
+def test_an_answer_no_is_not_retried():
+    text = "steps: [{id: a, check: t.look, expect: result.ok, retry: 3}]"
+    world = run(book(text), {"a": {"ok": False}})
+    assert attempts(world, "a") == [1]
+
+
+def test_what_cannot_get_better_is_not_retried():
+    text = "steps: [{id: a, check: t.look, retry: 3}]"
+    assert attempts(run(book(text), {"a": Oops(retryable=False)}), "a") == [1]
+
+
+def test_an_action_that_may_have_happened_is_in_doubt_and_is_not_retried():
+    text = "steps: [{id: a, action: t.act, retry: 3}, {id: b, check: t.look}]"
+    world = run(book(text), {"a": Oops(maybe_done=True)})
+    assert attempts(world, "a") == [1]
+    assert world.statuses() == {"a": "unknown"}
+    assert world.outcome is None
+
+
+def test_a_doubt_settled_as_happened_lets_the_run_go_on():
+    text = "steps: [{id: a, action: t.act}, {id: b, check: t.look}]"
+    settled = {"a": ("DoubtSettled", {"happened": True, "reason": "seen"})}
+    world = run(book(text), {"a": Oops(maybe_done=True)}, people=settled)
+    assert world.statuses() == {"a": "passed", "b": "passed"}
+    assert world.outcome == "resolved"
+
+
+def test_a_doubt_settled_as_not_happened_has_it_done():
+    text = "steps: [{id: a, action: t.act}]"
+    settled = {"a": ("DoubtSettled", {"happened": False, "reason": "looked"})}
+    world = run(book(text), {"a": [Oops(maybe_done=True), {"ok": True}]}, people=settled)
+    assert attempts(world, "a") == [1, 2]
+    assert world.outcome == "resolved"
+
+
+def test_a_person_who_confirms_lets_the_run_go_on():
+    text = "steps: [{id: a, check: t.confirm, with: {question: sure?}}, {id: b, check: t.look}]"
+    world = run(book(text), people={"a": ("Answered", {"answer": "yes", "note": ""})})
+    assert world.performed == [("b", 1)]
+    assert world.last("a")["outcome"] == {"result": {"answer": "yes", "by": "alice", "note": ""}}
+
+
+def test_a_person_who_says_no_fails_the_check():
+    text = "steps: [{id: a, check: t.confirm, with: {question: sure?}}]"
+    world = run(book(text), people={"a": ("Answered", {"answer": "no", "note": "disk is red"})})
+    assert world.outcome == "failed"
+    assert world.why("a") == "alice answered no: disk is red"
+
+
+def test_a_question_nobody_answers_leaves_the_run_waiting():
+    world = run(book("steps: [{id: a, action: t.do, with: {instructions: turn it off}}]"))
+    assert world.outcome is None
+    assert world.performed == []
+
+
+def test_an_escalation_waits_for_somebody_to_acknowledge():
+    text = """
+steps: [{id: e, escalate: p, message: m, wait: acknowledged}, {id: b, check: t.look}]
+"""
+    waiting = run(book(text))
+    assert waiting.outcome is None
+    acknowledged = {"e": ("Answered", {"answer": "acknowledged", "note": None})}
+    world = run(book(text), people=acknowledged)
+    assert [p for p, _ in world.performed] == ["e", "b"]
+    assert world.outcome == "resolved"
+
+
+def test_cancel_waits_for_actions_skips_the_rest_and_runs_always():
+    text = """
+steps: [{id: a, action: t.act}, {id: b, action: t.act}]
+always: [{id: tidy, check: t.look}]
+"""
+    world = run(book(text), {"a": HANG})
+    world.put("CancelRequested", {"reason": "wrong runbook"})
+    world.go()
+    assert world.statuses() == {"a": "running"}
+    world.script = {}
+    world._land("a")
+    world.go()
+    assert world.statuses() == {"a": "passed", "always/tidy": "passed"}
+    assert (world.outcome, world.state.finished["because"]) == ("cancelled", "wrong runbook")
+
+
+def test_cancel_ends_a_wait_at_once():
+    world = run(book("steps: [{id: a, check: t.confirm, with: {question: q}}]"))
+    world.put("CancelRequested", {"reason": "enough"})
+    world.go()
+    assert world.statuses() == {"a": "skipped"}
+    assert world.outcome == "cancelled"
+
+
+def test_cancel_with_a_doubt_lists_what_may_have_happened():
+    world = run(book("steps: [{id: a, action: t.act}]"), {"a": Oops(maybe_done=True)})
+    world.put("CancelRequested", {"reason": "enough"})
+    world.go()
+    assert world.outcome == "cancelled"
+    assert world.state.finished["running"] == ["a"]
+    assert world.state.finished["worst"] == "unknown"
+
+
+def test_a_block_over_its_time_limit_is_errored_and_its_waits_end():
+    text = """
+steps:
+  - group: slow
+    id: g
+    timeout: 1m
+    steps: [{id: w, wait: 1h}, {id: a, action: t.act}]
+    always: [{id: tidy, check: t.look}]
+"""
+    world = run(book(text))
+    assert world.statuses() == {
+        "g": "errored",
+        "g/w": "skipped",
+        "g/always/tidy": "passed",
+    }
+    assert "took longer than 60 s" in world.why("g")
+    assert world.now_us < 1_000 * SECOND + 62 * SECOND
+
+
+def test_a_block_over_its_time_limit_can_be_handled():
+    text = """
+steps:
+  - {group: slow, id: g, timeout: 1m, steps: [{wait: 1h}], on_failure: [{id: mend, action: t.act}]}
+  - {id: b, check: t.look}
+"""
+    world = run(book(text))
+    assert [p for p, _ in world.performed] == ["g/on_failure/mend", "b"]
+    assert world.outcome == "resolved"
