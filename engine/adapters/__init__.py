@@ -1,0 +1,1 @@
+"""One module a family: the only home of its client library."""

@@ -1,0 +1,157 @@
+"""For real: a process that drives a run of 30 steps is killed at 200 random moments."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from engine.config import Books
+from engine.core.events import Actor
+from engine.journal.open import open_store
+from engine.registry import Registry
+from engine.wiring import Engine
+from tests.acceptance.counting import Counting
+
+ROOT = Path(__file__).parents[2]
+KILLS = 200
+STEPS = 30
+ALICE = Actor("alice", "os-user")
+
+
+def runbook() -> str:
+    lines = ["title: thirty steps", "steps:"]
+    for number in range(1, STEPS // 2 + 1):
+        lines.append(
+            f"  - {{id: look{number}, check: http.request, target: api, expect: {{status: 200}}}}"
+        )
+        lines.append(
+            f"  - {{id: act{number}, action: http.request, target: api, idempotent: true,"
+            f" with: {{method: POST, path: /act/{number}, headers: {{X-Run: '{{{{ run.id }}}}'}}}}}}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+class Zygote:
+    """Forks drivers; each is killed after a given time, or let be."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "tests.acceptance.zygote"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def drive(self, run: str | None, kill_after_s: float | None) -> list[str]:
+        """What the driver said before it ended or was killed: `run ID`, `SEQ TYPE`, `status S`."""
+        said = self.folder / "said"
+        said.write_text("")
+        order = {
+            "books": str(self.folder / "books"),
+            "store": f"sqlite:///{self.folder}/journal.db",
+            "run": run,
+            "said": str(said),
+        }
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        pid = int(self.process.stdout.readline())
+        killer = None
+        if kill_after_s is not None:
+            killer = threading.Timer(kill_after_s, os.kill, (pid, signal.SIGKILL))
+            killer.start()
+        assert self.process.stdout.readline() == "ended\n"
+        if killer is not None:
+            killer.cancel()
+        return said.read_text().splitlines()
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def zygote(tmp_path: Path) -> Iterator[Zygote]:
+    (tmp_path / "books" / "p" / "environments").mkdir(parents=True)
+    (tmp_path / "books" / "p" / "main.yaml").write_text(runbook())
+    made = Zygote(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.mark.slow
+async def test_two_hundred_kills_lose_no_acknowledged_event_and_double_no_effect(
+    zygote: Zygote, tmp_path: Path
+):
+    chance = random.Random(2)
+    store = open_store(f"sqlite:///{tmp_path}/journal.db")
+    engine = Engine(books=Books([tmp_path / "books"]), registry=Registry(), store=store)
+    doubts = 0
+    with Counting() as service:
+        where = tmp_path / "books" / "p" / "environments" / "test.yaml"
+        where.write_text(
+            f"connections: {{api: {{adapter: http, base_url: 'http://127.0.0.1:{service.port}'}}}}\n"
+        )
+        took_s = time_of(zygote)
+        killed = 0
+        while killed < KILLS:
+            lines = zygote.drive(None, chance.uniform(0.0, took_s))
+            run = next((line[4:] for line in lines if line.startswith("run ")), None)
+            if run is None or "status resolved" in lines:
+                continue  # killed before it began, or too late
+            killed += 1
+            await held(engine, run, lines)
+            while (await engine.state(run)).finished is None:
+                lines = zygote.drive(run, None)
+                await held(engine, run, lines)
+                assert lines[-1] in ("status resolved", "status in doubt")
+                if lines[-1] == "status in doubt":
+                    doubts += 1
+                    await settle(engine, run, service)
+            acted = {key: n for key, n in service.effects.items() if key.startswith(run)}
+            assert acted == {f"{run} /act/{n}": 1 for n in range(1, STEPS // 2 + 1)}
+    await store.verify()
+    await store.close()
+    assert set(service.effects.values()) == {1}
+    assert doubts > 0, "no kill ever hit an action: the moments are badly chosen"
+
+
+def time_of(zygote: Zygote) -> float:
+    """How long an undisturbed run takes here: the moments are drawn from it."""
+    zygote.drive(None, None)
+    begun_s = time.monotonic()
+    assert zygote.drive(None, None)[-1] == "status resolved"
+    return time.monotonic() - begun_s
+
+
+async def held(engine: Engine, run: str, lines: list[str]) -> None:
+    """Every event that was acknowledged is in the journal."""
+    events = {(e.seq, e.type) for e in await engine.store.events(run)}
+    for line in lines:
+        seq, _, type_ = line.partition(" ")
+        if seq.isdigit():
+            assert (int(seq), type_) in events
+
+
+async def settle(engine: Engine, run: str, service: Counting) -> None:
+    """A person looks at the target and says whether it happened."""
+    for question in await engine.questions(run):
+        assert question.kind == "doubt"
+        number = question.id.removeprefix("act")
+        happened = service.effects[f"{run} /act/{number}"] > 0
+        await engine.settle(run, question.path, happened, "looked at the target", ALICE)
