@@ -63,23 +63,23 @@ def _begin(state: State, block: Block, entry: Entry, out: Decision) -> None:
     try:
         if entry.when is not None and not holds(entry.when, scope):
             why = f"`when: {entry.when.text}` does not hold"
-            out.record.append(Record("StepSkipped", {"path": path, "why": why}))
+            out.record.append(Record("StepSkipped", {**_told(path, entry), "why": why}))
             return
         out.record.append(_start(state, block, entry, scope))
     except RunbookError as error:
-        out.record.append(finished(path, "errored", why=(error.message,)))
+        record = finished(path, "errored", why=(error.message,))
+        out.record.append(Record(record.type, {**record.body, **_told(path, entry)}))
+
+
+def _told(path: str, entry: Entry) -> dict[str, Any]:
+    """What people are told of a step, also of one that is never started."""
+    kind = entry.verb if isinstance(entry, Call) else entry.kind
+    return {"path": path, "id": entry.id, "kind": kind, "title": entry.title}
 
 
 def _start(state: State, block: Block, entry: Entry, scope: Mapping[str, Any]) -> Record | Perform:
     plan = planning.plan(state, block, entry, scope)
-    body = {
-        "path": block.prefix + entry.id,
-        "id": entry.id,
-        "kind": entry.verb if isinstance(entry, Call) else entry.kind,
-        "title": planning.title(entry, scope),
-        "attempt": 1,
-        "plan": plan,
-    }
+    body = {**_told(block.prefix + entry.id, entry), "attempt": 1, "plan": plan}
     acts = isinstance(entry, Escalate) or (
         isinstance(entry, Call) and not entry.signature.asks_person
     )
@@ -125,16 +125,8 @@ def _take_up(step: StepState, out: Decision) -> None:
 
 def _again(step: StepState) -> Perform:
     """The next attempt, with the plan of the first: what was meant does not change on the way."""
-    kind = step.entry.verb if isinstance(step.entry, Call) else step.entry.kind
-    body = {
-        "path": step.path,
-        "id": step.entry.id,
-        "kind": kind,
-        "title": step.title,
-        "attempt": step.attempt + 1,
-        "plan": step.plan,
-    }
-    return Perform(body)
+    told = _told(step.path, step.entry)
+    return Perform({**told, "attempt": step.attempt + 1, "plan": step.plan})
 
 
 def _continue(state: State, step: StepState, out: Decision) -> None:

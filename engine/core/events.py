@@ -12,8 +12,9 @@ StepProgressed: path, text: at most `PROGRESS_MAX_CHARS`, for people only, never
 AttemptFinished: path, attempt, status, outcome (below), why [line, ...], elapsed_ms,
     random (0 <= x < 1), next_us: when it will be tried again
 StepFinished: path, attempt, status, why [line, ...], warnings [line, ...], outcome, extracted
-    {name: value}, handled (its failure was made up for), elapsed_ms
-StepSkipped: path, why
+    {name: value}, handled (its failure was made up for), elapsed_ms; id, kind, title where nothing
+    was started
+StepSkipped: path, id, kind, title, why
 TimeReached: nothing: the event's own time is the news
 Answered: path, answer (`yes`, `no`, `done`, `not-done`, `acknowledged`), note
 DoubtSettled: path, happened (true, false), reason
@@ -22,10 +23,10 @@ RunFinished: outcome, because, worst (`passed`, `failed`, `errored`, `unknown`),
     running [path, ...]: what may have happened, and may still go on
 
 `plan` of a check or action: `{type, target, fingerprint, params, effect, timeout_s, max_affected,
-idempotent, key}`. Of `choose`: `{way, name}` (way counts from 1, null when none holds); of `each`:
-`{items}`; of `parallel`: `{branches}`; of `runbook`: `{name, inputs}`; of `wait`: `{until_us}`; of
-`escalate`: `{policy, message, wait}`; of a question to a person: `{type, params, asks}` (`confirm` or `do`); of `end`:
-`{outcome, because}`.
+idempotent, key}`. Of `choose`: `{way, name, when}` (way counts from 1, null when none holds); of
+`each`: `{items}`; of `parallel`: `{branches}`; of `runbook`: `{name, inputs}`; of `wait`:
+`{until_us}`; of `escalate`: `{policy, message, wait}`; of a question to a person: `{type, params,
+asks}` (`confirm` or `do`); of `end`: `{outcome, because}`.
 
 `outcome`: `{"result": JSON}` or `{"error": {"message", "help", "maybe_done", "retryable", "detail",
 "kind"}}`.

@@ -94,11 +94,10 @@ def _call(state: Any, block: Block, entry: Call, scope: Mapping[str, Any]) -> di
 
 def _choose(entry: Choose, scope: Mapping[str, Any]) -> dict[str, Any]:
     for number, way in enumerate(entry.ways, 1):
-        if way.when is None:
-            return {"way": number, "name": way.name}
-        if holds(way.when, scope):
-            return {"way": number, "name": way.name}
-    return {"way": None, "name": None}
+        if way.when is None or holds(way.when, scope):
+            when = way.when.text if way.when is not None else None
+            return {"way": number, "name": way.name, "when": when}
+    return {"way": None, "name": None, "when": None}
 
 
 def _items(entry: Each, scope: Mapping[str, Any]) -> list[Any]:
@@ -120,10 +119,6 @@ def _wait(state: Any, entry: Wait, scope: Mapping[str, Any]) -> dict[str, Any]:
         except ValueError as error:
             raise Usage(f"`wait`: {error}") from error
     return {"until_us": state.now_us + round(seconds * 1e6)}
-
-
-def title(entry: Entry, scope: Mapping[str, Any]) -> str | None:
-    return text(entry.title, scope) if entry.title is not None else None
 
 
 def text(value: Template | str, scope: Mapping[str, Any]) -> str:
@@ -168,7 +163,7 @@ def _verdict(
     if body.failure is not None and not body.handled:
         status = "errored" if body.failure.status == "unknown" else body.failure.status
         return status, (f"{body.failure.title}: {body.failure.why}",), result
-    if body.halting is not None:
+    if body.halting is not None and not body.ended:
         return "skipped", (f"stopped: {body.halting}",), result
     return "passed", (), result
 

@@ -269,8 +269,7 @@ class State:
         if isinstance(entry, End) and step.status == "passed":
             block.scope.frame.ended = (step.plan["outcome"], step.plan["because"])
             block.cursor, block.current = len(block.entries), None
-            self._halt(self._top(block), "ended")
-            self._advance(block.body)
+            self._end(block)
         elif step.status in ("passed", "skipped") or handled:
             self._move_on(block)
         elif isinstance(entry.on_failure, tuple) and step.body is None:
@@ -367,6 +366,15 @@ class State:
         while not _is_frame(body) and body.step is not None:
             body = body.step.block.body
         return body
+
+    def _end(self, block: Block) -> None:
+        """An `end` was reached in a block: nothing new is begun in the runbook it belongs to."""
+        body, top = block.body, self._top(block)
+        while body is not top and body.step is not None:
+            body.ended = True
+            body = body.step.block.body
+        self._halt(top, "ended")
+        self._advance(block.body)
 
     def _halt(self, body: Body, reason: str) -> None:
         """Nothing new is begun in a body and below it, but for `always`; what is open comes to its

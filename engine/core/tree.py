@@ -111,6 +111,8 @@ class Body:
     failure: Failure | None = None
     handled: bool = False
     halting: str | None = None
+    ended: bool = False
+    """An `end` inside it is why it halts: it did what it was for."""
 
     def active(self) -> list[Block]:
         """The blocks that may do something now, in order."""

@@ -97,6 +97,7 @@ class Driver:
         self._stopped: set[str] = set()
         self._lines: dict[str, int] = {}
         self._asking: asyncio.Task[None] | None = None
+        self._asked = ""
         self._declined: set[str] = set()
         self._broken: BaseException | None = None
 
@@ -326,10 +327,16 @@ class Driver:
         return self._asking is None and self._queue.empty()
 
     def _ask_next(self, decision: Decision) -> None:
+        """One question at a time; one that was answered elsewhere, or is moot, is taken back."""
+        open_ = {question.path for question in decision.ask}
+        if self._asking is not None and self._asked not in open_:
+            self._asking.cancel()
+            self._asking = None
         if self._given.ask is None or self._asking is not None:
             return
         for question in decision.ask:
             if question.kind != "doubt" and question.path not in self._declined:
+                self._asked = question.path
                 self._asking = self._mind(self._ask(question, self._given.ask))
                 return
 

@@ -270,7 +270,8 @@ class Engine:
         elif asked.kind == "doubt":
             text = f"did `{asked.title}` ({asked.type}) happen?"
             evidence = asked.params.get("params")
-        return Question(asked.path, asked.id, asked.kind, asked.type, text, asked.answers, evidence)
+        asked_for = (asked.path, asked.id, asked.kind, asked.type, asked.title)
+        return Question(*asked_for, text, asked.answers, evidence)
 
     async def _say(self, run: str, type_: str, body: dict[str, Any], actor: Actor) -> Event:
         draft = Draft(type_, body, self.clock.now_us(), actor)

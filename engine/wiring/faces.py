@@ -19,6 +19,7 @@ class Question:
     id: str
     kind: str
     type: str
+    title: str
     text: str
     answers: tuple[str, ...]
     evidence: Any = None

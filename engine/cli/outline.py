@@ -1,0 +1,232 @@
+"""A runbook as a person reads it: what it is for, what it takes, its steps as an indented tree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from engine.cli.text import Style, clean, wrap
+from engine.language.duration import format_duration
+from engine.language.later import later
+from engine.language.model import (
+    Call,
+    Choose,
+    Each,
+    End,
+    Entry,
+    Escalate,
+    Expression,
+    Group,
+    Input,
+    Parallel,
+    Runbook,
+    RunbookCall,
+    Template,
+    Wait,
+)
+
+EFFECTS = {
+    "reads": "reads",
+    "idempotent": "changes, may be repeated",
+    "unsafe": "changes, must not be repeated",
+}
+
+
+def outline(
+    runbook: Runbook, environments: tuple[str, ...], width: int, style: Style
+) -> Iterator[str]:
+    yield f"{style.paint(clean(runbook.title), 'bold')}  ({runbook.name})"
+    for line in wrap(runbook.description, width) if runbook.description else ():
+        yield line
+    yield ""
+    for name, text in _facts(runbook, environments):
+        first, *rest = wrap(text, max(20, width - 16))
+        yield f"{style.paint(f'{name:<14}', 'dim')}  {first}"
+        for line in rest:
+            yield f"{'':<14}  {line}"
+    if runbook.inputs:
+        yield ""
+        yield style.paint("inputs", "bold")
+        for spec in runbook.inputs.values():
+            yield from _indented(_input(spec), 1, width)
+    for name, block in runbook.blocks():
+        yield ""
+        yield style.paint(name.replace("_", " "), "bold")
+        yield from _block(block, 1, width, style)
+    missing = later(runbook)
+    if missing:
+        yield ""
+        yield style.paint("not executed by this version: it will not run", "bold")
+        for diagnostic in missing:
+            yield from _indented(f"{diagnostic.what} ({diagnostic.place})", 1, width)
+
+
+def _facts(runbook: Runbook, environments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    if runbook.severity:
+        yield "severity", runbook.severity
+    if runbook.respond_within_s is not None:
+        yield "respond within", format_duration(runbook.respond_within_s)
+    yield "who may start", ", ".join(runbook.who) or "anybody"
+    if runbook.owner:
+        yield "owner", runbook.owner
+    if runbook.covers:
+        yield "covers", ", ".join(runbook.covers)
+    if runbook.tags:
+        yield "tags", ", ".join(runbook.tags)
+    yield "environments", ", ".join(environments) or "none"
+    for trigger in runbook.triggers:
+        yield (
+            "triggered by",
+            f"{trigger.source} {json.dumps(trigger.rule, ensure_ascii=False, default=str)}",
+        )
+    yield "file", runbook.place.file
+
+
+def _input(spec: Input) -> str:
+    limits = []
+    if spec.min is not None:
+        limits.append(f"at least {spec.min:g}")
+    if spec.max is not None:
+        limits.append(f"at most {spec.max:g}")
+    if spec.one_of:
+        limits.append("one of " + ", ".join(map(str, spec.one_of)))
+    if spec.pattern:
+        limits.append(f"matching {spec.pattern}")
+    default = (
+        "must be given"
+        if spec.required
+        else f"default {json.dumps(spec.default, ensure_ascii=False)}"
+    )
+    parts = [f"{spec.name}: {spec.type}", default, *limits]
+    return ", ".join(parts) + (f" - {clean(spec.description)}" if spec.description else "")
+
+
+def _block(block: tuple[Entry, ...], depth: int, width: int, style: Style) -> Iterator[str]:
+    for number, entry in enumerate(block, start=1):
+        yield from _entry(entry, number, depth, width, style)
+
+
+def _entry(entry: Entry, number: int, depth: int, width: int, style: Style) -> Iterator[str]:
+    title = clean(entry.title or (entry.id if entry.named else ""))
+    what = _what(entry)
+    text = f"{number}. {title}  [{what}]" if title else f"{number}. {what}"
+    yield from _indented(text, depth, width)
+    inner = depth + 2
+    for detail in _details(entry):
+        yield from _indented(detail, inner, width)
+    if isinstance(entry, Choose):
+        for way in entry.ways:
+            heading = f"when {way.when.text}" if way.when is not None else "otherwise"
+            yield from _indented(style.paint(f"{heading}:", "cyan"), inner - 1, width)
+            yield from _block(way.steps, inner, width, style)
+        blocks: Any = [(n, b) for n, b in entry.blocks() if not n.startswith("way-")]
+    else:
+        blocks = list(entry.blocks())
+    for name, block in blocks:
+        if not (name == "steps" or name.startswith("branch-")):
+            heading = {
+                "on_failure": "if it fails:",
+                "always": "always:",
+                "undo": "to undo it:",
+            }.get(name, name)
+            yield from _indented(style.paint(heading, "cyan"), inner - 1, width)
+        yield from _block(block, inner, width, style)
+
+
+def _what(entry: Entry) -> str:
+    """The kind of an entry in words; of a check or action also its effect."""
+    describe = _KINDS[type(entry)]
+    return describe(entry)
+
+
+def _call(entry: Call) -> str:
+    if entry.signature.asks_person:
+        return f"a person: {entry.type}"
+    target = f" at {entry.target}" if entry.target else ""
+    return f"{entry.type}{target}, {EFFECTS[entry.signature.effect]}"
+
+
+def _parallel(entry: Parallel) -> str:
+    limit = f", {entry.limit} at a time" if entry.limit else ""
+    return f"{len(entry.branches)} branches at once{limit}"
+
+
+def _each(entry: Each) -> str:
+    at_once = f", {entry.limit} at once" if entry.limit > 1 else ""
+    return f"for each {entry.name} of {entry.items.text}{at_once}"
+
+
+def _wait(entry: Wait) -> str:
+    return (
+        f"wait {format_duration(entry.for_s) if entry.for_s is not None else _text(entry.duration)}"
+    )
+
+
+def _end(entry: End) -> str:
+    because = f", because {_text(entry.because)}" if entry.because else ""
+    return f"the run ends {entry.outcome}{because}"
+
+
+_KINDS: Mapping[type, Callable[[Any], str]] = {
+    Call: _call,
+    Choose: lambda _: "one of these ways",
+    Parallel: _parallel,
+    Each: _each,
+    Group: lambda _: "together",
+    RunbookCall: lambda entry: f"runbook {entry.name}",
+    Wait: _wait,
+    Escalate: lambda entry: f"tell people by policy {entry.policy}",
+    End: _end,
+}
+
+
+def _details(entry: Entry) -> Iterator[str]:
+    if entry.when is not None:
+        yield f"only when {entry.when.text}"
+    if isinstance(entry, Call):
+        yield from _call_details(entry)
+    if isinstance(entry, Escalate) and entry.message:
+        yield f"message: {_text(entry.message)}"
+    if isinstance(entry, RunbookCall):
+        yield from (f"{name}: {_text(value)}" for name, value in entry.inputs.items())
+    if entry.on_failure == "continue":
+        yield "goes on when it fails"
+
+
+def _call_details(call: Call) -> Iterator[str]:
+    yield from (f"{name}: {_text(value)}" for name, value in call.params.items())
+    if call.expect is not None:
+        yield f"expects {_text(call.expect)}"
+    if call.warn is not None:
+        yield f"warns unless {_text(call.warn)}"
+    every = f", every {format_duration(call.every_s)}" if call.every_s is not None else ""
+    if call.within_s is not None:
+        yield f"asked until it holds, for {format_duration(call.within_s)}{every}"
+    if call.hold_s is not None:
+        yield f"must hold for {format_duration(call.hold_s)}{every}"
+    if call.retry is not None:
+        yield f"up to {call.retry.attempts} attempts"
+    if call.max_affected is not None:
+        yield f"at most {call.max_affected} affected"
+    if call.approve is not None:
+        yield f"approved by {call.approve.count} of {', '.join(call.approve.by)}"
+    if call.probe is not None:
+        yield f"whether it happened is told by {call.probe.type}"
+
+
+def _text(value: Any) -> str:
+    """A value as it stands in the file: templates and expressions by their text."""
+    if isinstance(value, Template | Expression):
+        return clean(value.text)
+    if isinstance(value, str):
+        return clean(value)
+    return clean(json.dumps(value, ensure_ascii=False, default=_text))
+
+
+def _indented(text: str, depth: int, width: int) -> Iterator[str]:
+    indent = "  " * depth
+    first, *rest = wrap(text, max(20, width - len(indent) - 3))
+    yield f"{indent}{first}"
+    for line in rest:
+        yield f"{indent}   {line}"

@@ -1,0 +1,136 @@
+"""`runbook run` and `runbook resume`: the commands that drive a run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+import click
+
+from engine.cli.audit import all_events
+from engine.cli.complete import (
+    complete_environments,
+    complete_inputs,
+    complete_runbooks,
+    complete_runs,
+)
+from engine.cli.drive import drive
+from engine.cli.face import Face
+from engine.cli.session import Session
+from engine.core.events import Actor
+from engine.errors import NotYet, Usage
+from engine.wiring import RunResult
+
+BY_CTRL_C = "Ctrl-C"
+"""The reason of a cancel that came from the keyboard."""
+
+
+@click.command()
+@click.argument("name", shell_complete=complete_runbooks)
+@click.option(
+    "-e",
+    "--env",
+    "environment",
+    metavar="NAME",
+    shell_complete=complete_environments,
+    help="Where: an environment of the pack.",
+)
+@click.option(
+    "-i",
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    shell_complete=complete_inputs,
+    help="An input of the runbook; may be given several times.",
+)
+@click.option(
+    "--as", "as_name", metavar="NAME", help="On whose behalf, where the environment allows it."
+)
+@click.option("--dry-run", is_flag=True, help="Rehearse: not yet in this version.")
+@click.pass_obj
+def run(
+    session: Session, /, name: str, environment: str | None, inputs: tuple[str, ...], **more: Any
+) -> int:
+    """Run the runbook NAME.
+
+    Ends with 0 when it is resolved; see `runbook --help` for the other exit codes.
+    """
+    if more["dry_run"]:
+        raise NotYet(
+            "--dry-run: this version does not rehearse",
+            help="`runbook show` says what would be done",
+        )
+    where = session.environment(name, environment)
+    actor = session.actor(more["as_name"], name, where)
+    return session.run(start(session, name, where, inputs, actor))
+
+
+async def start(
+    session: Session, name: str, environment: str, inputs: Sequence[str], actor: Actor
+) -> int:
+    """A new run, from its first event to its last words."""
+    runbook = session.load(name)
+    async with session.open_store() as store:
+        engine = session.engine(store)
+        given = engine.parse_inputs(runbook, inputs)
+        async with session.sandbox(pack_of(name), environment, runbook) as around:
+
+            def begin(face: Face) -> Awaitable[RunResult]:
+                return engine.run(
+                    name,
+                    environment=environment,
+                    inputs={**around.inputs, **given},
+                    actor=actor,
+                    services=around.services,
+                    faces=face.faces(),
+                )
+
+            return await drive(
+                session.output, begin, lambda run: engine.cancel(run, BY_CTRL_C, actor)
+            )
+
+
+@click.command()
+@click.argument("run", default="last", shell_complete=complete_runs)
+@click.option(
+    "--as", "as_name", metavar="NAME", help="On whose behalf, where the environment allows it."
+)
+@click.option("--force", is_flag=True, help="Take it from a driver that still seems alive.")
+@click.pass_obj
+def resume(session: Session, run: str, as_name: str | None, force: bool) -> int:
+    """Take up RUN, which was cut short or waits, where its journal ends.
+
+    Nothing that is finished is done again. An action that was cut short is in doubt: say first by
+    `runbook settle` whether it happened.
+    """
+    return session.run(_take_up(session, run, as_name, force))
+
+
+async def _take_up(session: Session, run: str, as_name: str | None, force: bool) -> int:
+    async with session.open_store() as store:
+        name = await store.find(run)
+        engine = session.engine(store)
+        past = [event async for event in all_events(store, name)]
+        state = await engine.state(name)
+        if state.finished is not None:
+            raise Usage(f"run {name} is over: {state.finished['outcome']}")
+        actor = session.actor(as_name, state.runbook.name, state.environment)
+        pack = pack_of(state.runbook.name)
+        async with session.sandbox(pack, state.environment, state.runbook) as around:
+
+            def begin(face: Face) -> Awaitable[RunResult]:
+                return engine.resume(
+                    name,
+                    actor=actor,
+                    services=around.services,
+                    faces=face.faces(),
+                    force=force,
+                )
+
+            cancel = lambda run: engine.cancel(run, BY_CTRL_C, actor)  # noqa: E731
+            return await drive(session.output, begin, cancel, past)
+
+
+def pack_of(name: str) -> str:
+    return name.partition("/")[0]

@@ -1,0 +1,243 @@
+"""What the commands of one call share: the options given before the command, and what they lead to.
+
+Everything that costs an import is imported where it is used: completion and `--help` make a
+`Session` too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from engine.cli.output import Output
+from engine.errors import Refused, Usage
+
+if TYPE_CHECKING:
+    from engine.config import Books
+    from engine.core.events import Actor
+    from engine.journal.contract import Store
+    from engine.language.model import Runbook
+    from engine.registry import Registry
+    from engine.wiring import Engine
+
+DEFAULT_FOLDER = "runbooks"
+
+SANDBOX = "sandbox"
+"""The environment whose services are started for the time of a command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What stands around a run: the fields of a sandbox's services, and inputs its fault brings
+    along."""
+
+    services: Mapping[str, str] | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Session:
+    """One call of the command line."""
+
+    books: tuple[str, ...] = ()
+    store_url: str | None = None
+    json: bool = False
+    color: bool | None = None
+    output: Output = field(init=False)
+    _books: Books | None = field(init=False, default=None)
+    _registry: Registry | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.output = Output(json=self.json, color=self.color, command=self._command())
+
+    def set(self, option: str, value: Any) -> None:
+        """Takes one of the options that every command has; see `options`."""
+        if option == "books":
+            self.books += tuple(value)
+        elif option == "store":
+            self.store_url = value
+        elif option == "json":
+            self.json = value
+        elif option == "no_color":
+            self.color = False
+        self.output = Output(json=self.json, color=self.color, command=self._command())
+
+    def _command(self) -> str:
+        """`runbook`, with the options that a suggested command needs to find the same run.
+
+        An address with a password in it is not repeated.
+        """
+        words = ["runbook"]
+        for folder in self.books:
+            words += ["--books", folder]
+        if self.store_url is not None and "@" not in self.store_url:
+            words += ["--store", self.store_url]
+        return " ".join(map(quote, words))
+
+    @property
+    def book_folders(self) -> tuple[str, ...]:
+        """Where packs are looked for, whether or not these folders are there."""
+        if self.books:
+            return self.books
+        named = os.environ.get("RUNBOOK_BOOKS", "")
+        return tuple(part for part in named.split(os.pathsep) if part) or (DEFAULT_FOLDER,)
+
+    def find_books(self) -> Books:
+        if self._books is None:
+            from engine.config import Books  # noqa: PLC0415  reads YAML
+
+            self._books = Books.find(self.books, os.environ)
+        return self._books
+
+    @property
+    def registry(self) -> Registry:
+        if self._registry is None:
+            from engine.registry import Registry  # noqa: PLC0415  imports plugins as they are asked for
+
+            self._registry = Registry()
+        return self._registry
+
+    def load(self, name: str) -> Runbook:
+        return self.find_books().load(name, self.registry)
+
+    @asynccontextmanager
+    async def open_store(self) -> AsyncIterator[Store]:
+        from engine.journal.open import open_store  # noqa: PLC0415  only what touches runs needs it
+
+        store = open_store(self.store_url or os.environ.get("RUNBOOK_STORE") or default_store_url())
+        try:
+            yield store
+        finally:
+            await store.close()
+
+    def engine(self, store: Store) -> Engine:
+        from engine.wiring import Engine  # noqa: PLC0415  the whole engine
+
+        return Engine(books=self.find_books(), registry=self.registry, store=store)
+
+    def environment(self, name: str, given: str | None) -> str:
+        """The environment of a run of this runbook, see `environment_of`. Raises Usage."""
+        return self.environment_of(self.find_books().path(name).parent.name, given)
+
+    def environment_of(self, pack: str, given: str | None) -> str:
+        """The environment that is named, or `sandbox` where the pack has no other. Raises Usage."""
+        if given is not None:
+            return given
+        known = self.find_books().environments(pack)
+        if known == (SANDBOX,):
+            return SANDBOX
+        if not known:
+            raise Usage(
+                f"the pack {pack} has no environments",
+                help="write one, with its connections: PACK/environments/NAME.yaml",
+            )
+        raise Usage(
+            "say where it is to run: --env NAME",
+            help=f"there {'is' if len(known) == 1 else 'are'} {', '.join(known)}",
+        )
+
+    @asynccontextmanager
+    async def sandbox(
+        self, pack: str, environment: str, runbook: Runbook | None
+    ) -> AsyncIterator[Surroundings]:
+        """What is started around the work: nothing, but for an environment named `sandbox`.
+
+        With a runbook: what it talks to, with its fault in place. Without: all connections,
+        healthy.
+        """
+        if environment != SANDBOX:
+            yield Surroundings()
+            return
+        from engine.sandbox import Sandbox, connections_of  # noqa: PLC0415  servers, only where wanted
+
+        place = self.find_books().environment(pack, SANDBOX, self.registry)
+        needed = connections_of(runbook) if runbook is not None else tuple(place.connections)
+        name = runbook.name if runbook is not None else ""
+        async with Sandbox(
+            place, name, needed, self._told_of_sandbox, with_fault=runbook is not None
+        ) as sandbox:
+            yield Surroundings(sandbox.services, sandbox.inputs)
+
+    def _told_of_sandbox(self, text: str) -> None:
+        self.output.note(self.output.error_style.paint(f"sandbox: {text}", "dim"))
+
+    def actor(self, as_name: str | None, runbook: str, environment: str) -> Actor:
+        """Who acts: the operating system's user, or for whom that user speaks. Raises Refused."""
+        from engine.core.events import Actor  # noqa: PLC0415
+        from engine.wiring import os_actor  # noqa: PLC0415
+
+        user = os_actor()
+        if as_name is None:
+            return user
+        if not as_name.strip():
+            raise Usage("--as takes the name of a person")
+        place = self.find_books().environment(
+            runbook.partition("/")[0], environment, self.registry, only=()
+        )
+        if not place.may_speak_as(user.name):
+            raise Refused(
+                f"{user.name} may not use --as in environment {environment}",
+                help=f"`allow_as` in {place.file} says who may",
+            )
+        return Actor(as_name.strip(), "as", via=user.name)
+
+    def run(self, work: Coroutine[Any, Any, int]) -> int:
+        """Runs asynchronous work to its end; a cancelled one counts as interrupted."""
+        import asyncio  # noqa: PLC0415  65 ms that --help and completion do not pay
+
+        try:
+            return asyncio.run(_cancellable(work))
+        except asyncio.CancelledError as e:
+            raise KeyboardInterrupt from e
+
+
+async def _cancellable(work: Coroutine[Any, Any, int]) -> int:
+    from engine.cli.signals import cancel_on_signals  # noqa: PLC0415  imports asyncio
+
+    cancel_on_signals()
+    return await work
+
+
+def default_store_path() -> Path:
+    """`journal.db` in the user's state folder, as the XDG base directories have it."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    folder = Path(state) if Path(state).is_absolute() else Path("~/.local/state").expanduser()
+    return folder / "runbook" / "journal.db"
+
+
+def default_store_url() -> str:
+    return f"sqlite:///{default_store_path()}"
+
+
+def redacted(text: str, folders: tuple[str, ...]) -> str:
+    """The text without the values of the secrets that the environments at hand refer to.
+
+    For the message of a bug: nobody knows how far it came, so every secret that could have been in
+    use is taken out, also those that no run had asked for yet.
+    """
+    from engine.secret import REFERENCE, Vault  # noqa: PLC0415  only for a bug
+
+    vault = Vault(os.environ)
+    for folder in folders:
+        for file in Path(folder).glob("*/environments/*.yaml"):
+            try:
+                names = REFERENCE.findall(file.read_text(encoding="utf-8", errors="replace"))
+            except OSError:
+                continue
+            for name in names:
+                _reveal(vault, name)
+    return vault.redactor().text(text)
+
+
+def _reveal(vault: Any, name: str) -> None:
+    from engine.errors import RunbookError  # noqa: PLC0415
+
+    try:
+        vault.resolve("${" + name + "}")
+    except RunbookError:
+        return  # a secret that cannot be had was in no message

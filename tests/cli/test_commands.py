@@ -1,0 +1,305 @@
+"""Commands that read: list, show, lint, schema, new, audit, doctor, version; how mistakes end."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUNBOOK = Path(sys.executable).with_name("runbook")
+
+
+def test_runbooks_are_listed_with_title_severity_and_environments(runbook):
+    done = runbook("list")
+    assert done.code == 0
+    assert done.out.splitlines()[:3] == [
+        "RUNBOOK         TITLE                          SEVERITY  ENVIRONMENTS",
+        "shop/ask        Ask a person                             open, staging",
+        "shop/disk-full  Disk full                      warning   open, staging",
+    ]
+
+
+def test_a_runbook_that_does_not_read_is_listed_too(runbook, shop):
+    (shop / "runbooks/shop/ask.yaml").write_text("titel: x\n")
+    assert "shop/ask        (does not read: runbook lint shop/ask)" in runbook("list", "shop").out
+    rows = runbook("--json", "list").objects
+    assert [row["reads"] for row in rows if row["name"] == "shop/ask"] == [False]
+
+
+def test_a_runbook_is_shown_as_a_person_reads_it(runbook, golden):
+    golden("show-disk-full.txt", runbook("show", "shop/disk-full").out.rstrip("\n"))
+
+
+def test_showing_says_what_is_not_executed_yet(runbook):
+    done = runbook("show", "shop/later")
+    assert done.code == 0
+    assert "not executed by this version" in done.out
+    assert "guards" in done.out
+
+
+def test_a_runbook_is_shown_in_json_with_its_text(runbook):
+    (shown,) = runbook("--json", "show", "shop/disk-full").objects
+    assert shown["inputs"]["limit"]["default"] == 0.8
+    assert shown["text"].startswith("title: Disk full")
+
+
+def test_a_name_that_is_nearly_right_gets_a_hint(runbook):
+    done = runbook("show", "shop/disk-ful")
+    assert done.code == 2
+    assert "did you mean 'shop/disk-full'?" in done.err
+
+
+def test_clean_runbooks_lint_with_0(runbook):
+    done = runbook("lint")
+    assert (done.code, done.out, done.err) == (0, "", "10 files read: 0 errors, 0 warnings\n")
+
+
+def test_everything_that_is_wrong_is_told_with_its_place(runbook, shop):
+    (shop / "runbooks/shop/ask.yaml").write_text(
+        "title: x\nsteps:\n  - chek: run.value\n  - check: run.valu\n    with: {value: 1}\n"
+    )
+    done = runbook("lint", "shop/ask")
+    assert done.code == 2
+    assert "runbooks/shop/ask.yaml:3:5: RB" in done.out
+    assert "runbooks/shop/ask.yaml:4:12: RB" in done.out
+    assert done.err == "1 file read: 2 errors, 0 warnings\n"
+    assert [one["line"] for one in runbook("--json", "lint", "shop/ask").objects] == [3, 4]
+
+
+def test_an_environment_that_is_wrong_is_linted_with_its_pack(runbook, shop):
+    (shop / "runbooks/shop/environments/staging.yaml").write_text("conections: {}\n")
+    done = runbook("lint", "shop")
+    assert done.code == 2
+    assert "environments/staging.yaml:1:1: RB" in done.out
+
+
+def test_a_file_outside_of_any_pack_is_linted_by_its_path(runbook, shop):
+    (shop / "draft.yaml").write_text("title: x\nsteps: []\n")
+    done = runbook("lint", "draft.yaml")
+    assert done.code == 2
+    assert "draft.yaml:" in done.out
+
+
+def test_a_new_runbook_lints_clean_and_runs(runbook, shop):
+    made = runbook("new", "depot/out-of-stock")
+    assert made.out.split() == [
+        "runbooks/depot/out-of-stock.yaml",
+        "runbooks/depot/out-of-stock.test.yaml",
+    ]
+    assert runbook("lint", "depot/out-of-stock").code == 0
+    assert (shop / "runbooks/depot/out-of-stock.test.yaml").read_text().count("- name:") == 3
+    (shop / "runbooks/depot/environments").mkdir()
+    (shop / "runbooks/depot/environments/staging.yaml").write_text("connections: {}\n")
+    assert runbook("run", "depot/out-of-stock", "--env", "staging").code == 0
+
+
+def test_new_never_writes_over_a_file(runbook, shop):
+    before = (shop / "runbooks/shop/ask.yaml").read_text()
+    done = runbook("new", "shop/ask")
+    assert (done.code, done.out) == (2, "")
+    assert (shop / "runbooks/shop/ask.yaml").read_text() == before
+    assert not (shop / "runbooks/shop/ask.test.yaml").exists()
+
+
+@pytest.mark.parametrize("name", ["ask", "../x/y", "shop/", "/x", "shop/a b", "shop/a/b"])
+def test_new_takes_only_names_that_are_file_names(runbook, name):
+    assert runbook("new", name).code == 2
+
+
+def test_the_schema_is_json_and_knows_the_installed_checks(runbook):
+    done = runbook("schema")
+    assert done.code == 0
+    assert json.loads(done.out)["$schema"].startswith("https://json-schema.org/")
+    assert "run.value" in done.out
+
+
+def test_the_schema_says_how_editors_use_it(runbook):
+    assert "yaml-language-server: $schema=" in runbook("schema", "--settings").out
+
+
+def test_a_trail_reads_from_top_to_bottom(runbook):
+    runbook("run", "shop/disk-full", "--env", "staging")
+    done = runbook("audit", "show")
+    assert done.code == 0
+    said = [line[43:] for line in done.out.splitlines()]
+    assert said[0] == "started shop/disk-full in staging"
+    assert "usage started: How full is it" in said
+    assert "  found: value 0.7" in said
+    assert said[-2:] == ["the run is over: resolved", "  because: 70 % used on web-1"]
+
+
+def test_a_whole_trail_is_verified(runbook):
+    runbook("run", "shop/disk-full", "--env", "staging")
+    done = runbook("audit", "verify")
+    assert done.code == 0
+    assert "whole  1 run, " in done.out
+    assert "whole  run " in runbook("audit", "verify", "last").out
+    assert runbook("--json", "audit", "verify").objects[0]["whole"] is True
+
+
+def test_one_altered_byte_is_found_and_named(runbook, shop):
+    runbook("--json", "run", "shop/disk-full", "--env", "staging")
+    with sqlite3.connect(shop / "state/runbook/journal.db") as database:
+        ((run,),) = database.execute("SELECT run FROM runs").fetchall()
+        database.execute("UPDATE events SET body = replace(body, '0.7', '0.6') WHERE seq = 3")
+    done = runbook("audit", "verify")
+    assert done.code == 1
+    assert f"broken  run {run}, event 3: " in done.out
+    assert runbook("--json", "audit", "verify", run).objects[0]["seq"] == 3
+
+
+def test_a_trail_is_exported_as_json_lines_and_as_csv(runbook, shop):
+    runbook("run", "shop/disk-full", "--env", "staging")
+    objects = runbook("audit", "export", "last").objects
+    assert [one["seq"] for one in objects] == list(range(1, len(objects) + 1))
+    done = runbook("audit", "export", "last", "--format", "csv", "-o", "trail.csv")
+    assert (done.code, done.out) == (0, "")
+    with (shop / "trail.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["hash"] for row in rows] == [one["hash"] for one in objects]
+    again = runbook("audit", "export", "last", "-o", "trail.csv")
+    assert again.code == 2
+    assert "trail.csv exists" in again.err
+
+
+def test_a_run_that_is_not_there_is_told(runbook):
+    for command in ("show", "export", "verify"):
+        done = runbook("audit", command, "2019")
+        assert (done.code, done.out) == (2, "")
+
+
+def test_doctor_asks_every_connection_and_says_what_to_mend(runbook, shop):
+    (shop / "runbooks/shop/environments/staging.yaml").write_text(
+        'connections:\n  api: {adapter: http, base_url: "${env:NOT_SET_ANYWHERE}"}\n'
+    )
+    done = runbook("doctor", "shop", "--env", "staging")
+    assert done.code == 3
+    assert done.out.startswith("✗ not ok  api  http")
+    assert "NOT_SET_ANYWHERE" in done.out
+    assert done.err == "shop in staging: 1 connection, 1 without an answer\n"
+    (ping,) = runbook("--json", "doctor", "--env", "staging").objects
+    assert (ping["connection"], ping["ok"]) == ("api", False)
+
+
+def test_the_version_is_told_by_command_and_by_option(runbook):
+    assert runbook("version").out == runbook("--version").out
+    assert runbook("version").out.startswith("runbook 0.")
+
+
+def test_options_of_all_commands_may_stand_behind_the_command_too(runbook, shop):
+    before = runbook("--json", "list", "shop")
+    assert runbook("list", "shop", "--json") == before
+    assert runbook("list", "--json", "--books", "runbooks", "shop") == before
+    store = f"sqlite:///{shop}/here.db"
+    runbook("run", "shop/disk-full", "-e", "staging", "--store", store, "--json")
+    assert runbook("audit", "verify", "--store", store, "--json").objects[0]["runs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("lits",), "did you mean 'list'?"),
+        (("run",), "Missing argument 'NAME'"),
+        (("run", "shop/ask", "--evn", "x"), "--env"),
+        (("--books", "nowhere", "list"), "nowhere"),
+        (("--store", "mysql://x", "runs"), "mysql"),
+        (("runs", "--limit", "0"), "--limit"),
+        (("run", "shop/disk-full", "-e", "stagin"), "staging"),
+        (("run", "shop/disk-full", "-e", "staging", "-i", "limt=1"), "did you mean 'limit'?"),
+        (("run", "shop/disk-full", "-e", "staging", "-i", "limit=many"), "limit"),
+        (("run", "shop/disk-full", "-e", "staging", "-i", "limit"), "name=value"),
+        (("demo", "shop/ask"), "sandbox"),
+    ],
+)
+def test_a_wrong_call_ends_with_2_and_says_what_was_meant(runbook, words, said):
+    done = runbook(*words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: ")
+    assert said in done.err
+
+
+def test_an_unforeseen_error_ends_with_5_and_without_secrets(runbook, shop, monkeypatch):
+    (shop / "runbooks/shop/environments/staging.yaml").write_text(
+        'connections:\n  api: {adapter: http, base_url: "${env:SHOP_URL}"}\n'
+    )
+    monkeypatch.setenv("SHOP_URL", "https://ada:c4n4ry-s3cret@api.example")
+
+    def explode(*_: object) -> None:
+        raise RuntimeError("cannot cope with c4n4ry-s3cret")
+
+    monkeypatch.setattr("engine.cli.session.Session.find_books", explode)
+    short = runbook("list")
+    assert (short.code, short.out) == (5, "")
+    assert "bug in runbook: RuntimeError: cannot cope with" in short.err
+    assert "Traceback" not in short.err
+    long = runbook("--debug", "list")
+    assert "Traceback" in long.err
+    assert "c4n4ry" not in short.err + long.err
+
+
+def test_help_imports_nothing_heavy_and_lists_every_command():
+    code = (
+        "import sys; from engine.cli.main import main; code = main(['--help']); "
+        "heavy = {'asyncio', 'jinja2', 'httpx', 'yaml', 'psycopg', 'redis'} & set(sys.modules); "
+        "print(code, *heavy, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "0\n"
+    commands = done.stdout.partition("Commands:\n")[2].partition("\n\n")[0]
+    assert [line.split()[0] for line in commands.splitlines()] == [
+        "list", "show", "lint", "schema", "new", "run", "demo", "runs", "watch", "answer", "settle",
+        "cancel", "resume", "audit", "doctor", "completion", "version",
+    ]  # fmt: skip
+
+
+def test_a_reader_who_leaves_early_ends_a_command_quietly(shop):
+    done = subprocess.run(
+        f"{RUNBOOK} schema | head -1", shell=True, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+def test_a_run_goes_on_to_its_end_when_the_reader_leaves(shop):
+    line = f"{RUNBOOK} run shop/disk-full --env staging | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", line],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "0"
+    assert done.stderr == ""
+
+
+def test_output_in_ascii_shows_symbols_and_titles_all_the_same(shop):
+    (shop / "runbooks/shop/cafe.yaml").write_text(
+        "title: Café\nsteps:\n  - title: Déjà vu\n    check: run.value\n    with: {value: 1}\n"
+    )
+    done = subprocess.run(
+        [RUNBOOK, "run", "shop/cafe", "--env", "staging"],
+        env={"PATH": "/usr/bin:/bin", "LANG": "C", "PYTHONIOENCODING": "ascii",
+             "XDG_STATE_HOME": str(shop / "state")},
+        capture_output=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.isascii()
+    assert b"D\\xe9j\\xe0 vu" in done.stdout
+    assert b"+ resolved" in done.stdout
+
+
+def test_results_that_cannot_be_written_are_an_error_and_a_run_goes_on(shop):
+    line = f"{RUNBOOK} run shop/disk-full --env staging > /dev/full"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: standard output cannot be written: No space left on device\n"
+    listed = subprocess.run([RUNBOOK, "runs"], capture_output=True, text=True, check=True)
+    assert "resolved" in listed.stdout
+
+
+def test_a_suggested_command_finds_the_same_run(runbook, shop):
+    store = f"sqlite:///{shop}/else where.db"
+    done = runbook("--store", store, "run", "shop/ask", "-e", "staging")
+    assert f"  runbook --store '{store}' answer " in done.err
+    assert f"runbook --store '{store}' audit show " in done.out
