@@ -95,47 +95,37 @@ async def test_info_and_big_keys_are_told(cache):
 
 
 @pytest.mark.parametrize(
-    ("step", "params", "text", "affected", "sample"),
+    ("step", "params", "expected"),
     [
-        (actions.delete, {"match": "c:*"}, "3 keys would be deleted", 3, ("c:1", "c:2", "c:3")),
-        (actions.delete, {"keys": ["c:1"]}, "1 keys would be deleted", 1, ("c:1",)),
+        (actions.delete, {"match": "c:*"}, ("3 keys would be deleted", 3, ("c:1", "c:2", "c:3"))),
+        (actions.delete, {"keys": ["c:1"]}, ("1 keys would be deleted", 1, ("c:1",))),
         (
             actions.expire,
             {"ttl": 60.0, "match": "c:[12]"},
-            "2 keys would expire in 60 s",
-            2,
-            ("c:1", "c:2"),
+            ("2 keys would expire in 60 s", 2, ("c:1", "c:2")),
         ),
-        (actions.set_, {"key": "new", "value": 1}, "new would be made", None, ()),
+        (actions.set_, {"key": "new", "value": 1}, ("new would be made", None, ())),
         (
             actions.set_,
             {"key": "greeting", "value": 1},
-            "greeting, a string of length 5, would be replaced",
-            None,
-            (),
+            ("greeting, a string of length 5, would be replaced", None, ()),
         ),
         (
             actions.set_,
             {"key": "greeting", "value": 1, "only_if": "absent"},
-            "greeting is there: it would stay so",
-            None,
-            (),
+            ("greeting is there: it would stay so", None, ()),
         ),
         (
             actions.publish,
             {"channel": "c", "message": "m"},
-            "0 clients listen to c, besides those with a pattern",
-            None,
-            (),
+            ("0 clients listen to c, besides those with a pattern", None, ()),
         ),
     ],
 )
-async def test_a_dry_run_tells_and_changes_nothing(
-    cache, redis, step, params, text, affected, sample
-):
+async def test_a_dry_run_tells_and_changes_nothing(cache, redis, step, params, expected):
     before = redis.command("DEBUG DIGEST")
     preview = await would(cache, step, **params)
-    assert (preview.text, preview.affected, preview.sample) == (text, affected, sample)
+    assert (preview.text, preview.affected, preview.sample) == expected
     assert redis.command("DEBUG DIGEST") == before
 
 
