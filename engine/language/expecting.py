@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from engine.language.compounds import Json
 from engine.language.draft import Draft
 from engine.language.expect import check_expectation
-from engine.language.fields import Bare, Json, Schema, has_template, wrong
+from engine.language.fields import Bare, Schema, has_template, wrong
 from engine.language.nodes import Mapping, Node, Scalar, Sequence
 
 

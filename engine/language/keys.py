@@ -8,19 +8,15 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
+from engine.language.compounds import Block, Json, ListOf, MapOf, Probe
 from engine.language.expecting import Expectation
 from engine.language.fields import (
     Bare,
-    Block,
     Boolean,
     Identifier,
-    Json,
     Key,
-    ListOf,
-    MapOf,
     Message,
     Number,
-    Probe,
     Span,
     Table,
     Text,

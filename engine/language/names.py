@@ -141,7 +141,7 @@ class _Check:
 
     def alias(self, entry: Each) -> None:
         """The name of the item may not be that of a step: one of them could not be seen."""
-        if entry.name in self.draft.ids:
+        if "as" in entry.key_places and entry.name in self.draft.ids:
             at, taken = entry.key_places["as"], self.draft.ids[entry.name]
             hint = f"take another name: the step is at line {taken.line}"
             what = f"{named(entry.name)} is the id of a step"

@@ -49,17 +49,15 @@ def runbook_schema(catalog: Catalog) -> dict[str, Any]:
 
 
 def _entry() -> Schema:
-    """One entry: which one is told by its key. With `if` an editor speaks of that one only."""
+    """One entry: which one is told by its key. With `if` an editor speaks of that one only.
+
+    Without `properties` here, or editors would offer all ten in an entry that is one already.
+    """
     kinds = list(ENTRIES)
     named: list[Schema] = [{"required": [kind]} for kind in kinds]
     return {
         "type": "object",
         "description": f"One step: exactly one of {', '.join(kinds)}",
-        "properties": {
-            kind: {"description": keys[kind].doc}
-            for kind, keys in ENTRIES.items()
-            if kind != "wait"
-        },
         "anyOf": named,
         "allOf": [{"if": _is(kind), "then": {"$ref": f"#/$defs/{kind}"}} for kind in kinds],
     }

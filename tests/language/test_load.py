@@ -21,7 +21,6 @@ from engine.language.keys import (
     TRIGGERS,
     WAY,
 )
-from engine.language.later import later
 from engine.language.load import check_runbook, load_runbook
 from engine.language.model import (
     Approve,
@@ -41,7 +40,6 @@ from engine.language.model import (
     walk_runbook,
 )
 from engine.language.nodes import Mapping
-from engine.language.report import as_json, render
 from engine.language.source import parse
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -356,48 +354,6 @@ def test_a_matcher_that_is_none_is_told_at_its_place():
     assert [(each.code, each.place) for each in found] == [("RB117", Place("f.yaml", 5, 22))]
 
 
-def test_keys_that_this_version_does_not_execute_are_named_with_their_places(every):
-    assert {each.code for each in later(every)} == {"RB600"}
-    found = [(each.what, each.place) for each in later(every)]
-    assert found == [
-        ("'guards' is not executed by this version", at("guards:")),
-        ("'escalation' is not executed by this version", at("escalation:")),
-        ("'approve' is not executed by this version", at("approve:")),
-        ("'probe' is not executed by this version", at("probe:")),
-        ("'undo' is not executed by this version", at("undo:")),
-        ("'undo' is not executed by this version", at("undo:\n          - wait")),
-    ]
-
-
-def test_keys_of_called_runbooks_that_are_not_executed_are_named_too():
-    other = steps(
-        "  - action: redis.delete\n    target: c\n    with: {match: a}\n    approve: {by: dba}\n"
-    )
-    runbook = load(steps("  - runbook: pack/other\n"), other=other)
-    assert [str(each.place) for each in later(runbook)] == ["other.yaml:6:5"]
-
-
 def test_walking_meets_the_entries_of_every_block(every):
     kinds = {type(entry) for entry in walk(every.steps)}
     assert {Choose, Each, End, Escalate, Group, Parallel, RunbookCall, Wait} <= kinds
-
-
-def test_a_message_cannot_forge_lines_or_colours():
-    text = 'title: T\nsteps:\n  - check: "a\\nb\\e[31m"\n    target: c\n'
-    _, found = check_runbook("a/b", text, "f.yaml", CATALOG, find)
-    told = render(found, {"f.yaml": text})
-    assert told.splitlines()[0] == "f.yaml:3:12: RB301 there is no check 'a\\u000ab\\u001b[31m'"
-
-
-def test_a_diagnostic_can_be_told_to_machines():
-    _, found = check_runbook("a/b", steps("  - wait: soon\n"), "f.yaml", CATALOG, find)
-    assert as_json(found[0]) == {
-        "code": "RB105",
-        "severity": "error",
-        "what": "'wait' takes a duration: 'soon' is not a duration; write it like 15m or 1h30m",
-        "help": "such as 500ms, 15m or 1h30m",
-        "file": "f.yaml",
-        "line": 3,
-        "column": 11,
-        "width": 4,
-    }
