@@ -159,7 +159,8 @@ class AdapterError(StepError):
 class Collector:
     """Gathers diagnostics of one or more files so that all of them are told at once.
 
-    Keeps at most `limit` (a mangled file would otherwise bury the first, useful ones).
+    Keeps at most `limit` errors and as many warnings (a mangled file would otherwise bury the
+    first, useful ones).
     """
 
     limit: int = 200
@@ -168,13 +169,13 @@ class Collector:
     def add(
         self, code: str, what: str, place: Place, help: str | None = None, width: int = 1
     ) -> None:
-        if len(self.found) < self.limit:
+        if len(self.errors) < self.limit:
             self.found.append(Diagnostic(code, what, place, help, max(1, width)))
 
     def warn(
         self, code: str, what: str, place: Place, help: str | None = None, width: int = 1
     ) -> None:
-        if len(self.found) < self.limit:
+        if len(self.found) - len(self.errors) < self.limit:
             self.found.append(Diagnostic(code, what, place, help, max(1, width), "warning"))
 
     @property

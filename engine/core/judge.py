@@ -137,11 +137,15 @@ def _next(step: StepState, found: Assessed, outcome: Outcome, at_us: int) -> int
         return None
     if block.body.halting is not None and block.body.phase != "always":
         return None
+    hopeless = outcome.error is not None and not outcome.error["retryable"]
     if isinstance(entry, Escalate):
-        return at_us if entry.wait and found.status == "passed" else None
+        if found.status == "passed":
+            return at_us if entry.wait else None
+        if entry.retry is not None and not hopeless:
+            return _retry_at(entry.retry, step.tries + 1, outcome.random, at_us)
+        return None
     if not isinstance(entry, Call):
         return None
-    hopeless = outcome.error is not None and not outcome.error["retryable"]
     if entry.within_s is not None:
         due_us = at_us + _us(entry.every_s)
         in_time = due_us <= step.started_us + _us(entry.within_s)

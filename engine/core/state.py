@@ -383,7 +383,11 @@ class State:
         self.turns += 1
         if body.phase in ("always", "done"):
             return
-        body.halting = body.halting or reason
+        if body.halting in (
+            None,
+            "timeout",
+        ):  # a time limit leaves room for `on_failure`, these do not
+            body.halting = reason
         for block in body.active():
             step = block.current
             if step is not None and step.body is not None:

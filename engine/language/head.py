@@ -44,6 +44,7 @@ def read_runbook(draft: Draft, node: Node, name: str, text: str) -> Runbook | No
             _trigger(draft, key, rule, inputs) for key, rule in record.get("triggers", ())
         ),
         inputs={name: read_input(draft, name, found) for name, found in inputs.items()},
+        autonomy=_autonomy(record),
         guards=_guards(record),
         escalation=_escalation(record),
         steps=record.get("steps", ()),
@@ -67,6 +68,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Record):
         return {name: _plain(inner) for name, inner in value.values.items()}
     return value
+
+
+def _autonomy(record: Record) -> tuple[str, Place] | None:
+    found = record.get("autonomy")
+    return None if found is None else (found, record.key("autonomy").place)
 
 
 def _guards(record: Record) -> Guards | None:

@@ -71,8 +71,8 @@ _COMMON: Final = (
     Key("timeout", Span(), "of a check or action: of one attempt; else: of all that is inside"),
     Key(
         "on_failure",
-        Block(words=("stop", "continue")),
-        "what follows when it does not pass: stop (unless given), continue, or steps to take",
+        Block(words=("stop", "continue", "undo")),
+        "what follows when it does not pass: stop (unless given), continue, undo, or steps to take",
     ),
 )
 _RETRY: Final = Key(
@@ -372,6 +372,11 @@ RUNBOOK: Final = table(
         "inputs",
         MapOf(Nested(INPUT, "an input"), "a mapping of inputs", identifiers=True, most=MAX_INPUTS),
         "what it must be given",
+    ),
+    Key(
+        "autonomy",
+        Text(words=("guide", "propose", "auto")),
+        "how far it goes by itself, where the environment lets it go further",
     ),
     Key("guards", Nested(GUARDS, "guards"), "when it may not start"),
     Key(

@@ -8,7 +8,7 @@ from engine.errors import Diagnostic, Place
 from engine.language.model import Call, Entry, Group, Runbook, walk_runbook
 
 NOT_YET = ("approve", "probe", "undo")
-"""Of steps. Of the runbook: `guards` and `escalation`."""
+"""Of steps, with `on_failure: undo`. Of the runbook: `guards`, `escalation`, `autonomy`."""
 
 
 def later(runbook: Runbook) -> list[Diagnostic]:
@@ -22,9 +22,14 @@ def later(runbook: Runbook) -> list[Diagnostic]:
 def _of(runbook: Runbook) -> Iterator[Diagnostic]:
     if runbook.guards is not None:
         yield _told("guards", runbook.guards.place)
+    if runbook.autonomy is not None and runbook.autonomy[0] != "auto":
+        yield _told(f"autonomy: {runbook.autonomy[0]}", runbook.autonomy[1])
     if runbook.escalation is not None:
         yield _told("escalation", runbook.escalation.place)
     for entry in walk_runbook(runbook):
+        if entry.on_failure == "undo":
+            place = entry.key_places.get("on_failure", entry.place)
+            yield _told("on_failure: undo", place)
         for key in NOT_YET:
             if _uses(entry, key):
                 yield _told(key, entry.key_places.get(key, entry.place))

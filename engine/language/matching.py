@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from engine.language.patterns import check_size
 from engine.language.shown import kind_of, shown
 
 PATTERN_LIMIT_CHARS: Final = 1000
@@ -86,6 +87,10 @@ def pattern(text: str) -> Any:
 
     if len(text) > PATTERN_LIMIT_CHARS:
         raise ValueError(f"a regular expression has at most {PATTERN_LIMIT_CHARS:,} characters")
+    try:
+        check_size(text)
+    except ValueError as e:
+        raise ValueError(f"{shown(text, 60)} {e}") from e
     if _RECURSION.search(text):
         raise ValueError(f"{shown(text, 60)} calls itself, which may take all memory")
     try:

@@ -92,7 +92,7 @@ class Step:
     when: Expression | None = None
     timeout_s: float | None = None
     """Of a check or action: of one attempt. Of an entry with entries in it: of the whole."""
-    on_failure: Literal["stop", "continue"] | tuple[Entry, ...] = "stop"
+    on_failure: Literal["stop", "continue", "undo"] | tuple[Entry, ...] = "stop"
 
     def blocks(self) -> Iterator[tuple[str, tuple[Entry, ...]]]:
         """The blocks inside, by the name they have in a path: `steps`, `way-1`, `otherwise`,
@@ -321,6 +321,8 @@ class Runbook:
     rehearse_every_s: float | None = None
     triggers: tuple[Trigger, ...] = ()
     inputs: Mapping[str, Input] = field(default_factory=dict)
+    autonomy: tuple[str, Place] | None = None
+    """What it says, and where. Executed by a later version."""
     guards: Guards | None = None
     escalation: Escalation | None = None
     steps: tuple[Entry, ...] = ()

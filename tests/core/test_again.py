@@ -184,6 +184,25 @@ steps:
     assert world.now_us < 1_000 * SECOND + 62 * SECOND
 
 
+def test_a_cancel_after_a_time_limit_leaves_no_room_for_on_failure():
+    text = """
+steps:
+  - group: slow
+    id: g
+    timeout: 1m
+    steps: [{id: a, action: t.act}]
+    on_failure: [{id: mend, action: t.act}]
+"""
+    world = run(book(text), {"g/a": HANG})
+    assert world.state.root is not None
+    world.put("CancelRequested", {"reason": "enough"})
+    world.script = {}
+    world._land("g/a")
+    world.go()
+    assert [p for p, _ in world.performed] == ["g/a"]
+    assert world.outcome == "cancelled"
+
+
 def test_a_block_over_its_time_limit_can_be_handled():
     text = """
 steps:

@@ -604,3 +604,10 @@ def holds_nan(value) -> bool:
 def test_a_value_fits_itself_unless_it_holds_nan(value):
     holds = judge({"x": {"eq": value}}, {"result": {"x": value}}).holds
     assert holds is not holds_nan(value)
+
+
+def test_a_pattern_that_would_take_all_memory_is_refused_when_it_is_rendered():
+    bomb = Template("{{ inputs.p }}", Place("f", 1, 1))
+    scope = {"result": {"a": "x"}, "inputs": {"p": "((((a{100}){100}){100}){100}){100}"}}
+    with pytest.raises(TemplateProblem):
+        judge({"a": {"matches": bomb}}, scope)

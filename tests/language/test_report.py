@@ -99,3 +99,17 @@ def test_a_place_beyond_the_text_has_no_snippet():
 def test_those_that_are_not_shown_are_counted():
     found = Diagnostic("RB101", "unknown key 'x'", Place("f.yaml", 3, 1))
     assert render([found], {}, more=7).splitlines()[-1] == "and 7 more"
+
+
+def test_autonomy_of_a_runbook_and_undo_on_failure_are_named_too():
+    text = "autonomy: guide\n" + steps("  - {wait: 1s, on_failure: undo}\n")
+    runbook = load_runbook("pack/name", text, "name.yaml", CATALOG, find)
+    assert [(each.what, str(each.place)) for each in later(runbook)] == [
+        ("'autonomy: guide' is not executed by this version", "name.yaml:1:1"),
+        ("'on_failure: undo' is not executed by this version", "name.yaml:4:16"),
+    ]
+
+
+def test_autonomy_auto_is_what_a_runbook_does_anyway():
+    text = "autonomy: auto\n" + steps("  - wait: 1s\n")
+    assert later(load_runbook("pack/name", text, "name.yaml", CATALOG, find)) == []
