@@ -12,6 +12,7 @@ from engine.errors import Collector, Diagnosed, Diagnostic, Usage
 from engine.language.catalog import Catalog
 from engine.language.load import check_runbook
 from engine.language.source import read
+from engine.scenario.read import read_scenarios
 
 ALL = "all"
 
@@ -39,8 +40,11 @@ class Linting:
         if text is None:
             return
         self.sources[str(file)] = text
-        _, found = check_runbook(name, text, str(file), self.catalog, self._find)
+        runbook, found = check_runbook(name, text, str(file), self.catalog, self._find)
         self.add(found)
+        scenarios = file.with_name(f"{file.stem}.test.yaml")
+        if runbook is not None and scenarios.is_file():
+            self._config(scenarios, lambda: _nothing(read_scenarios(scenarios, runbook)))
 
     def pack(self, pack: str) -> None:
         """The environments and contacts of a pack."""

@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "show": ("engine.cli.books:show", "What a runbook does, step by step."),
     "lint": ("engine.cli.books:lint", "Everything that is wrong in runbooks, before they run."),
     "schema": ("engine.cli.books:schema", "The JSON Schema of runbooks, for editors."),
+    "test": ("engine.cli.testing:test", "Play the scenarios of runbooks, without any connection."),
     "new": ("engine.cli.new:new", "Write a commented runbook to start from."),
     "run": ("engine.cli.run:run", "Run a runbook."),
     "demo": ("engine.cli.demo:demo", "Watch a runbook find a fault and repair it."),

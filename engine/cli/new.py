@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 RUNBOOK = """\
 # {name}
 # Check it with `runbook lint {name}`, read it with `runbook show {name}`, run it with
-# `runbook run {name} --env ENVIRONMENT`. Editors complete it with `runbook schema --settings`.
+# `runbook run {name} --env NAME`. Editors complete it with `runbook schema --settings`.
 
 title: {title}
 description: What is broken, how one notices, and what this runbook does about it.
@@ -105,12 +105,23 @@ scenarios:
       outcome: failed
 """
 
+ENVIRONMENT = """\
+# An environment of the pack {pack}: what its runbooks talk to, by name. Another file beside this
+# one, with the same names, is another place where the same runbooks run.
+# `runbook doctor {pack} --env local` asks whether each connection answers.
+
+connections: {{}}
+#  cache: {{adapter: redis, url: "${{env:CACHE_URL}}"}}   # a secret is a reference, never written down
+"""
+
 
 @click.command()
 @click.argument("name", metavar="PACK/NAME", shell_complete=complete_packs)
 @click.pass_obj
 def new(session: Session, name: str) -> int:
-    """Write a commented runbook PACK/NAME to start from, and its scenarios."""
+    """Write a commented runbook PACK/NAME to start from, its scenarios, and an environment where
+    the pack has none.
+    """
     pack, _, base = name.partition("/")
     for part in (pack, base):
         if not _NAME.fullmatch(part) or len(part) > NAME_MAX_CHARS:
@@ -124,6 +135,8 @@ def new(session: Session, name: str) -> int:
         folder / f"{base}.yaml": RUNBOOK.format(name=name, title=title),
         folder / f"{base}.test.yaml": SCENARIOS.format(name=name),
     }
+    if not any((folder / "environments").glob("*.yaml")):
+        files[folder / "environments" / "local.yaml"] = ENVIRONMENT.format(name=name, pack=pack)
     for file in files:
         if file.exists():
             raise Usage(f"{file} exists", help="choose another name, or edit that file")
@@ -133,7 +146,10 @@ def new(session: Session, name: str) -> int:
             session.output.object({"type": "file", "path": str(file)})
         else:
             session.output.line(str(file))
-    session.output.note(f"next: runbook lint {name}; runbook show {name}")
+    environment = min((folder / "environments").glob("*.yaml")).stem
+    session.output.note(
+        f"next: runbook lint {name}; runbook show {name}; runbook run {name} --env {environment}"
+    )
     return 0
 
 

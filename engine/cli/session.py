@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
@@ -138,7 +138,7 @@ class Session:
             )
         raise Usage(
             "say where it is to run: --env NAME",
-            help=f"there {'is' if len(known) == 1 else 'are'} {', '.join(known)}",
+            help=f"there {'is one:' if len(known) == 1 else 'are'} {', '.join(known)}",
         )
 
     @asynccontextmanager
@@ -220,24 +220,11 @@ def redacted(text: str, folders: tuple[str, ...]) -> str:
     For the message of a bug: nobody knows how far it came, so every secret that could have been in
     use is taken out, also those that no run had asked for yet.
     """
-    from engine.secret import REFERENCE, Vault  # noqa: PLC0415  only for a bug
+    from engine.secret import Vault  # noqa: PLC0415  only for a bug
 
     vault = Vault(os.environ)
     for folder in folders:
         for file in Path(folder).glob("*/environments/*.yaml"):
-            try:
-                names = REFERENCE.findall(file.read_text(encoding="utf-8", errors="replace"))
-            except OSError:
-                continue
-            for name in names:
-                _reveal(vault, name)
+            with suppress(OSError):
+                vault.learn(file.read_text(encoding="utf-8", errors="replace"))
     return vault.redactor().text(text)
-
-
-def _reveal(vault: Any, name: str) -> None:
-    from engine.errors import RunbookError  # noqa: PLC0415
-
-    try:
-        vault.resolve("${" + name + "}")
-    except RunbookError:
-        return  # a secret that cannot be had was in no message
