@@ -215,7 +215,10 @@ def _module(value: str) -> ModuleType:
     except RunbookError as e:
         raise RunbookError(f"{name}: {e.message}", help=e.help) from e
     except Exception as e:
-        raise RunbookError(f"{name} cannot be imported: {type(e).__name__}: {e}") from e
+        raise RunbookError(
+            f"{name} cannot be imported: {type(e).__name__}: {e}",
+            help="a package names it in its entry points: mend that package, or uninstall it",
+        ) from e
 
 
 def _adapter_class(family: str, value: str) -> type[Adapter]:

@@ -23,11 +23,12 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
-from engine.errors import RunbookError
+from engine.errors import RunbookError, Usage
 
 SECRET_MIN_CHARS = 4
 """Of a secret. A shorter one would be found in half of all texts, so it cannot be kept out of them.
@@ -69,7 +70,7 @@ class SecretText(str):
         return tuple(REFERENCE.findall(self))
 
     def reveal(self) -> str:
-        """The text with the values in it. Raises RunbookError when one is missing."""
+        """The text with the values in it. Raises Usage when one is missing."""
         if self._vault is None:
             raise RunbookError(f"{str(self)!r} belongs to no vault, so its value is not known")
         return self._vault.resolve(self, self._where)
@@ -125,9 +126,15 @@ class Vault:
     def resolve(self, text: str, where: str = "") -> str:
         """The text with every reference replaced by its value, which is a secret from now on.
 
-        Raises RunbookError naming the reference and `where` it is used.
+        Raises Usage naming the reference and `where` it is used.
         """
         return REFERENCE.sub(lambda hit: self._value(hit[1], where), text)
+
+    def learn(self, text: str) -> None:
+        """Every secret a text refers to is known from now on, as far as it can be had."""
+        for reference in REFERENCE.findall(text):
+            with suppress(Usage):
+                self._value(reference, "")
 
     def redactor(self) -> Redactor:
         """Replaces what this vault gave out and will give out: always the same, living object."""
@@ -137,19 +144,19 @@ class Vault:
         used = f" ({where})" if where else ""
         source, _, name = reference.partition(":")
         if source not in SOURCES or not name:
-            raise RunbookError(
+            raise Usage(
                 f"${{{reference}}} is no reference{used}",
                 help="one is ${env:NAME} or ${file:/path}",
             )
         if source == "service":
             if name not in self._services:
-                raise RunbookError(f"no service tells {name}{used}", help=self._known_services())
+                raise Usage(f"no service tells {name}{used}", help=self._known_services())
             return self._services[name]
         if reference in self._revealed:
             return self._revealed[reference]
         value = self._read(source, name, used)
         if len(value) < SECRET_MIN_CHARS:
-            raise RunbookError(
+            raise Usage(
                 f"the secret {reference} has {len(value)} characters{used}",
                 help=f"one of under {SECRET_MIN_CHARS} characters cannot be kept out of records",
             )
@@ -162,11 +169,11 @@ class Vault:
             return _file(name, used)
         value = self._environ.get(name)
         if value is None:
-            raise RunbookError(
+            raise Usage(
                 f"the environment variable {name} is not set{used}", help=f"export {name}=..."
             )
         if len(value) > SECRET_MAX_BYTES:
-            raise RunbookError(f"the environment variable {name} is over 16 KiB{used}")
+            raise Usage(f"the environment variable {name} is over 16 KiB{used}")
         return value
 
     def _known_services(self) -> str:
@@ -176,18 +183,18 @@ class Vault:
 def _file(name: str, used: str) -> str:
     path = Path(name)
     if not path.is_absolute():
-        raise RunbookError(f"the secret file {name} needs an absolute path{used}")
+        raise Usage(f"the secret file {name} needs an absolute path{used}")
     try:
         with path.open("rb") as file:
             content = file.read(SECRET_MAX_BYTES + 1)
     except OSError as e:
-        raise RunbookError(f"the secret file {name} cannot be read: {e.strerror}{used}") from e
+        raise Usage(f"the secret file {name} cannot be read: {e.strerror}{used}") from e
     if len(content) > SECRET_MAX_BYTES:
-        raise RunbookError(f"the secret file {name} is over 16 KiB{used}")
+        raise Usage(f"the secret file {name} is over 16 KiB{used}")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as e:
-        raise RunbookError(f"the secret file {name} is not UTF-8 text{used}") from e
+        raise Usage(f"the secret file {name} is not UTF-8 text{used}") from e
     return text.removesuffix("\n").removesuffix("\r")
 
 

@@ -111,7 +111,7 @@ ENVIRONMENT = """\
 # `runbook doctor {pack} --env local` asks whether each connection answers.
 
 connections: {{}}
-#  cache: {{adapter: redis, url: "${{env:CACHE_URL}}"}}   # a secret is a reference, never written down
+#  cache: {{adapter: redis, url: "${{env:CACHE_URL}}"}}   # secrets are references
 """
 
 

@@ -16,7 +16,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from engine.config.contacts import Contacts, ContactsReader, Level, Person
 from engine.config.environment import Connection, Environment, EnvironmentReader
@@ -35,20 +35,33 @@ VARIABLE = "RUNBOOK_BOOKS"
 SANDBOX = "sandbox"
 """The environment that needs no server of the user's."""
 
+LOADED_MAX = 64
+"""Runbooks that are kept as they were made from their texts: what one process runs, mostly."""
+
 T = TypeVar("T")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _NOT_RUNBOOKS = ("contacts.yaml",)
 
 
+class _Loaded(NamedTuple):
+    """A runbook, and all it was made of."""
+
+    catalog: Catalog
+    source: tuple[str, str]
+    called: Mapping[str, tuple[str, str] | None]
+    runbook: Runbook
+
+
 class Books:
-    """The packs in some folders. Reads a file when it is asked for; keeps nothing but where packs
-    are.
+    """The packs in some folders. Every answer is what the files say at that moment: a runbook is
+    read again each time, and made anew when a text it was made of is another one.
     """
 
     def __init__(self, folders: Iterable[Path | str]) -> None:
         self.folders = tuple(Path(folder) for folder in folders)
         self._packs: dict[str, Path] | None = None
+        self._loaded: dict[str, _Loaded] = {}
 
     @classmethod
     def find(cls, given: Iterable[str] = (), environ: Mapping[str, str] | None = None) -> Books:
@@ -109,7 +122,26 @@ class Books:
         from engine.language.load import load_runbook  # noqa: PLC0415 - 10 ms that contacts do without
 
         file, text = self.source(name)
-        return load_runbook(name, text, file, catalog, self._look_up)
+        known = self._loaded.get(name)
+        if known is not None and self._holds(known, catalog, (file, text)):
+            return known.runbook
+        called: dict[str, tuple[str, str] | None] = {}
+
+        def look_up(one: str) -> tuple[str, str] | None:
+            called[one] = self._look_up(one)
+            return called[one]
+
+        runbook = load_runbook(name, text, file, catalog, look_up)
+        if len(self._loaded) >= LOADED_MAX:
+            self._loaded.clear()
+        self._loaded[name] = _Loaded(catalog, (file, text), called, runbook)
+        return runbook
+
+    def _holds(self, known: _Loaded, catalog: Catalog, source: tuple[str, str]) -> bool:
+        """Whether a runbook would be made of the same texts again."""
+        if known.catalog is not catalog or known.source != source:
+            return False
+        return all(self._look_up(one) == told for one, told in known.called.items())
 
     def scenarios(self, name: str) -> Path | None:
         """The file with the scenarios of a runbook, when it has one."""

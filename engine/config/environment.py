@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from engine.config.fields import Fields, place_in, plain
-from engine.errors import Diagnostic, Place
+from engine.errors import Diagnostic, Place, RunbookError
 from engine.language import nodes
 from engine.language.catalog import Catalog, Parameter
 from engine.language.nodes import Node, Scalar, Sequence
@@ -202,7 +202,12 @@ class EnvironmentReader:
         return False
 
     def _settings(self, key: Scalar, family: str, given: dict[Scalar, Node]) -> dict[str, Any]:
-        parameters = self.catalog.connection(family) or {}
+        try:
+            parameters = self.catalog.connection(family) or {}
+        except RunbookError as e:
+            what = f"the adapter {named(family)} cannot be loaded: {e.message}"
+            self.fields.error("RB818", what, key, e.help)
+            return {}
         taken: dict[str, Any] = {}
         for setting, node in given.items():
             parameter = parameters.get(setting.text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from engine.clock import to_datetime, to_iso
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from engine.core.state import State
 
 
-def unreached(runbook: Runbook) -> Mapping[str, StepView]:
+def unreached(runbook: Runbook) -> dict[str, StepView]:
     """A view of every named step of a runbook as it is before it is reached."""
     found = _UNREACHED.get(runbook.digest)
     if found is None:
@@ -26,36 +28,49 @@ def unreached(runbook: Runbook) -> Mapping[str, StepView]:
     return found
 
 
-_UNREACHED: dict[str, Mapping[str, StepView]] = {}
+_UNREACHED: dict[str, dict[str, StepView]] = {}
 _UNREACHED_MAX = 256
 """Runbooks whose views are kept: a process runs few different ones. A bound, not a need."""
 
 
-def names(state: State, scope: Scope, **more: Any) -> dict[str, Any]:
-    """Everything an expression in this scope may name. `now` is the time of the last event."""
-    found: dict[str, Any] = dict(unreached(scope.frame.runbook))
-    chain: list[Scope] = []
+def names(state: State, scope: Scope, **more: Any) -> ChainMap[str, Any]:
+    """Everything an expression in this scope may name. `now` is the time of the last event.
+
+    Nothing is copied: an expression looks up a few names, of steps there may be thousands.
+    """
+    own = {
+        "inputs": scope.frame.inputs,
+        "event": state.event,
+        "run": facts(state, scope.frame),
+        "now": to_datetime(state.now_us),
+        **more,
+    }
+    layers: list[Any] = [own]
     inner: Scope | None = scope
     while inner is not None:
-        chain.append(inner)
+        layers.append(inner.names)
         inner = inner.parent
-    for one in reversed(chain):
-        found.update(one.names)
-    found["inputs"] = scope.frame.inputs
-    found["event"] = state.event
-    found["run"] = facts(state, scope.frame)
-    found["now"] = to_datetime(state.now_us)
-    found.update(more)
-    return found
+    return ChainMap(*layers, unreached(scope.frame.runbook))
 
 
-def facts(state: State, frame: Frame) -> dict[str, Any]:
+def facts(state: State, frame: Frame) -> Mapping[str, Any]:
     """The name `run`: id, name, started_at (ISO, UTC), environment, actor, mode."""
+    actor = state.actor.get("name")
+    name = frame.runbook.name
+    return _facts(state.run, name, state.started_us, state.environment, (actor, state.mode))
+
+
+@lru_cache(maxsize=256)
+def _facts(
+    run: str, name: str, started_us: int, environment: str, rest: tuple[str | None, str]
+) -> Mapping[str, Any]:
+    # Of runs that go on now the same is asked at every step; expressions never change a scope.
+    actor, mode = rest
     return {
-        "id": state.run,
-        "name": frame.runbook.name,
-        "started_at": to_iso(state.started_us),
-        "environment": state.environment,
-        "actor": state.actor.get("name"),
-        "mode": state.mode,
+        "id": run,
+        "name": name,
+        "started_at": to_iso(started_us),
+        "environment": environment,
+        "actor": actor,
+        "mode": mode,
     }

@@ -11,7 +11,7 @@ Promises:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -101,8 +101,14 @@ class Store(Protocol):
         """
         ...
 
-    async def wait_for_more(self, run: str, after: int, timeout_s: float) -> bool:
-        """True as soon as the run has an event behind `after`, False when the time is over."""
+    async def wait_for_more(
+        self, run: str, after: int | Callable[[], int], timeout_s: float
+    ) -> bool:
+        """True as soon as the run has an event behind `after`, False when the time is over.
+
+        A function is asked whenever the run has grown, after whoever made it grow was told: so a
+        driver waits once for others, not anew behind each of its own events.
+        """
         ...
 
     async def verify(self, run: str | None = None) -> Verified:

@@ -19,7 +19,7 @@ from engine.journal.chain import (
 )
 from engine.journal.contract import Lease, RunRow, Verified
 from engine.journal.heads import Head
-from engine.journal.waiting import Waiters
+from engine.journal.waiting import After, Waiters, seq_of
 
 
 class MemoryStore:
@@ -84,9 +84,9 @@ class MemoryStore:
             return heads.one_of(prefix, [row.run for row in newest])
         return heads.one_of(prefix, sorted(run for run in self._heads if run.startswith(prefix)))
 
-    async def wait_for_more(self, run: str, after: int, timeout_s: float) -> bool:
+    async def wait_for_more(self, run: str, after: After, timeout_s: float) -> bool:
         with self._waiters.waiting(run, after) as waiter:
-            if self._heads.get(run, Head()).seq > after:
+            if self._heads.get(run, Head()).seq > seq_of(after):
                 return True
             return timeout_s > 0 and await self._waiters.first(waiter, timeout_s)
 

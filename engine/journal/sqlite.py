@@ -22,7 +22,7 @@ from engine.journal import audit, faults, heads, schema
 from engine.journal.chain import check_run_id, decode, encode
 from engine.journal.contract import Lease, RunRow, Verified
 from engine.journal.heads import Head
-from engine.journal.waiting import Waiters
+from engine.journal.waiting import After, Waiters, seq_of
 from engine.journal.writer import Batch, Writer
 
 BUSY_S = 5.0
@@ -184,9 +184,9 @@ class SqliteStore:
 
         return heads.one_of(prefix, await self._read(work))
 
-    async def wait_for_more(self, run: str, after: int, timeout_s: float) -> bool:
+    async def wait_for_more(self, run: str, after: After, timeout_s: float) -> bool:
         with self._waiters.waiting(run, after) as waiter:
-            if (await self._ends([run])).get(run, 0) > after:
+            if (await self._ends([run])).get(run, 0) > seq_of(after):
                 return True
             if timeout_s <= 0:
                 return False

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from engine.clock import Clock
+
+After = int | Callable[[], int]
+"""A seq, or who says it anew each time."""
+
+
+def seq_of(after: After) -> int:
+    return after if isinstance(after, int) else after()
 
 
 class Waiters:
@@ -14,7 +21,7 @@ class Waiters:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._of: dict[str, list[tuple[int, asyncio.Future[None]]]] = {}
+        self._of: dict[str, list[tuple[After, asyncio.Future[None]]]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._of)
@@ -23,9 +30,17 @@ class Waiters:
         return list(self._of)
 
     def wake(self, run: str, seq: int) -> None:
-        """Says that a run has an event `seq`."""
+        """Says that a run has an event `seq`.
+
+        Looked at in the loop's next round: by then whoever appended it knows of it, and is not
+        woken by its own event.
+        """
+        if run in self._of:
+            asyncio.get_running_loop().call_soon(self._look, run, seq)
+
+    def _look(self, run: str, seq: int) -> None:
         for after, waiter in self._of.get(run, ()):
-            if after < seq and not waiter.done():
+            if not waiter.done() and seq_of(after) < seq:
                 waiter.set_result(None)
 
     def fail(self, error: Exception) -> None:
@@ -34,7 +49,7 @@ class Waiters:
                 waiter.set_exception(error)
 
     @contextmanager
-    def waiting(self, run: str, after: int) -> Iterator[asyncio.Future[None]]:
+    def waiting(self, run: str, after: After) -> Iterator[asyncio.Future[None]]:
         """A future that is done once the run has an event behind `after`: appended from here on."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (after, waiter)

@@ -94,6 +94,11 @@ def _say_nothing(_text: str) -> None:
     """Progress of a context that nobody listens to."""
 
 
+def _as_it_is(text: str) -> str:
+    """Redaction of a context that knows of no secret."""
+    return text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepContext:
     """What a side of an adapter knows of the attempt it works for."""
@@ -111,6 +116,10 @@ class StepContext:
     max_affected: int | None = None
     progress: Callable[[str], None] = field(default=_say_nothing, compare=False)
     """Says in a line, to people only, how far it is."""
+    redact: Callable[[str], str] = field(default=_as_it_is, compare=False)
+    """A text without the secrets this run knows: for what an adapter must cut (half a secret is not
+    recognised later), and to notice one where none may stand.
+    """
 
 
 class Adapter(Protocol):

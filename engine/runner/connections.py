@@ -8,11 +8,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.config import Connection, Environment
-from engine.errors import RunbookError
+from engine.errors import AdapterError, RunbookError, Usage
 from engine.language.words import did_you_mean
 from engine.plugin import Adapter
 from engine.registry import Registry
 from engine.secret import Vault
+
+FAULT = "a fault of the adapter, not of the target"
+"""Help for what no adapter may raise."""
+
+
+def fault(error: Exception) -> str:
+    """An exception of a plugin in one line."""
+    return f"{type(error).__name__}: {error}"
 
 
 class Connections:
@@ -36,13 +44,31 @@ class Connections:
 
     def fingerprints(self, names: tuple[str, ...]) -> dict[str, str]:
         """Where each connection points. Resolves its secrets, so that they are known before any
-        event is written. Raises RunbookError for one that is missing.
+        event is written. Raises Usage for one that is missing, and for settings that lead nowhere.
         """
         for name in names:
             where = f"connection {name}"
             for text in _texts(self._connection(name).settings):
                 self._vault.resolve(text, where)
-        return {name: self.adapter(name).fingerprint() for name in names}
+        return {name: self._fingerprint(name) for name in names}
+
+    def learn(self, names: tuple[str, ...]) -> None:
+        """Makes their secrets known, as far as they can be had, so that `redact` takes them out."""
+        for name in names:
+            connection = self._environment.connections.get(name)
+            for text in _texts(connection.settings if connection else {}):
+                self._vault.learn(text)
+
+    def _fingerprint(self, name: str) -> str:
+        """Nothing is asked for it: what goes wrong lies in the settings, or in the adapter."""
+        try:
+            return self.adapter(name).fingerprint()
+        except AdapterError as e:
+            raise Usage(f"connection {name}: {e.message}", help=e.help) from e
+        except RunbookError:
+            raise
+        except Exception as e:
+            raise RunbookError(self.redact(f"connection {name}: {fault(e)}"), help=FAULT) from e
 
     def redact(self, text: str) -> str:
         """A text without the secrets that these connections know."""
@@ -56,8 +82,8 @@ class Connections:
         for name, adapter in reversed(self._made.items()):
             try:
                 await adapter.close()
-            except (RunbookError, OSError) as error:
-                problems.append(f"connection {name} did not close: {error}")
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the run is over
+                problems.append(f"connection {name} did not close: {fault(error)}")
         self._made.clear()
         return problems
 

@@ -98,7 +98,7 @@ class Driver:
         self._lines: dict[str, int] = {}
         self._asking: asyncio.Task[None] | None = None
         self._asked = ""
-        self._declined: set[str] = set()
+        self._asked_once: set[str] = set()
         self._broken: BaseException | None = None
 
     @property
@@ -309,7 +309,7 @@ class Driver:
         """Notices what others append: answers, a cancel."""
         store, run = self._given.store, self._state.run
         while True:
-            if await store.wait_for_more(run, self._state.seq, SLEEP_MAX_S):
+            if await store.wait_for_more(run, lambda: self._state.seq, SLEEP_MAX_S):
                 self._queue.put_nowait(_NEWS)
                 await asyncio.sleep(0)
 
@@ -335,20 +335,19 @@ class Driver:
         if self._given.ask is None or self._asking is not None:
             return
         for question in decision.ask:
-            if question.kind != "doubt" and question.path not in self._declined:
+            if question.kind != "doubt" and question.path not in self._asked_once:
                 self._asked = question.path
                 self._asking = self._mind(self._ask(question, self._given.ask))
                 return
 
     async def _ask(self, question: Question, ask: Asker) -> None:
         answered = await ask(question)
-        self._asking = None
-        if answered is None:
-            self._declined.add(question.path)
-        else:
+        self._asked_once.add(question.path)  # the answer is not folded yet: not to be asked again
+        if answered is not None:
             body = {"path": question.path, "answer": answered[0], "note": answered[1]}
             draft = Draft("Answered", self._given.redact(body), self._now(), self._given.actor)
             await self._given.store.append_outside(self._state.run, draft)
+        self._asking = None
         self._queue.put_nowait(_NEWS)
 
     async def _leave(self, minders: list[asyncio.Task[None]]) -> None:

@@ -79,12 +79,13 @@ class Performer:
             timeout_s=plan["timeout_s"],
             max_affected=plan.get("max_affected"),
             progress=progress,
+            redact=self._connections.redact,
         )
         side = None
         if plan["target"] is not None:
             adapter = self._connections.adapter(plan["target"])
             side = adapter.reader(context) if kind == "check" else adapter.writer(context)
-        return to_json(await step.call(side, params))
+        return _taken(await step.call(side, params), kind == "action")
 
     def _params(self, signature: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         taken = {}
@@ -95,6 +96,16 @@ class Performer:
                 where = ".".join(str(part) for part in (name, *error.path))
                 raise RunbookError(f"parameter `{where}` {error.what}") from error
         return taken
+
+
+def _taken(found: Any, action: bool) -> Mapping[str, Any]:
+    """What a step found, as JSON. Of an action that returns none: it is done all the same, so that
+    is in doubt.
+    """
+    try:
+        return to_json(found)
+    except RunbookError as e:
+        raise StepError(e.message, help=e.help, maybe_done=action, retryable=False) from e
 
 
 def _timed_out(body: Mapping[str, Any], action: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from engine.language.load import load_runbook
 from engine.language.model import Runbook
 from engine.language.words import did_you_mean
 from engine.registry import Registry
-from engine.runner.connections import Connections
+from engine.runner.connections import FAULT, Connections, fault
 from engine.runner.drive import Driver, Driving
 from engine.runner.perform import Performer
 from engine.secret import Vault
@@ -206,18 +206,20 @@ class Engine:
 
         Raises Usage when there is no such open question, or it takes another answer.
         """
-        asked = await self._open_question(run, path, ("confirm", "do", "acknowledge"))
+        state = await self.state(run)
+        asked = _open_question(state, path, ("confirm", "do", "acknowledge"))
         if answer not in asked.answers:
             choices = " or ".join(asked.answers)
             raise Usage(f"`{asked.id}` takes {choices}, not `{answer}`")
         body = {"path": asked.path, "answer": answer, "note": note}
-        return await self._say(run, "Answered", body, actor)
+        return await self._say(state, "Answered", body, actor)
 
     async def settle(self, run: str, path: str, happened: bool, reason: str, actor: Actor) -> Event:
         """Records a person's word on whether an action in doubt happened. Raises Usage."""
-        asked = await self._open_question(run, path, ("doubt",))
+        state = await self.state(run)
+        asked = _open_question(state, path, ("doubt",))
         body = {"path": asked.path, "happened": happened, "reason": reason}
-        return await self._say(run, "DoubtSettled", body, actor)
+        return await self._say(state, "DoubtSettled", body, actor)
 
     async def cancel(self, run: str, reason: str, actor: Actor) -> Event:
         """Asks a run to stop. Whoever drives it does so; one that nobody drives, once it is
@@ -226,7 +228,7 @@ class Engine:
         state = await self.state(run)
         if state.finished is not None:
             raise Usage(f"run {run} is over: {state.finished['outcome']}")
-        return await self._say(run, "CancelRequested", {"reason": reason}, actor)
+        return await self._say(state, "CancelRequested", {"reason": reason}, actor)
 
     async def questions(self, run: str) -> tuple[Question, ...]:
         """What a run waits for people to say, whether or not somebody drives it now."""
@@ -236,18 +238,6 @@ class Engine:
     async def state(self, run: str) -> State:
         """A run as its journal tells it. Raises Usage when there is none."""
         return self._fold(run, await self._events(run))
-
-    async def _open_question(self, run: str, path: str, kinds: tuple[str, ...]) -> Asked:
-        asked = [q for q in open_questions(await self.state(run)) if q.kind in kinds]
-        found = [q for q in asked if not path or path in (q.path, q.id)]
-        if len(found) == 1:
-            return found[0]
-        what = "nothing in doubt" if kinds == ("doubt",) else "no open question"
-        if not asked:
-            raise Usage(f"run {run} has {what}")
-        where = f"at `{path}`" if path and not found else "that is the only one"
-        open_paths = ", ".join(q.path for q in asked)
-        raise Usage(f"run {run} has {what} {where}", help=f"open are: {open_paths}")
 
     def _asker(self, ask: Answerer | None) -> Any:
         if ask is None:
@@ -273,9 +263,14 @@ class Engine:
         asked_for = (asked.path, asked.id, asked.kind, asked.type, asked.title)
         return Question(*asked_for, text, asked.answers, evidence)
 
-    async def _say(self, run: str, type_: str, body: dict[str, Any], actor: Actor) -> Event:
-        draft = Draft(type_, body, self.clock.now_us(), actor)
-        return await self.store.append_outside(run, draft)
+    async def _say(self, state: State, type_: str, body: dict[str, Any], actor: Actor) -> Event:
+        """Records a person's words, without the run's secrets as far as they can be had here."""
+        vault = Vault(os.environ)
+        with suppress(RunbookError):  # an environment that is gone: its secrets cannot be had
+            place = self._environment(state.runbook, state.environment)
+            Connections(place, self.registry, vault).learn(targets(state.runbook))
+        draft = Draft(type_, vault.redactor().json(body), self.clock.now_us(), actor)
+        return await self.store.append_outside(state.run, draft)
 
     # -- connections and inputs --------------------------------------------------------------------
 
@@ -296,6 +291,8 @@ class Engine:
             message, ok, fix = await adapter.ping(), True, None
         except RunbookError as error:
             message, ok, fix = error.message, False, error.help
+        except Exception as error:  # noqa: BLE001 - a plugin's fault: the others are asked all the same
+            message, ok, fix = fault(error), False, FAULT
         took_ms = round((self.clock.monotonic_s() - begun_s) * 1000, 1)
         redact = connections.redact
         return Ping(name, kind, where, ok, took_ms, redact(message), redact(fix) if fix else None)
@@ -352,6 +349,19 @@ class Engine:
         name = first["name"]
         file = f"{name} (as recorded)"
         return State.of(run, load_runbook(name, texts[name], file, self.registry, find), events)
+
+
+def _open_question(state: State, path: str, kinds: tuple[str, ...]) -> Asked:
+    asked = [q for q in open_questions(state) if q.kind in kinds]
+    found = [q for q in asked if not path or path in (q.path, q.id)]
+    if len(found) == 1:
+        return found[0]
+    what = "nothing in doubt" if kinds == ("doubt",) else "no open question"
+    if not asked:
+        raise Usage(f"run {state.run} has {what}")
+    where = f"at `{path}`" if path and not found else "that is the only one"
+    open_paths = ", ".join(q.path for q in asked)
+    raise Usage(f"run {state.run} has {what} {where}", help=f"open are: {open_paths}")
 
 
 def _new_id(at_us: int) -> str:

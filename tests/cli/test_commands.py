@@ -90,12 +90,19 @@ def test_a_new_runbook_lints_clean_and_runs(runbook, shop):
     assert made.out.split() == [
         "runbooks/depot/out-of-stock.yaml",
         "runbooks/depot/out-of-stock.test.yaml",
+        "runbooks/depot/environments/local.yaml",
     ]
+    assert "runbook run depot/out-of-stock --env local" in made.err
     assert runbook("lint", "depot/out-of-stock").code == 0
     assert (shop / "runbooks/depot/out-of-stock.test.yaml").read_text().count("- name:") == 3
-    (shop / "runbooks/depot/environments").mkdir()
-    (shop / "runbooks/depot/environments/staging.yaml").write_text("connections: {}\n")
-    assert runbook("run", "depot/out-of-stock", "--env", "staging").code == 0
+    assert runbook("lint", "depot").code == 0
+    assert runbook("run", "depot/out-of-stock", "--env", "local").code == 0
+
+
+def test_a_new_runbook_of_a_pack_with_environments_brings_none(runbook, shop):
+    made = runbook("new", "shop/out-of-stock")
+    assert made.out.split()[-1] == "runbooks/shop/out-of-stock.test.yaml"
+    assert "runbook run shop/out-of-stock --env open" in made.err
 
 
 def test_new_never_writes_over_a_file(runbook, shop):

@@ -55,6 +55,11 @@ def test_without_an_environment_those_there_are_are_named(runbook):
     assert done.err == "error: say where it is to run: --env NAME\nhelp: there are open, staging\n"
 
 
+def test_without_an_environment_the_only_one_is_named(runbook, shop):
+    (shop / "runbooks/shop/environments/open.yaml").unlink()
+    assert runbook("run", "shop/disk-full").err.endswith("help: there is one: staging\n")
+
+
 def test_the_sandbox_is_where_it_runs_when_there_is_nothing_else(runbook, shop):
     for file in (shop / "runbooks/shop/environments").iterdir():
         file.unlink()

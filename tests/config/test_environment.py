@@ -242,3 +242,20 @@ def test_the_name_of_an_environment_leads_nowhere_else(pack, name):
     (pack.parents[1] / "a.yaml").write_text("description: x")
     with pytest.raises(Usage, match="has no environment"):
         Books([pack.parents[1]]).environment("stratum", name, CATALOG)
+
+
+def test_an_adapter_that_cannot_be_loaded_is_told_with_its_place_and_all_else(pack):
+    named = {"runbook.checks": {}, "runbook.actions": {}}
+    catalog = Registry({**named, "runbook.adapters": {"coffee": ("brewer.adapter:Coffee",)}})
+    (pack / "staging.yaml").write_text(
+        "connections:\n  a: {adapter: coffee}\n  b: {adapter: tea}\n"
+    )
+    with pytest.raises(Diagnosed) as caught:
+        Books([pack.parents[1]]).environment("stratum", "staging", catalog)
+    assert [(d.code, d.place.line, d.place.column) for d in caught.value.diagnostics] == [
+        ("RB818", 2, 3),
+        ("RB810", 3, 16),
+    ]
+    assert (
+        "the adapter 'coffee' cannot be loaded: brewer.adapter" in caught.value.diagnostics[0].what
+    )

@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import pytest
+
 from engine.core.state import State
 from tests.core.test_laws import FROM_OUTSIDE, expected
 from tests.core.world import Oops, World, book

@@ -317,3 +317,24 @@ async def test_doctor_pings_every_connection_and_says_how_to_mend(bench):
         ("a", True, "here", None),
         ("b", False, "nobody is there", "turn it on"),
     ]
+
+
+async def test_a_person_is_asked_each_question_once(bench):
+    asked = []
+
+    async def yes(question):
+        asked.append(question.id)
+        await asyncio.sleep(0)
+        return ("yes", "")
+
+    text = """
+steps:
+  - {id: q, check: lab.ask, with: {question: sure?}}
+  - {id: r, check: lab.ask, with: {question: really?}}
+  - {id: s, check: lab.ask, with: {question: quite?}}
+"""
+    result = await bench.run(text, faces=Faces(ask=yes))
+    assert result.status == "resolved"
+    assert asked == ["q", "r", "s"]
+    answered = [e for e in await bench.events(result.run) if e.type == "Answered"]
+    assert len(answered) == 3

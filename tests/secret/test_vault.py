@@ -119,3 +119,9 @@ def test_a_password_written_into_a_url_is_kept_out_of_records_all_the_same():
     vault = Vault({})
     vault.bind({"url": "redis://:written-down@h:6379"}, "connection cache")
     assert vault.redactor().text("AUTH written-down") == "AUTH ‹secret connection cache›"
+
+
+def test_secrets_that_can_be_had_are_learned_and_others_are_no_error():
+    vault = Vault({"A": "hidden"})
+    vault.learn("${env:NO} ${env:A} ${file:/no/such} ${vault:x}")
+    assert vault.redactor().text("it is hidden") == "it is ‹secret A›"

@@ -1,0 +1,220 @@
+"""Starts what a runbook talks to, for the time of its run, with the runbook's fault in place.
+
+An environment named `sandbox` says which services there are and what is broken for which runbook
+(see `spec`); the kinds of services are in `redis`, `postgres` and `http`. Everything listens on the
+loopback only, lives in a temporary folder and ends with the run, however the run ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from engine.errors import Diagnosed, Diagnostic, Place
+from engine.language.model import Call, Runbook, walk_runbook
+from engine.sandbox import postgres, redis
+from engine.sandbox.http import http_service
+from engine.sandbox.process import NotStarted, new_folder
+from engine.sandbox.routes import Behaviour
+from engine.sandbox.spec import (
+    Fault,
+    ServiceSpec,
+    Wrong,
+    broken,
+    read_faults,
+    read_services,
+    services_named,
+)
+
+__all__ = ["KINDS", "Fault", "NotStarted", "Sandbox", "connections_of", "fault_of", "missing"]
+
+KINDS = ("http", "postgres", "redis")
+
+Progress = Callable[[str], None]
+
+
+class EnvironmentLike(Protocol):
+    """What is read of an `engine.config.Environment`."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def services(self) -> Mapping[str, Any]: ...
+    @property
+    def faults(self) -> Mapping[str, Any]: ...
+    @property
+    def connections(self) -> Mapping[str, Any]: ...
+    def place_of(self, *path: str | int) -> Place: ...
+
+
+def fault_of(environment: EnvironmentLike, runbook: str) -> Fault | None:
+    """The fault the environment has for a runbook (`pack/name`), or None. Raises Diagnosed."""
+    with _diagnosed(environment):
+        services = read_services(environment.services, KINDS)
+        return read_faults(environment.faults, services).get(runbook.rpartition("/")[2])
+
+
+def connections_of(runbook: Runbook) -> frozenset[str]:
+    """The connections a runbook uses, with those of the runbooks it calls."""
+    books = (runbook, *runbook.calls.values())
+    return frozenset(
+        entry.target
+        for book in books
+        for entry in walk_runbook(book)
+        if isinstance(entry, Call) and entry.target
+    )
+
+
+def missing(environment: EnvironmentLike, connections: Collection[str]) -> tuple[str, ...]:
+    """What is not installed here and these connections need: a sentence each, with the cure."""
+    lacks = {
+        "redis": "" if redis.redis_server() else f"no redis-server: {redis.missing_redis()}",
+        "postgres": ""
+        if postgres.postgres_home()
+        else f"no PostgreSQL: {postgres.missing_postgres()}",
+    }
+    kinds = {spec.kind for spec in _needed(environment, connections)}
+    return tuple(lacks[kind] for kind in sorted(kinds) if lacks.get(kind))
+
+
+def _needed(environment: EnvironmentLike, connections: Collection[str]) -> tuple[ServiceSpec, ...]:
+    """The services behind these connections. Raises Diagnosed."""
+    with _diagnosed(environment):
+        services = read_services(environment.services, KINDS)
+        wanted = {}
+        for name in sorted(connections):
+            connection = environment.connections.get(name)
+            where = f"connections.{name}"
+            for service in sorted(services_named(connection.settings)) if connection else ():
+                if service not in services:
+                    known = f"under `services` there are {', '.join(sorted(services)) or 'none'}"
+                    raise Wrong(f"there is no service {service!r}", where, known)
+                wanted[service] = services[service]
+        return tuple(wanted.values())
+
+
+@contextmanager
+def _diagnosed(environment: EnvironmentLike) -> Iterator[None]:
+    """What is wrong with the environment's text is told with its place in it."""
+    try:
+        yield
+    except Wrong as e:
+        place = environment.place_of(*e.path)
+        raise Diagnosed((Diagnostic("RB830", e.message, place, e.help),)) from e
+
+
+class Sandbox:
+    """The services a run needs, while it lasts.
+
+        async with Sandbox(environment, "stratum/redis-memory-pressure", {"cache"}) as sandbox:
+            sandbox.services["cache.url"]
+
+    Only the services behind `connections` are started, all at once. `with_fault=False` starts them
+    healthy.
+    """
+
+    def __init__(
+        self,
+        environment: EnvironmentLike,
+        runbook: str,
+        connections: Collection[str],
+        on_progress: Progress | None = None,
+        *,
+        with_fault: bool = True,
+    ) -> None:
+        self.environment = environment
+        self.fault = fault_of(environment, runbook) if with_fault else None
+        self.specs = tuple(broken(spec, self.fault) for spec in _needed(environment, connections))
+        self.services: dict[str, str] = {}
+        """`cache.url` and its like, once they are up."""
+        self.behaviours: dict[str, Behaviour] = {}
+        """The http services: their state, the requests they got, problems of their description."""
+        self._tell = on_progress or (lambda _text: None)
+        self._folder = Path()
+        self._open: list[AsyncExitStack] = []
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """What stands in for inputs the run does not give; see `Fault`."""
+        return self.fault.inputs if self.fault else {}
+
+    async def __aenter__(self) -> Sandbox:
+        others = postgres.account() is not None and any(s.kind == "postgres" for s in self.specs)
+        self._folder = new_folder(passable=others)
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stop()
+
+    async def _start(self) -> None:
+        """All services at once; when one cannot, the others are stopped too and its error
+        counts.
+        """
+        starting = [asyncio.create_task(self._start_one(spec)) for spec in self.specs]
+        try:
+            ended = await asyncio.gather(*starting, return_exceptions=True)
+        except BaseException:
+            for task in starting:
+                task.cancel()
+            await asyncio.gather(*starting, return_exceptions=True)
+            raise
+        for result in ended:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _start_one(self, spec: ServiceSpec) -> None:
+        started = time.monotonic()
+        folder = self._folder / spec.name
+        folder.mkdir()
+        stack = AsyncExitStack()
+        self._open.append(stack)
+        with _diagnosed(self.environment):
+            told = await stack.enter_async_context(self._service(spec, folder))
+        self.services.update({f"{spec.name}.{key}": value for key, value in told.items()})
+        took_s = time.monotonic() - started
+        self._tell(
+            f"{spec.kind} for {spec.name!r} is up at {told['host']}:{told['port']} ({took_s:.1f} s)"
+        )
+
+    def _service(
+        self, spec: ServiceSpec, folder: Path
+    ) -> AbstractAsyncContextManager[dict[str, str]]:
+        if spec.kind == "redis":
+            return redis.redis_service(spec, folder)
+        if spec.kind == "postgres":
+            return postgres.postgres_service(spec, folder, Path(self.environment.file).parent)
+        behaviour = Behaviour.read(spec)
+        self.behaviours[spec.name] = behaviour
+        return http_service(behaviour, lambda: datetime.now(UTC))
+
+    async def _stop(self) -> None:
+        """Ends all of it at once. What is cut short by a cancellation is killed, and the folder
+        goes.
+        """
+        opened, self._open = self._open, []
+        try:
+            ended = await asyncio.gather(
+                *(stack.aclose() for stack in opened), return_exceptions=True
+            )
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        for result in ended:
+            if isinstance(result, BaseException):
+                raise result

@@ -1,0 +1,121 @@
+"""Runs our runbooks as `runbook run` does, in their sandboxes, in no time where they wait."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from engine.clock import SystemClock
+from engine.config import Books
+from engine.core.events import Actor
+from engine.journal.open import open_store
+from engine.registry import Registry
+from engine.sandbox import Sandbox, connections_of
+from engine.wiring import Engine, Faces
+
+ROOT = Path(__file__).resolve().parents[2]
+ANA = Actor("ana", "os-user")
+
+REAL_WAIT_S = 0.01
+"""What a wait takes here at most: servers that work in the background get on meanwhile."""
+
+
+class Hurried(SystemClock):
+    """The machine's clock, put forward by whatever anybody waits."""
+
+    def __init__(self):
+        self.ahead_s = 0.0
+
+    def now_us(self):
+        return super().now_us() + round(self.ahead_s * 1e6)
+
+    def monotonic_s(self):
+        return super().monotonic_s() + self.ahead_s
+
+    async def sleep(self, seconds):
+        await asyncio.sleep(min(seconds, REAL_WAIT_S))
+        self.ahead_s += max(0.0, seconds - REAL_WAIT_S)
+
+
+class Show:
+    """A runbook with its sandbox up: `run` it, and look at what it talks to."""
+
+    def __init__(self, engine, sandbox, name):
+        self.engine = engine
+        self.sandbox = sandbox
+        self.services = sandbox.services
+        self.name = name
+        self.asked = []
+
+    async def run(self, *, answer="done", **inputs):
+        """Runs it; a person who is asked says `answer`, or does first what it is a function of."""
+
+        async def ask(question):
+            self.asked.append(question.text)
+            said = await answer() if callable(answer) else answer
+            return said, ""
+
+        return await self.engine.run(
+            self.name,
+            environment="sandbox",
+            inputs={**self.sandbox.inputs, **inputs},
+            actor=ANA,
+            services=self.services,
+            faces=Faces(ask=ask, console=lambda _text: None),
+        )
+
+    async def steps(self, result):
+        """How each step ended, by its path."""
+        events = await self.engine.store.events(result.run)
+        return {e.body["path"]: e.body["status"] for e in events if e.type == "StepFinished"}
+
+
+@pytest.fixture(scope="session")
+def registry():
+    return Registry()
+
+
+@pytest.fixture
+def books():
+    return Books([ROOT / "runbooks"])
+
+
+@pytest.fixture
+def changed_books(tmp_path):
+    """Our packs, with a text of one file replaced."""
+
+    def change(file, old, new):
+        folder = tmp_path / "runbooks"
+        shutil.copytree(ROOT / "runbooks", folder)
+        text = (folder / file).read_text()
+        assert old in text
+        (folder / file).write_text(text.replace(old, new))
+        return Books([folder])
+
+    return change
+
+
+@pytest.fixture
+def show(books, registry, tmp_path):
+    """`async with show("stratum/redis-memory-pressure") as stage`."""
+
+    @asynccontextmanager
+    async def stage(name, *, fault=True, of=books):
+        store = open_store(f"sqlite:///{tmp_path}/journal.db")
+        runbook = of.load(name, registry)
+        environment = of.environment(name.partition("/")[0], "sandbox", registry)
+        wanted = connections_of(runbook)
+        try:
+            async with Sandbox(environment, name, wanted, with_fault=fault) as sandbox:
+                engine = Engine(books=of, registry=registry, store=store, clock=Hurried())
+                yield Show(engine, sandbox, name)
+                problems = [p for b in sandbox.behaviours.values() for p in b.problems]
+                assert problems == []
+        finally:
+            await store.close()
+
+    return stage
