@@ -45,7 +45,9 @@ def decide(state: State) -> Decision:
 
 def _body(state: State, body: Body, out: Decision) -> None:
     if body.phase == "done":
-        if body.step is None:
+        if body.probe and body.step is not None:
+            _settle(body.step, body, out)
+        elif body.step is None:
             out.record.append(Record("RunFinished", planning.end_of_run(state, body)))
         else:
             out.record.append(Record("StepFinished", planning.end_of_container(state, body)))
@@ -55,6 +57,17 @@ def _body(state: State, body: Body, out: Decision) -> None:
             _open(state, block.current, out)
         else:
             _begin(state, block, block.entries[block.cursor], out)
+
+
+def _settle(step: StepState, body: Body, out: Decision) -> None:
+    """The probe of an action in doubt has answered; one that could not be asked leaves it to a person."""
+    failure = body.failure
+    if failure is not None and failure.status != "failed":
+        out.ask.append(_doubt(step))
+        return
+    reason = "its probe holds" if failure is None else f"its probe: {failure.why}"
+    told = {"path": step.path, "happened": failure is None, "reason": reason}
+    out.record.append(Record("DoubtSettled", told))
 
 
 def _begin(state: State, block: Block, entry: Entry, out: Decision) -> None:

@@ -153,6 +153,7 @@ class State:
         found = {**result, **body["extracted"]} if isinstance(result, Mapping) else None
         self._name(step, found)
         if step.status == "unknown" and step.block.body.halting is None:
+            self._probe(step)
             return
         self._close(step, handled=body["handled"])
 
@@ -186,7 +187,9 @@ class State:
             return
         happened = event.body["happened"]
         word = "happened" if happened else "did not happen"
-        step.why = (*step.why, f"settled by a person: it {word} ({event.body['reason']})")
+        who = _actor(event)["name"]
+        step.why = (*step.why, f"settled by {who}: it {word} ({event.body['reason']})")
+        step.body = None
         if happened:
             step.status = "passed"
             self._name(step, {"settled": "happened"})
@@ -350,6 +353,8 @@ class State:
     def _done(self, body: Body) -> None:
         """A container's end is decided (an event); a handler's closes its step at once."""
         body.phase = "done"
+        if body.probe:
+            return
         if body.step is None:
             if body.failure is not None:
                 self._worsen(body.failure.status)
@@ -376,6 +381,18 @@ class State:
         self._halt(top, "ended")
         self._advance(block.body)
 
+    def _probe(self, step: StepState) -> None:
+        """An action in doubt whose probe can tell: it is asked, before a person is."""
+        probe = step.entry.probe if isinstance(step.entry, Call) else None
+        if probe is None or step.probed == step.attempt:
+            return
+        step.probed = step.attempt
+        scope = Scope(step.block.scope.frame, {}, step.block.scope, True)
+        body = Body(step, scope.frame, scope, probe=True)
+        prefix = f"{step.path}/probe-{step.attempt}/"
+        body.main = [self._block(prefix, (probe,), scope, body)]
+        step.body = body
+
     def _halt(self, body: Body, reason: str) -> None:
         """Nothing new is begun in a body and below it, but for `always`; what is open comes to its
         end.
@@ -390,10 +407,11 @@ class State:
             body.halting = reason
         for block in body.active():
             step = block.current
-            if step is not None and step.body is not None:
-                self._halt(step.body, reason)
-            elif step is not None and step.status == "unknown":
+            if step is not None and step.status == "unknown":
+                step.body = None
                 self._fail(block, step.failure())
+            elif step is not None and step.body is not None:
+                self._halt(step.body, reason)
         self._advance(body)
 
     def _worsen(self, status: str) -> None:

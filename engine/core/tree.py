@@ -91,7 +91,8 @@ class Body:
     """The blocks of a container, by phase. `step` is None for the run itself.
 
     `limit` blocks of `main` are open at once; `low` is the first that is not over.
-    `handler`: this is the `on_failure` list of a step that already has its status.
+    `handler`: this is the `on_failure` list of a step that already has its status. `probe`: this is
+    the probe of an action in doubt.
     `handles`: an `on_failure` that passes makes up for the failure (not so for a runbook's own).
     `halting`: why nothing new is begun but for `always`: `ended`, `cancelled`, `timeout`.
     """
@@ -105,6 +106,7 @@ class Body:
     on_failure: tuple[Entry, ...] = ()
     always: tuple[Entry, ...] = ()
     handler: bool = False
+    probe: bool = False
     handles: bool = True
     phase: str = "main"
     extra: Block | None = None
@@ -151,6 +153,8 @@ class StepState:
     hold_from_us: int | None = None
     told: bool = False
     answer: Mapping[str, Any] | None = None
+    probed: int = 0
+    """The attempt whose doubt its probe was asked about."""
     why: tuple[str, ...] = ()
     body: Body | None = None
 
@@ -168,6 +172,6 @@ class StepState:
 
     def failure(self) -> Failure:
         """This step as the reason of a failure; what failed inside it, where that is known."""
-        if self.body is not None and self.body.failure is not None:
+        if self.body is not None and self.body.failure is not None and not self.body.probe:
             return self.body.failure
         return Failure(self.path, self.entry.id, self.title, self.status, "; ".join(self.why))

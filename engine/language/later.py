@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from engine.errors import Diagnostic, Place
 from engine.language.model import Call, Entry, Group, Runbook, walk_runbook
 
-NOT_YET = ("approve", "probe", "undo")
+NOT_YET = ("approve", "undo")
 """Of steps, with `on_failure: undo`. Of the runbook: `guards`, `escalation`, `autonomy`."""
 
 

@@ -33,8 +33,9 @@ def called(runbook: Runbook) -> tuple[Runbook, ...]:
 
 
 def calls(runbook: Runbook) -> list[Call]:
-    """Every check and action of a runbook and of those it calls."""
-    return [e for book in called(runbook) for e in walk_runbook(book) if isinstance(e, Call)]
+    """Every check and action of a runbook and of those it calls, and every probe."""
+    found = [e for book in called(runbook) for e in walk_runbook(book) if isinstance(e, Call)]
+    return found + [call.probe for call in found if call.probe is not None]
 
 
 def targets(runbook: Runbook) -> tuple[str, ...]:

@@ -165,6 +165,19 @@ steps:
   - {id: last, action: t.act}
 """
     ),
+    "probed": Story(
+        """
+steps:
+  - {id: a, action: t.strike, probe: {check: t.look, id: there, expect: result.ok}}
+  - {id: b, action: t.strike, probe: {check: t.look, id: then, expect: result.ok}}
+  - {id: last, action: t.act}
+""",
+        {
+            "a": Oops("reply lost", maybe_done=True),
+            "b": [Oops("reply lost", maybe_done=True), {"ok": True}],
+            "b/probe-1/then": {"ok": False},
+        },
+    ),
     "in doubt": Story(
         """
 steps:

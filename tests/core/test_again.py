@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+from engine.core.decide import decide
 from tests.core.world import HANG, SECOND, Oops, book, run
 
 
@@ -98,6 +99,59 @@ def test_a_doubt_settled_as_not_happened_has_it_done():
     world = run(book(text), {"a": [Oops(maybe_done=True), {"ok": True}]}, people=settled)
     assert attempts(world, "a") == [1, 2]
     assert world.outcome == "resolved"
+
+
+PROBED = """
+steps:
+  - id: a
+    action: t.strike
+    probe: {check: t.look, id: there, expect: result.ok}
+  - {id: b, check: t.look}
+"""
+
+
+def test_a_probe_that_holds_says_that_it_happened():
+    world = run(book(PROBED), {"a": Oops(maybe_done=True)})
+    assert [p for p, _ in world.performed] == ["a", "a/probe-1/there", "b"]
+    assert world.statuses()["a"] == "passed"
+    assert world.outcome == "resolved"
+    settled = next(e for e in world.events if e.type == "DoubtSettled")
+    assert settled.body == {"path": "a", "happened": True, "reason": "its probe holds"}
+
+
+def test_a_probe_that_says_no_has_it_done_again():
+    script = {"a": [Oops(maybe_done=True), {"ok": True}], "a/probe-1/there": {"ok": False}}
+    world = run(book(PROBED), script)
+    assert [p for p, _ in world.performed] == ["a", "a/probe-1/there", "a", "b"]
+    assert world.outcome == "resolved"
+
+
+def test_a_probe_that_could_not_be_asked_leaves_it_to_a_person():
+    script = {"a": Oops(maybe_done=True), "a/probe-1/there": Oops()}
+    world = run(book(PROBED), script)
+    assert world.outcome is None
+    assert [q.kind for q in decide(world.state).ask] == ["doubt"]
+    world.put("DoubtSettled", {"path": "a", "happened": True, "reason": "seen"})
+    assert world.go().outcome == "resolved"
+
+
+def test_each_new_doubt_asks_the_probe_anew():
+    script = {
+        "a": [Oops(maybe_done=True), Oops(maybe_done=True)],
+        "a/probe-1/there": {"ok": False},
+        "a/probe-2/there": {"ok": True},
+    }
+    world = run(book(PROBED), script)
+    assert attempts(world, "a") == [1, 2]
+    assert world.outcome == "resolved"
+
+
+def test_a_cancel_while_the_probe_is_asked_leaves_the_action_in_doubt():
+    world = run(book(PROBED), {"a": Oops(maybe_done=True), "a/probe-1/there": HANG})
+    world.put("CancelRequested", {"reason": "enough"})
+    world.go()
+    assert world.outcome == "cancelled"
+    assert world.state.finished["running"] == ["a"]
 
 
 def test_a_person_who_confirms_lets_the_run_go_on():

@@ -42,7 +42,6 @@ def test_keys_that_this_version_does_not_execute_are_named_with_their_places():
         ("'guards' is not executed by this version", at("guards:")),
         ("'escalation' is not executed by this version", at("escalation:")),
         ("'approve' is not executed by this version", at("approve:")),
-        ("'probe' is not executed by this version", at("probe:")),
         ("'undo' is not executed by this version", at("undo:")),
         ("'undo' is not executed by this version", at("undo:\n          - wait")),
     ]
