@@ -60,7 +60,7 @@ def _body(state: State, body: Body, out: Decision) -> None:
 
 
 def _settle(step: StepState, body: Body, out: Decision) -> None:
-    """The probe of an action in doubt has answered; one that could not be asked leaves it to a person."""
+    """The probe of an action in doubt has answered; if it could not be asked, a person is."""
     failure = body.failure
     if failure is not None and failure.status != "failed":
         out.ask.append(_doubt(step))

@@ -8,8 +8,10 @@ The event of either has no time yet: the runner gives it the present one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from engine.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

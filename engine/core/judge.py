@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from engine.core.effects import Record
@@ -15,6 +14,7 @@ from engine.core.tree import StepState
 from engine.language import expect as expecting
 from engine.language.model import Call, Escalate, Retry
 from engine.language.template import TemplateProblem, evaluate
+from engine.record import dataclass
 
 EVIDENCE_MAX_BYTES = 1024 * 1024
 """Of one result in the journal, as JSON: what an adapter may read at most. Beyond it each long text
@@ -138,23 +138,18 @@ def _next(step: StepState, found: Assessed, outcome: Outcome, at_us: int) -> int
     if block.body.halting is not None and block.body.phase != "always":
         return None
     hopeless = outcome.error is not None and not outcome.error["retryable"]
-    if isinstance(entry, Escalate):
-        if found.status == "passed":
-            return at_us if entry.wait else None
-        if entry.retry is not None and not hopeless:
-            return _retry_at(entry.retry, step.tries + 1, outcome.random, at_us)
-        return None
-    if not isinstance(entry, Call):
-        return None
-    if entry.within_s is not None:
+    if isinstance(entry, Escalate) and found.status == "passed":
+        return at_us if entry.wait else None
+    if isinstance(entry, Call) and entry.within_s is not None:
         due_us = at_us + _us(entry.every_s)
         in_time = due_us <= step.started_us + _us(entry.within_s)
         return due_us if found.status != "passed" and in_time and not hopeless else None
-    if entry.hold_s is not None and found.status == "passed":
+    if isinstance(entry, Call) and entry.hold_s is not None and found.status == "passed":
         end_us = (step.hold_from_us or at_us) + _us(entry.hold_s)
         return None if at_us >= end_us else min(at_us + _us(entry.every_s), end_us)
-    if found.status == "errored" and entry.retry is not None and not hopeless:
-        return _retry_at(entry.retry, step.tries + 1, outcome.random, at_us)
+    retry = entry.retry if isinstance(entry, Call | Escalate) else None
+    if found.status == "errored" and retry is not None and not hopeless:
+        return _retry_at(retry, step.tries + 1, outcome.random, at_us)
     return None
 
 

@@ -21,7 +21,7 @@ def unreached(runbook: Runbook) -> dict[str, StepView]:
     found = _UNREACHED.get(runbook.digest)
     if found is None:
         ids = (entry.id for entry in walk_runbook(runbook) if entry.named)
-        found = {i: StepView(i, "skipped", None, "it was not reached") for i in ids}
+        found = {i: StepView(i, "skipped", None, "was not reached") for i in ids}
         if len(_UNREACHED) >= _UNREACHED_MAX:
             _UNREACHED.clear()
         _UNREACHED[runbook.digest] = found

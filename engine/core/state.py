@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from engine.core import grow
 from engine.core.events import Draft, Event
 from engine.core.tree import SEVERITY, Block, Body, Failure, Frame, Scope, StepState
 from engine.language.model import (
@@ -101,7 +102,7 @@ class State:
         self.actor = _actor(event)
         self.environment, self.mode, self.event = body["environment"], body["mode"], body["event"]
         self.connections = body["connections"]
-        self.root = self._runbook_body(None, Frame(self.runbook, body["inputs"]), "")
+        self.root = grow.runbook_body(self.blocks, None, Frame(self.runbook, body["inputs"]), "")
         self._advance(self.root)
 
     @_on("RunTakenUp")
@@ -121,7 +122,7 @@ class State:
         if isinstance(entry, CONTAINERS):
             if entry.timeout_s is not None:
                 self.deadlines[step.path] = event.at_us + round(entry.timeout_s * 1e6)
-            step.body = self._container(step, body["plan"])
+            step.body = grow.container(self.blocks, step, body["plan"])
             self._advance(step.body)
         elif isinstance(entry, Wait):
             step.next_us = body["plan"]["until_us"]
@@ -219,50 +220,12 @@ class State:
         self.steps[path] = block.current = step
         return step
 
-    def _block(self, prefix: str, entries: tuple[Entry, ...], scope: Scope, body: Body) -> Block:
-        block = self.blocks[prefix] = Block(prefix, entries, scope, body)
-        return block
-
-    def _runbook_body(self, step: StepState | None, frame: Frame, prefix: str) -> Body:
-        book, scope = frame.runbook, Scope(frame)
-        body = Body(step, frame, scope, always=book.always)
-        body.on_failure, body.handles = book.on_failure, False
-        body.main = [self._block(prefix, book.steps, scope, body)]
-        return body
-
-    def _container(self, step: StepState, plan: Mapping[str, Any]) -> Body:
-        entry, scope, prefix = step.entry, step.block.scope, step.path + "/"
-        if isinstance(entry, RunbookCall):
-            called = scope.frame.runbook.calls[entry.name]
-            return self._runbook_body(step, Frame(called, plan["inputs"]), prefix)
-        body = Body(step, scope.frame, scope)
-        if isinstance(entry.on_failure, tuple):
-            body.on_failure = entry.on_failure
-        if isinstance(entry, Group):
-            body.always = entry.always
-            body.main = [self._block(prefix, entry.steps, scope, body)]
-        elif isinstance(entry, Choose) and plan["way"] is not None:
-            way = entry.ways[plan["way"] - 1]
-            body.main = [self._block(f"{prefix}way-{plan['way']}/", way.steps, scope, body)]
-        elif isinstance(entry, Parallel):
-            body.limit = entry.limit or len(entry.branches)
-            for number, branch in enumerate(entry.branches, 1):
-                body.main.append(self._block(f"{prefix}branch-{number}/", (branch,), scope, body))
-        elif isinstance(entry, Each):
-            body.limit = entry.limit
-            for number, item in enumerate(plan["items"], 1):
-                names = {entry.name: item, "item": item, "index": number}
-                inner = Scope(scope.frame, names, scope)
-                body.main.append(self._block(f"{prefix}item-{number}/", entry.steps, inner, body))
-        return body
-
     def _name(self, step: StepState, found: Mapping[str, Any] | None) -> None:
         """Makes what a step found visible to the expressions after it."""
         scope = step.block.scope
         while scope.transparent and scope.parent is not None:
             scope = scope.parent
-        why = step.why[0] if step.why else ""
-        scope.names[step.entry.id] = StepView(step.entry.id, step.status, found, why)
+        scope.names[step.entry.id] = StepView(step.entry.id, step.status, found)
 
     # -- moving on ---------------------------------------------------------------------------------
 
@@ -317,7 +280,7 @@ class State:
             body.frame, names, body.main[0].scope if _is_frame(body) else body.scope, True
         )
         prefix = f"{body.step.path}/{phase}/" if body.step is not None else f"{phase}/"
-        body.extra = self._block(prefix, entries, scope, body)
+        body.extra = grow.block(self.blocks, prefix, entries, scope, body)
         self._advance(body)
 
     def _advance(self, body: Body) -> None:
@@ -390,7 +353,7 @@ class State:
         scope = Scope(step.block.scope.frame, {}, step.block.scope, True)
         body = Body(step, scope.frame, scope, probe=True)
         prefix = f"{step.path}/probe-{step.attempt}/"
-        body.main = [self._block(prefix, (probe,), scope, body)]
+        body.main = [grow.block(self.blocks, prefix, (probe,), scope, body)]
         step.body = body
 
     def _halt(self, body: Body, reason: str) -> None:

@@ -266,3 +266,10 @@ steps:
     world = run(book(text))
     assert [p for p, _ in world.performed] == ["g/on_failure/mend", "b"]
     assert world.outcome == "resolved"
+
+
+def test_an_escalation_that_could_not_be_sent_is_tried_again():
+    text = "steps: [{id: e, escalate: p, message: m, retry: {attempts: 3, delay: 1s}}]"
+    world = run(book(text), {"e": [Oops(), {"ok": True}]})
+    assert attempts(world, "e") == [1, 2]
+    assert world.outcome == "resolved"
