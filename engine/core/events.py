@@ -17,8 +17,13 @@ StepFinished: path, attempt, status, why [line, ...], warnings [line, ...], outc
 StepSkipped: path, id, kind, title, why
 TimeReached: nothing: the event's own time is the news
 Answered: path, answer (`yes`, `no`, `done`, `not-done`, `acknowledged`), note
-DoubtSettled: path, happened (true, false), reason
-CancelRequested: reason
+DoubtSettled: path, happened (true, false; null: unknown, and done again with the same key), reason
+CancelRequested, PauseRequested, ContinueRequested, UndoRequested: reason
+ApprovalRequested: path, id, kind, title, plan, hash, by [role, ...], count, reason_min, expires_us
+    (or null), why (what asks for it: `approve`, `propose`, `plan`)
+Approved, Denied: path, hash, reason, roles [role, ...]: those the actor had
+ApprovalRefused: path, hash, wanted (`approve`, `deny`), reason, why: it did not count
+UndoFinished: undone [path, ...], failed (path or null), why
 RunFinished: outcome, because, worst (`passed`, `failed`, `errored`, `unknown`), outputs,
     running [path, ...]: what may have happened, and may still go on
 
@@ -35,11 +40,10 @@ asks}` (`confirm` or `do`); of `end`: `{outcome, because}`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from engine.record import dataclass
-
-Status = Literal["passed", "failed", "errored", "unknown", "skipped"]
+Status = Literal["passed", "failed", "errored", "unknown", "skipped", "previewed", "unverifiable"]
 Outcome = Literal["resolved", "unresolved", "failed", "aborted", "cancelled"]
 
 PROGRESS_MAX_CHARS = 500
@@ -58,6 +62,14 @@ TYPES: Mapping[str, int] = {
     "Answered": 1,
     "DoubtSettled": 1,
     "CancelRequested": 1,
+    "PauseRequested": 1,
+    "ContinueRequested": 1,
+    "ApprovalRequested": 1,
+    "Approved": 1,
+    "Denied": 1,
+    "ApprovalRefused": 1,
+    "UndoRequested": 1,
+    "UndoFinished": 1,
     "RunFinished": 1,
 }
 """Every event type, with the version written today."""
