@@ -6,6 +6,9 @@ makes a new one, and `fold` goes on to understand the old one for ever.
 
 RunStarted: name, digest, texts {name: text}, inputs, event (what triggered it, or null),
     environment, mode (`real`), engine (version), connections {name: fingerprint}
+RunQueued, RunRefused: what RunStarted would say, and guard, reason, until_us (when to ask again, or
+    null), behind (the run that is in the way, or null); a RunRefused behind a RunQueued only these
+RunJoined: event, inputs: somebody asked for what this run does already
 RunTakenUp: driver (`host:pid:start`), interrupted [path, ...]: started, and not finished then
 StepStarted: path, id, kind, attempt (from 1), plan (below), title
 StepProgressed: path, text: at most `PROGRESS_MAX_CHARS`, for people only, never decided upon
@@ -52,6 +55,9 @@ PROGRESS_MAX_CHARS = 500
 
 TYPES: Mapping[str, int] = {
     "RunStarted": 1,
+    "RunQueued": 1,
+    "RunRefused": 1,
+    "RunJoined": 1,
     "RunTakenUp": 1,
     "StepStarted": 1,
     "StepProgressed": 1,
