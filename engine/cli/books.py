@@ -164,11 +164,17 @@ def _count(files: int, errors: int, warnings: int) -> str:
 
 @click.command()
 @click.option("--settings", is_flag=True, help="How to make your editor use it.")
+@click.option("--scenarios", is_flag=True, help="Of scenario files (`NAME.test.yaml`) instead.")
 @click.pass_obj
-def schema(session: Session, settings: bool) -> int:
+def schema(session: Session, settings: bool, scenarios: bool) -> int:
     """The JSON Schema of runbooks, with all checks and actions that are installed."""
     if settings:
         session.output.lines(SETTINGS.splitlines())
+        return 0
+    if scenarios:
+        from engine.scenario.schema import scenario_schema  # noqa: PLC0415  only for this option
+
+        session.output.line(json.dumps(scenario_schema(), indent=2, ensure_ascii=False))
         return 0
     from engine.language.schema import runbook_schema  # noqa: PLC0415  only this command needs it
 

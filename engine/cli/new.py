@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from engine.cli.complete import complete_packs
+from engine.cli.complete import complete_packs, complete_runs
 from engine.cli.session import Session
 from engine.errors import Usage
 
@@ -116,12 +116,37 @@ connections: {{}}
 
 
 @click.command()
-@click.argument("name", metavar="PACK/NAME", shell_complete=complete_packs)
+@click.argument("name", metavar="PACK/NAME", required=False, shell_complete=complete_packs)
+@click.option(
+    "--from",
+    "run",
+    metavar="RUN",
+    shell_complete=complete_runs,
+    help="Write a scenario of what RUN found and did, beside its runbook.",
+)
+@click.option("--scenario", metavar="TEXT", help="The name of that scenario.")
 @click.pass_obj
-def new(session: Session, name: str) -> int:
+def new(session: Session, name: str | None, run: str | None, scenario: str | None) -> int:
     """Write a commented runbook PACK/NAME to start from, its scenarios, and an environment where
     the pack has none.
+
+    With --from RUN: write a scenario of a recorded run instead, behind those of its runbook (or of
+    PACK/NAME, where it has another name today). Exit code 1 when it does not hold with today's
+    text.
     """
+    if run is not None:
+        from engine.cli.scenario import write_scenario  # noqa: PLC0415  the whole core
+
+        return write_scenario(session, run, name, scenario)
+    if name is None or scenario is not None:
+        raise Usage(
+            "say which runbook is to be written: PACK/NAME",
+            help="or --from RUN, for a scenario of a recorded run",
+        )
+    return _start(session, name)
+
+
+def _start(session: Session, name: str) -> int:
     pack, _, base = name.partition("/")
     for part in (pack, base):
         if not _NAME.fullmatch(part) or len(part) > NAME_MAX_CHARS:

@@ -34,6 +34,11 @@ class PlainView:
         if event.type == "RunStarted":
             rows = self.rows
             yield f"{rows.name} in {rows.environment}, started by {rows.actor}, run {rows.run}"
+        elif event.type in ("RunQueued", "RunRefused"):
+            word = "waits in line" if event.type == "RunQueued" else "refused"
+            yield f"run {event.run} {word}: {clean(str(event.body.get('reason')))}"
+        elif event.type == "RunJoined":
+            yield f"{clean(str(event.actor.get('name', '')))} asked for what this run does already"
         elif event.type == "RunTakenUp":
             interrupted = event.body.get("interrupted") or ()
             cut_short = (

@@ -47,6 +47,12 @@ BY_CTRL_C = "Ctrl-C"
 @click.option(
     "--as", "as_name", metavar="NAME", help="On whose behalf, where the environment allows it."
 )
+@click.option(
+    "--through-breaker",
+    "through",
+    metavar="REASON",
+    help="Why it may try although the breaker is open.",
+)
 @click.option("--dry-run", is_flag=True, help="Rehearse: not yet in this version.")
 @click.pass_obj
 def run(
@@ -63,11 +69,20 @@ def run(
         )
     where = session.environment(name, environment)
     actor = session.actor(more["as_name"], name, where)
-    return session.run(start(session, name, where, inputs, actor))
+    through = more["through"]
+    if through is not None and not through.strip():
+        raise Usage("--through-breaker takes the reason")
+    return session.run(start(session, name, where, inputs, actor, through=through))
 
 
-async def start(
-    session: Session, name: str, environment: str, inputs: Sequence[str], actor: Actor
+async def start(  # noqa: PLR0913 - what a run is asked with
+    session: Session,
+    name: str,
+    environment: str,
+    inputs: Sequence[str],
+    actor: Actor,
+    *,
+    through: str | None = None,
 ) -> int:
     """A new run, from its first event to its last words."""
     runbook = session.load(name)
@@ -84,6 +99,7 @@ async def start(
                     actor=actor,
                     services=around.services,
                     faces=face.faces(),
+                    through=through,
                 )
 
             return await drive(

@@ -26,7 +26,8 @@ LOOK_AGAIN_S = 10.0
 
 ANSWERS = ("yes", "no", "done", "not-done", "acknowledged")
 STATUSES = (
-    "running", "waiting", "in doubt", "resolved", "unresolved", "failed", "aborted", "cancelled",
+    "queued", "running", "waiting", "in doubt", "resolved", "unresolved", "failed", "aborted",
+    "cancelled", "refused",
 )  # fmt: skip
 
 

@@ -102,6 +102,12 @@ def _run_finished(body: Mapping[str, Any], _: Rows) -> list[str]:
 
 _SAYINGS: Mapping[str, Any] = {
     "RunStarted": _run_started,
+    "RunQueued": lambda b, _: ["in line", f"why: {clean(str(b.get('reason')))}"],
+    "RunRefused": lambda b, _: [
+        f"refused by {b.get('guard')}",
+        f"why: {clean(str(b.get('reason')))}",
+    ],
+    "RunJoined": lambda _b, _: ["somebody asked for what this run does already"],
     "RunTakenUp": lambda b, _: [
         f"taken up by {b.get('driver')}",
         *(f"cut short: {path}" for path in b.get("interrupted") or ()),

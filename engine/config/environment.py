@@ -6,7 +6,7 @@ somebody-else`; or true, false connections:
   cache: {adapter: redis, url: "${env:STRATUM_REDIS_URL}"}
 services: {}                        # of a sandbox: what is started for the time of a run
 faults: {}                          # of a sandbox: what is broken, by runbook
-freeze: []                          # times at which nothing is changed
+freeze: []                          # times at which nothing is changed, see `freeze`
 severities: {}                      # what the pack's severities mean here
 ```
 
@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from engine.config.fields import Fields, place_in, plain
+from engine.config.freeze import Window, read_window
 from engine.errors import Diagnostic, Place, RunbookError
 from engine.language import nodes
 from engine.language.catalog import Catalog, Parameter
@@ -76,6 +77,8 @@ class Environment:
     """Plain data; `place_of` says where it stands."""
     faults: Mapping[str, Any] = field(default_factory=dict)
     freeze: tuple[Mapping[str, Any], ...] = ()
+    """As written; `windows` is what it means."""
+    windows: tuple[Window, ...] = ()
     severities: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
     root: Node | None = field(default=None, compare=False, repr=False)
@@ -118,6 +121,7 @@ class EnvironmentReader:
             services=self._data(get("services"), "services"),
             faults=self._data(get("faults"), "faults"),
             freeze=self._freeze(get("freeze")),
+            windows=self._windows(get("freeze")),
             severities=self._data(get("severities"), "severities"),
             warnings=tuple(d for d in self.fields.collector.found if d.severity == "warning"),
             root=root,
@@ -152,6 +156,11 @@ class EnvironmentReader:
             if not isinstance(item, nodes.Mapping):
                 self.fields.wrong("freeze", "windows that are mappings", item)
         return tuple(plain(item) for item in node.items if isinstance(item, nodes.Mapping))
+
+    def _windows(self, node: Node | None) -> tuple[Window, ...]:
+        items = node.items if isinstance(node, Sequence) else ()
+        made = [read_window(self.fields, i) for i in items if isinstance(i, nodes.Mapping)]
+        return tuple(window for window in made if window is not None)
 
     def _refuse_references(self, key: str, node: Node) -> None:
         for scalar in _scalars(node):

@@ -56,6 +56,8 @@ class State(Moves):
         self.root: Body | None = None
         self.deadlines: dict[str, int] = {}
         """Of open containers with a `timeout`, by path."""
+        self.queued = False
+        """It waits in line for a lock."""
         self.cancelled: str | None = None
         self.finished: Mapping[str, Any] | None = None
         self.previewed: list[str] = []
@@ -99,13 +101,32 @@ class State(Moves):
 
     # -- events ------------------------------------------------------------------------------------
 
-    @_on("RunStarted")
-    def _run_started(self, event: Event | Draft) -> None:
+    def _asked(self, event: Event | Draft) -> None:
+        """What is known of a run from its asking on."""
         body = event.body
         self.started_us = event.at_us
         self.actor = _actor(event)
         self.environment, self.mode, self.event = body["environment"], body["mode"], body["event"]
         self.connections = body["connections"]
+
+    @_on("RunQueued")
+    def _run_queued(self, event: Event | Draft) -> None:
+        self._asked(event)
+        self.queued = True
+
+    @_on("RunRefused")
+    def _run_refused(self, event: Event | Draft) -> None:
+        if not self.queued:
+            self._asked(event)
+        self.queued = False
+        end = {"outcome": "refused", "because": event.body["reason"], "worst": "passed"}
+        self.finished = {**end, "outputs": {}, "running": []}
+
+    @_on("RunStarted")
+    def _run_started(self, event: Event | Draft) -> None:
+        body = event.body
+        self._asked(event)
+        self.queued = False
         self.planned, self.forced = body.get("planned"), body.get("forced", {})
         self.autonomy = body.get("autonomy", "auto")
         self.root = grow.runbook_body(self.blocks, None, Frame(self.runbook, body["inputs"]), "")
@@ -269,7 +290,7 @@ class State(Moves):
 
     @_on("RunFinished")
     def _run_finished(self, event: Event | Draft) -> None:
-        self.finished = event.body
+        self.finished, self.queued = event.body, False
 
 
 def _actor(event: Event | Draft) -> Mapping[str, str]:

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from engine.core.events import Draft, Event
+from engine.core.events import Actor, Draft, Event
+from engine.core.guards import Admission, Switch, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,66 @@ class RunRow:
     started_us: int
     finished_us: int | None
     status: str
-    """`running`, `waiting`, `in doubt`, or the outcome."""
+    """`queued`, `running`, `waiting`, `in doubt`, `refused`, or the outcome."""
     because: str | None
     last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What became of a run that was asked for. `run`: it, or the one that it joined. `lease`: of a
+    run that was admitted, or waits in line. `events`: what was written.
+    """
+
+    verdict: Verdict
+    run: str
+    lease: Lease | None
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A run that is under way, or waits in line, as `runbook guards` shows it."""
+
+    run: str
+    runbook: str
+    environment: str
+    lock: str | None
+    since_us: int
+    status: str
+    driver: str | None
+    alive: bool
+    """Whether the driver lives, as far as can be seen from here. One that does not keeps its lock
+    until the run is resumed or cancelled.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the guards hold back now."""
+
+    frozen: Switch | None
+    held: tuple[Holding, ...]
+    waiting: tuple[Holding, ...]
+    closed: tuple[tuple[Admission, Verdict], ...]
+    """What a run would be refused for that asked now: it cools down, its breaker is open, it ran
+    too often.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a provider lets all runs together use, by its own word in its answers.
+
+    `used`: the share of the allowance that was used up at `at_us`, 0 to 1 and beyond. `spent`:
+    requests that runs here made since then. `blocked_until_us`: until then nothing may be sent.
+    """
+
+    name: str
+    used: float
+    at_us: int
+    spent: int
+    blocked_until_us: int
 
 
 class Store(Protocol):
@@ -53,7 +111,30 @@ class Store(Protocol):
     async def create(
         self, run: str, drafts: Sequence[Draft], holder: str
     ) -> tuple[Lease, list[Event]]:
-        """A new run with its first events and its first lease, in one transaction."""
+        """A new run with its first events and its first lease, in one transaction. No guard is
+        asked: for rehearsals.
+        """
+        ...
+
+    async def admit(self, run: str, draft: Draft, holder: str, asked: Admission) -> Admitted:
+        """A new run, if its guards let it begin, in one transaction; `draft` is its `RunStarted`.
+
+        Admitted: it holds its lock from here on. In line: a `RunQueued` is recorded, and the
+        `RunStarted` follows when its turn comes. Refused: a `RunRefused` is recorded. Joined: a
+        `RunJoined` is recorded with the run that does it already.
+        """
+        ...
+
+    async def claim(self, lease: Lease, at_us: int) -> None:
+        """Says that the driver of a run in line lives, and lets it begin if it is its turn, which
+        its events then tell. Raises Fenced.
+        """
+        ...
+
+    async def withdraw(self, run: str, drafts: Sequence[Draft]) -> list[Event]:
+        """Writes the last events of a run that waits in line, and takes it out of it. Nothing when
+        it does not wait (any more).
+        """
         ...
 
     async def append(self, lease: Lease, after: int, drafts: Sequence[Draft]) -> list[Event]:
@@ -114,6 +195,34 @@ class Store(Protocol):
     async def verify(self, run: str | None = None) -> Verified:
         """Recomputes every hash of one run or of all. Raises Broken at the first event that does
         not fit.
+        """
+        ...
+
+    async def freeze(self, why: str, actor: Actor, at_us: int) -> Switch:
+        """Refuses all that would change something, from now on. What is under way goes on. The
+        switch as it is then: who froze first keeps it.
+        """
+        ...
+
+    async def thaw(self, why: str, actor: Actor, at_us: int) -> Switch | None:
+        """Ends it. The switch as it was; None when it was not frozen."""
+        ...
+
+    async def standing(self, at_us: int) -> Standing:
+        """What the guards hold back at this time."""
+        ...
+
+    async def budget(self, name: str) -> Budget | None:
+        """What is known of a budget. None when no provider has said anything yet."""
+        ...
+
+    async def spend(self, name: str, at_us: int, used: float | None = None) -> Budget:
+        """Takes in that a request was made, and what the provider then said is used up."""
+        ...
+
+    async def block(self, name: str, until_us: int, at_us: int) -> Budget:
+        """Takes in that the provider wants nothing before this time; an earlier one changes
+        nothing.
         """
         ...
 

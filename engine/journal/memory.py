@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.clock import Clock, SystemClock
-from engine.core.events import Draft, Event
-from engine.journal import heads
+from engine.core.events import Actor, Draft, Event
+from engine.core.guards import Admission, Switch
+from engine.journal import admission, budgets, heads
+from engine.journal.admission import Asked
 from engine.journal.chain import (
     Encoded,
     End,
@@ -17,8 +19,9 @@ from engine.journal.chain import (
     encode,
     walk,
 )
-from engine.journal.contract import Lease, RunRow, Verified
+from engine.journal.contract import Admitted, Budget, Lease, RunRow, Standing, Verified
 from engine.journal.heads import Head
+from engine.journal.memory_desk import MemoryDesk
 from engine.journal.waiting import After, Waiters, seq_of
 
 
@@ -30,6 +33,7 @@ class MemoryStore:
         self._heads: dict[str, Head] = {}
         self._rows: dict[str, list[Row]] = {}
         self._waiters = Waiters(self._clock)
+        self._desk = MemoryDesk(self._heads, self._extend)
 
     async def create(
         self, run: str, drafts: Sequence[Draft], holder: str
@@ -45,10 +49,49 @@ class MemoryStore:
         encoded = [encode(draft) for draft in drafts]
         head = self._head(lease.run)
         heads.check_driver(head, lease, after)
-        return self._extend(lease.run, head, encoded)
+        events = self._extend(lease.run, head, encoded)
+        admission.release(self._desk, events, self._clock.now_us())
+        return events
 
     async def append_outside(self, run: str, draft: Draft) -> Event:
         return self._extend(run, self._head(run), [encode(draft)])[0]
+
+    async def admit(self, run: str, draft: Draft, holder: str, asked: Admission) -> Admitted:
+        check_run_id(run)
+        return admission.ask(self._desk, Asked(run, draft, holder, asked, self._clock.now_us()))
+
+    async def claim(self, lease: Lease, at_us: int) -> None:
+        admission.claim(self._desk, lease, at_us, self._clock.now_us())
+
+    async def withdraw(self, run: str, drafts: Sequence[Draft]) -> list[Event]:
+        encoded = [encode(draft) for draft in drafts]
+        return admission.withdraw(self._desk, run, encoded, self._clock.now_us())
+
+    async def freeze(self, why: str, actor: Actor, at_us: int) -> Switch:
+        on = self._desk.switched
+        if on is None:
+            on = self._desk.switched = Switch(at_us, why, actor.name)
+        return on
+
+    async def thaw(self, why: str, actor: Actor, at_us: int) -> Switch | None:  # noqa: ARG002 - nobody could read it later
+        on, self._desk.switched = self._desk.switched, None
+        return on
+
+    async def standing(self, at_us: int) -> Standing:
+        return admission.standing(self._desk, at_us, self._clock.now_us())
+
+    async def budget(self, name: str) -> Budget | None:
+        return self._desk.budgets.get(name)
+
+    async def spend(self, name: str, at_us: int, used: float | None = None) -> Budget:
+        before = self._desk.budgets.get(name) or budgets.fresh(name)
+        after = self._desk.budgets[name] = budgets.spent(before, at_us, used)
+        return after
+
+    async def block(self, name: str, until_us: int, at_us: int) -> Budget:  # noqa: ARG002 - part of the contract
+        before = self._desk.budgets.get(name) or budgets.fresh(name)
+        after = self._desk.budgets[name] = budgets.blocked(before, until_us)
+        return after
 
     async def take(self, run: str, holder: str, *, force: bool = False) -> Lease:
         head = heads.taken(run, self._head(run), holder, self._clock.now_us(), force=force)

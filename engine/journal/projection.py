@@ -1,8 +1,9 @@
 """What the list of runs shows of a run, folded from its events one at a time. Pure.
 
 It answers one question without reading a run: how is it? `status` is the outcome once the run is
-finished; `in doubt` while a step that ended *unknown* is not settled; `waiting` while a question to
-a person is not answered; else `running` (whether somebody drives it is what the lease says).
+finished (`refused` where a guard was against it); `queued` while it waits in line for a lock;
+`in doubt` while a step that ended *unknown* is not settled; `waiting` while a question to a person
+is not answered; else `running` (whether somebody drives it is what the lease says).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 from engine.core.events import Event
 
-RUNNING, WAITING, IN_DOUBT = "running", "waiting", "in doubt"
+RUNNING, WAITING, IN_DOUBT, QUEUED, REFUSED = "running", "waiting", "in doubt", "queued", "refused"
 
 
 class Summary(NamedTuple):
@@ -28,11 +29,14 @@ class Summary(NamedTuple):
     because: str | None = None
     doubts: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
+    queued: bool = False
 
     @property
     def status(self) -> str:
         if self.outcome is not None:
             return self.outcome
+        if self.queued:
+            return QUEUED
         if self.doubts:
             return IN_DOUBT
         return WAITING if self.questions else RUNNING
@@ -48,6 +52,12 @@ def advance(summary: Summary, event: Event) -> Summary:
     match event.type:
         case "RunStarted":
             return _started(summary, event)
+        case "RunQueued":
+            return _started(summary, event)._replace(queued=True)
+        case "RunRefused":
+            known = summary if summary.queued else _started(summary, event)
+            refused = {"outcome": REFUSED, "because": body.get("reason")}
+            return _finished(known, event.at_us, refused)
         case "StepStarted" | "StepFinished" | "StepSkipped" | "AttemptFinished" | "DoubtSettled":
             doubt = event.type == "StepFinished" and body.get("status") == "unknown"
             question = event.type == "StepStarted" and is_question(body.get("plan"))
@@ -55,7 +65,7 @@ def advance(summary: Summary, event: Event) -> Summary:
         case "Answered":
             return _mark(summary, path, doubt=path in summary.doubts, question=False)
         case "RunFinished":
-            return _finished(summary, event)
+            return _finished(summary, event.at_us, body)
         case _:
             return summary
 
@@ -75,14 +85,16 @@ def _started(summary: Summary, event: Event) -> Summary:
         mode=str(body.get("mode", "")),
         actor=event.actor.get("name", ""),
         started_us=event.at_us,
+        queued=False,
     )
 
 
-def _finished(summary: Summary, event: Event) -> Summary:
-    because = event.body.get("because")
+def _finished(summary: Summary, at_us: int, body: Mapping[str, Any]) -> Summary:
+    because = body.get("because")
     return summary._replace(
-        finished_us=event.at_us,
-        outcome=str(event.body.get("outcome", "")),
+        queued=False,
+        finished_us=at_us,
+        outcome=str(body.get("outcome", "")),
         because=None if because is None else str(because),
     )
 

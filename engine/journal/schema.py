@@ -68,7 +68,55 @@ CREATE TABLE leases (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (VERSION_1,)
+VERSION_2 = """
+-- What was asked of the guards, by run. `state`: queued, admitted (under way), over, refused,
+-- withdrawn (from the line). A lock is held by the one ticket that is `admitted` with it: the
+-- database itself lets no second one in.
+CREATE TABLE admissions (
+    run         TEXT    NOT NULL PRIMARY KEY,
+    runbook     TEXT    NOT NULL,
+    environment TEXT    NOT NULL,
+    lock        TEXT,
+    state       TEXT    NOT NULL,
+    acts        INTEGER NOT NULL,
+    through     TEXT,
+    asked_us    INTEGER NOT NULL,
+    began_us    INTEGER,
+    ended_us    INTEGER,
+    outcome     TEXT,
+    place       INTEGER NOT NULL,
+    rules       TEXT    NOT NULL,
+    start       TEXT
+) WITHOUT ROWID;
+
+CREATE UNIQUE INDEX admissions_locks ON admissions (environment, lock)
+    WHERE state = 'admitted' AND lock IS NOT NULL;
+CREATE INDEX admissions_line ON admissions (environment, lock, place) WHERE state = 'queued';
+CREATE INDEX admissions_open ON admissions (asked_us) WHERE state IN ('queued', 'admitted');
+CREATE INDEX admissions_begun ON admissions (runbook, environment, began_us)
+    WHERE began_us IS NOT NULL;
+CREATE INDEX admissions_ended ON admissions (runbook, environment, ended_us) WHERE state = 'over';
+
+-- The switch, as a list: the latest row says how it stands.
+CREATE TABLE switches (
+    number INTEGER PRIMARY KEY,
+    at_us  INTEGER NOT NULL,
+    frozen INTEGER NOT NULL,
+    why    TEXT    NOT NULL,
+    actor  TEXT    NOT NULL
+);
+
+-- What providers let all runs together use; see `Budget`.
+CREATE TABLE budgets (
+    name             TEXT    NOT NULL PRIMARY KEY,
+    used             REAL    NOT NULL,
+    at_us            INTEGER NOT NULL,
+    spent            INTEGER NOT NULL,
+    blocked_until_us INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2)
 """The n-th takes a database from version n-1 to n."""
 
 

@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.clock import Clock, SystemClock
-from engine.core.events import Draft, Event
+from engine.core.events import Actor, Draft, Event
+from engine.core.guards import Admission, Switch
 from engine.errors import JournalError
-from engine.journal import audit, faults, heads, schema
+from engine.journal import admission, audit, budgets, faults, heads, schema, tickets
+from engine.journal.admission import Asked
 from engine.journal.chain import check_run_id, decode, encode
-from engine.journal.contract import Lease, RunRow, Verified
+from engine.journal.contract import Admitted, Budget, Lease, RunRow, Standing, Verified
 from engine.journal.heads import Head
+from engine.journal.tickets import SqliteDesk
 from engine.journal.waiting import After, Waiters, seq_of
 from engine.journal.writer import Batch, Writer
 
@@ -109,11 +112,14 @@ class SqliteStore:
 
     async def append(self, lease: Lease, after: int, drafts: Sequence[Draft]) -> list[Event]:
         encoded = [encode(draft) for draft in drafts]
+        now_us = self._clock.now_us()
 
         def work(batch: Batch) -> list[Event]:
             head = heads.require(lease.run, batch.head(lease.run))
             heads.check_driver(head, lease, after)
-            return batch.extend(lease.run, head, encoded)
+            events = batch.extend(lease.run, head, encoded)
+            admission.release(SqliteDesk(batch), events, now_us)
+            return events
 
         events: list[Event] = await self._writer.perform(work)
         return events
@@ -126,6 +132,63 @@ class SqliteStore:
 
         event: Event = await self._writer.perform(work)
         return event
+
+    async def admit(self, run: str, draft: Draft, holder: str, asked: Admission) -> Admitted:
+        check_run_id(run)
+        request = Asked(run, draft, holder, asked, self._clock.now_us())
+        return await self._at_desk(lambda desk: admission.ask(desk, request))
+
+    async def claim(self, lease: Lease, at_us: int) -> None:
+        now_us = self._clock.now_us()
+        await self._at_desk(lambda desk: admission.claim(desk, lease, at_us, now_us))
+
+    async def withdraw(self, run: str, drafts: Sequence[Draft]) -> list[Event]:
+        encoded = [encode(draft) for draft in drafts]
+        now_us = self._clock.now_us()
+        return await self._at_desk(lambda desk: admission.withdraw(desk, run, encoded, now_us))
+
+    async def freeze(self, why: str, actor: Actor, at_us: int) -> Switch:
+        def work(desk: SqliteDesk) -> Switch:
+            on = desk.switch()
+            if on is None:
+                desk.turn(True, why, actor, at_us)
+            return on or Switch(at_us, why, actor.name)
+
+        return await self._at_desk(work)
+
+    async def thaw(self, why: str, actor: Actor, at_us: int) -> Switch | None:
+        def work(desk: SqliteDesk) -> Switch | None:
+            on = desk.switch()
+            if on is not None:
+                desk.turn(False, why, actor, at_us)
+            return on
+
+        return await self._at_desk(work)
+
+    async def standing(self, at_us: int) -> Standing:
+        now_us = self._clock.now_us()
+        return await self._at_desk(lambda desk: admission.standing(desk, at_us, now_us))
+
+    async def budget(self, name: str) -> Budget | None:
+        return await self._read(lambda connection: tickets.budget(connection, name))
+
+    async def spend(self, name: str, at_us: int, used: float | None = None) -> Budget:
+        return await self._account(name, lambda before: budgets.spent(before, at_us, used))
+
+    async def block(self, name: str, until_us: int, at_us: int) -> Budget:  # noqa: ARG002 - part of the contract
+        return await self._account(name, lambda before: budgets.blocked(before, until_us))
+
+    async def _account(self, name: str, change: Callable[[Budget], Budget]) -> Budget:
+        def work(desk: SqliteDesk) -> Budget:
+            after = change(desk.budget(name) or budgets.fresh(name))
+            desk.put_budget(after)
+            return after
+
+        return await self._at_desk(work)
+
+    async def _at_desk(self, work: Callable[[SqliteDesk], T]) -> T:
+        done: T = await self._writer.perform(lambda batch: work(SqliteDesk(batch)))
+        return done
 
     async def take(self, run: str, holder: str, *, force: bool = False) -> Lease:
         now_us = self._clock.now_us()

@@ -30,7 +30,7 @@ from engine.errors import JournalError, RunbookError
 from engine.journal import faults, heads
 from engine.journal.chain import Encoded
 from engine.journal.heads import Head
-from engine.journal.projection import Summary
+from engine.journal.projection import QUEUED, Summary
 from engine.journal.schema import APPLICATION_ID
 
 GROUP_MAX = 1000
@@ -59,7 +59,8 @@ class Batch:
     """What the requests of one transaction did so far, as those behind them see it."""
 
     def __init__(self, connection: sqlite3.Connection, known: dict[str, Head]) -> None:
-        self._connection = connection
+        self.connection = connection
+        """For what is no event: in the same transaction, and before the events are written."""
         self._known = known
         self._rows: list[tuple[Any, ...]] = []
         self._before: dict[str, Head | None] = {}
@@ -68,7 +69,7 @@ class Batch:
     def head(self, run: str) -> Head | None:
         head = self.changed.get(run) or self._known.get(run)
         if head is None:
-            row = self._connection.execute(_SELECT_HEAD, (run,)).fetchone()
+            row = self.connection.execute(_SELECT_HEAD, (run,)).fetchone()
             if row is not None:
                 head = self._known[run] = head_of(row)
         return head
@@ -85,7 +86,7 @@ class Batch:
         self.changed[run] = head
 
     def flush(self) -> None:
-        write = self._connection.executemany
+        write = self.connection.executemany
         if self._rows:
             write(_INSERT_EVENT, self._rows)
         moved, listed, leased = [], [], []
@@ -119,6 +120,7 @@ def head_of(row: tuple[Any, ...]) -> Head:
         because,
         tuple(doubts),
         tuple(questions),
+        status == QUEUED,
     )
     return Head(last_seq, digest, summary, epoch or 0, holder, renewed_us or 0)
 

@@ -8,7 +8,7 @@ from engine.errors import Diagnostic, Place
 from engine.language.model import Runbook
 
 GUIDE = "guide"
-"""The `autonomy` that is not executed. Of the runbook come later too: `guards` and `escalation`."""
+"""The `autonomy` that is not executed. Of the runbook, `escalation` comes later too."""
 
 
 def later(runbook: Runbook) -> list[Diagnostic]:
@@ -20,8 +20,6 @@ def later(runbook: Runbook) -> list[Diagnostic]:
 
 
 def _of(runbook: Runbook) -> Iterator[Diagnostic]:
-    if runbook.guards is not None:
-        yield _told("guards", runbook.guards.place)
     if runbook.autonomy is not None and runbook.autonomy[0] == GUIDE:
         yield _told(f"autonomy: {GUIDE}", runbook.autonomy[1])
     if runbook.escalation is not None:

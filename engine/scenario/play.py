@@ -1,8 +1,5 @@
 """Plays one scenario: the core in virtual time, with findings from a file and people who answer at
-once.
-
-This is what the runner does, without a world: decide, append, let the announced attempt find what
-the scenario says, conclude. Nothing is connected and nothing is written.
+once. Nothing is connected and nothing is written.
 """
 
 from __future__ import annotations
@@ -11,34 +8,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.core.decide import decide
-from engine.core.effects import Perform, Question, Record
+from engine.core.effects import Question
 from engine.core.events import Actor, Draft
-from engine.core.judge import Outcome, conclude
+from engine.core.judge import Outcome
 from engine.core.state import State
 from engine.core.tree import StepState
 from engine.errors import RunbookError
 from engine.language.expect import judge
 from engine.language.inputs import take_inputs
 from engine.language.model import Call, Escalate, Runbook
-from engine.plugin import to_json
 from engine.registry import Registry
-from engine.scenario.read import Finding, Scenario
-
-START_US = 1_800_000_000_000_000
-"""When every scenario begins (2027-01-15T08:00Z): a fixed time, so that a scenario plays the same
-for ever.
-"""
+from engine.scenario.read import Began, Finding, Scenario
+from engine.scenario.virtual import Came, Open, Said, Virtual, really
 
 ATTEMPT_US = 10_000
 """How long an attempt takes in a scenario."""
 
-EVENTS_MAX = 50_000
-"""Events of one scenario. A day of asking every 5 s has 35,000; more is a scenario that does not
-end.
-"""
-
-PERSON = Actor("somebody", "scenario")
+APPROVER_REASON = "the scenario says so, for whatever length a reason must have here"
+"""Of approvals and denials: long enough for any `reason_min` that people would put up with."""
 
 
 class Unscripted(RunbookError):
@@ -66,8 +53,8 @@ class Played:
     outputs: Mapping[str, Any]
     waits_for: tuple[str, ...]
     took_s: float
-    reached: frozenset[str] = frozenset()
-    """Ids of entries that were begun, and `id way-n` for each way taken: for the coverage."""
+    reached: frozenset[tuple[str, str]] = frozenset()
+    """Runbook and point (see `engine.scenario.coverage`) of all that was begun."""
     events: tuple[Draft, ...] = field(default=(), repr=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -91,150 +78,133 @@ def judged(scenario: Scenario, played: Played) -> tuple[str, ...]:
 
 def play(runbook: Runbook, scenario: Scenario, registry: Registry) -> Played:
     """What comes of a scenario. Raises Unscripted, Usage for inputs the runbook does not take."""
-    return _Play(runbook, scenario, registry).play()
+    began = scenario.began
+    virtual = Virtual(State(began.id, runbook), _Scripted(scenario, registry))
+    body = _start(runbook, scenario)
+    virtual.put("RunStarted", body, began.started_us, Actor(began.actor, "scenario"))
+    decision = virtual.go()
+    return _played(virtual, decision.ask)
 
 
-class _Play:
-    def __init__(self, runbook: Runbook, scenario: Scenario, registry: Registry) -> None:
-        self.scenario = scenario
-        self.registry = registry
-        self.now_us = START_US
-        self.events: list[Draft] = []
-        self.begun: list[str] = []
-        self.settled: set[str] = set()
-        self.state = State("scenario", runbook)
-        self.runbook = runbook
+def _start(runbook: Runbook, scenario: Scenario) -> dict[str, Any]:
+    return {
+        "name": runbook.name,
+        "digest": runbook.digest,
+        "texts": {},
+        "inputs": take_inputs(runbook, scenario.inputs),
+        "event": scenario.event,
+        "environment": scenario.began.environment,
+        "mode": scenario.began.mode,
+        "engine": "",
+        "connections": {},
+    }
 
-    def play(self) -> Played:
-        body = {
-            "name": self.runbook.name,
-            "digest": self.runbook.digest,
-            "texts": {},
-            "inputs": take_inputs(self.runbook, self.scenario.inputs),
-            "event": self.scenario.event,
-            "environment": "scenario",
-            "mode": "scenario",
-            "engine": "",
-            "connections": {},
-        }
-        self._put("RunStarted", body, PERSON)
-        flying: list[str] = []
-        while len(self.events) < EVENTS_MAX:
-            decision = decide(self.state)
-            if decision.record:
-                self._record(decision.record, flying)
-            elif flying:
-                self._land(flying.pop(0))
-            elif any(self._answer(question) for question in decision.ask):
-                continue
-            elif decision.wake_us is not None:
-                self.now_us = max(self.now_us, decision.wake_us)
-                self._put("TimeReached", {})
-            else:
-                return self._played(decision.ask)
-        raise RunbookError(f"the scenario does not come to an end within {EVENTS_MAX} events")
 
-    def _put(self, type_: str, body: Mapping[str, Any], *actor: Actor) -> None:
-        draft = Draft(type_, body, self.now_us, *actor)
-        self.state.apply(draft)
-        self.events.append(draft)
+class _Scripted:
+    """The world of a scenario."""
 
-    def _record(self, records: list[Record | Perform], flying: list[str]) -> None:
-        turns = self.state.turns
-        for record in records:
-            self._put(record.type, record.body)
-            if isinstance(record, Perform):
-                flying.append(record.body["path"])
-            if self.state.turns != turns:
-                return
+    def __init__(self, scenario: Scenario, registry: Registry) -> None:
+        self._scenario = scenario
+        self._registry = registry
 
-    def _land(self, path: str) -> None:
-        step = self.state.steps[path]
-        outcome = self._outcome(step)
-        self.now_us += ATTEMPT_US
-        record = conclude(self.state, path, outcome, self.now_us)
-        self._put(record.type, record.body)
+    def attempt(self, _state: State, step: StepState) -> Came:
+        return Came(self._outcome(step), ATTEMPT_US)
+
+    def answer(self, state: State, asked: Open) -> Said | None:
+        question, since_us = asked.question, asked.since_us
+        step = state.steps[question.path]
+        if question.kind == "doubt":
+            return self._settle(step, asked)
+        if question.kind == "approve":
+            return self._approve(step, since_us)
+        finding = self._finding(step, 1)
+        if finding is None or "answer" not in finding.result:
+            return None
+        body = {"path": step.path, "note": None, **finding.result}
+        who = str(body.pop("by", self._scenario.began.actor))
+        return Said(since_us, "Answered", body, Actor(who, "scenario"))
+
+    def word(self, _after_us: int) -> None:
+        return None
 
     def _finding(self, step: StepState, tries: int) -> Finding | None:
-        found = self.scenario.finds.get(step.path) or self.scenario.finds.get(step.entry.id)
+        finds = self._scenario.finds
+        found = finds.get(step.path) or finds.get(step.entry.id)
         return None if found is None else found[min(tries, len(found)) - 1]
 
     def _outcome(self, step: StepState) -> Outcome:
-        if isinstance(step.entry, Escalate):
-            return _result({"policy": step.plan["policy"], "told": []})
         finding = self._finding(step, step.attempt)
         if finding is None:
-            return self._really(step)
+            if isinstance(step.entry, Escalate):
+                return _result({"policy": step.plan["policy"], "told": []})
+            return _result(self._really(step))
         if finding.status is None:
             return _result(finding.result)
         error = {"message": finding.why, "help": None, "maybe_done": finding.status == "unknown"}
-        more = {"retryable": True, "detail": {}, "kind": "adapter"}
+        more = {"retryable": finding.retryable, "detail": {}, "kind": "adapter"}
         return Outcome(None, {**error, **more}, ATTEMPT_US / 1000, 0.5)
 
-    def _really(self, step: StepState) -> Outcome:
-        """Steps without a target (`run.value`) need no script: they reach nothing, so they just
-        run.
-        """
-        entry = step.entry
-        if not isinstance(entry, Call) or entry.signature.takes_target:
+    def _really(self, step: StepState) -> Mapping[str, Any]:
+        found = really(step, self._registry)
+        if found is None:
+            entry = step.entry
             type_ = entry.type if isinstance(entry, Call) else entry.kind
             raise Unscripted(
                 f"`{step.path}` ({type_}) is reached, and the scenario does not say what it finds",
                 help=f"add `{entry.id}: {{...}}` under `finds`",
             )
-        parameters = entry.signature.parameters
-        params = {n: parameters[n].shape.take(v) for n, v in step.plan["params"].items()}
-        work = self.registry.step(entry.type, entry.verb).call(None, params)
-        try:
-            work.send(None)
-        except StopIteration as done:
-            return _result(to_json(done.value))
-        work.close()
-        raise Unscripted(f"`{step.path}` ({entry.type}) waits for something: say what it finds")
+        return found
 
-    def _answer(self, question: Question) -> bool:
-        step = self.state.steps[question.path]
-        if question.kind == "doubt":
-            return self._settle(question)
-        finding = self._finding(step, 1)
-        if finding is None or "answer" not in finding.result:
-            return False
-        body = {"path": question.path, "note": None, **finding.result}
-        self._put("Answered", body, PERSON)
-        return True
-
-    def _settle(self, question: Question) -> bool:
-        settles = self.scenario.settles
-        happened = settles.get(question.path, settles.get(question.id))
-        if happened is None or question.path in self.settled:
-            return False
-        self.settled.add(question.path)
-        body = {"path": question.path, "happened": happened, "reason": "the scenario says so"}
-        self._put("DoubtSettled", body, PERSON)
-        return True
-
-    def _played(self, asked: list[Question]) -> Played:
-        end = self.state.finished
-        doubt = any(question.kind == "doubt" for question in asked)
-        outcome = end["outcome"] if end else "in doubt" if doubt else "waiting"
-        steps = self.state.steps.values()
-        return Played(
-            outcome=outcome,
-            because=end["because"] if end else None,
-            steps=tuple(s.entry.id for s in steps if _counts(s)),
-            statuses={s.entry.id: s.status for s in steps},
-            why={s.entry.id: "; ".join(s.why) for s in steps if s.why},
-            messages=tuple(
-                {"policy": s.plan["policy"], "text": s.plan["message"]}
-                for s in steps
-                if isinstance(s.entry, Escalate) and s.plan
-            ),
-            outputs=end["outputs"] if end else {},
-            waits_for=tuple(question.id for question in asked),
-            took_s=round((self.now_us - START_US) / 1e6, 3),
-            reached=frozenset(_reached(self.state)),
-            events=tuple(self.events),
+    def _settle(self, step: StepState, asked: Open) -> Said | None:
+        """A person settles the doubt of a step once; when it comes again, it stays."""
+        settles = self._scenario.settles
+        happened = settles.get(step.path, settles.get(step.entry.id))
+        approvals = len(step.approval.given) if step.approval is not None else 0
+        if happened is None or asked.heard > approvals:
+            return None
+        body = {"path": step.path, "happened": happened, "reason": "the scenario says so"}
+        return Said(
+            asked.since_us, "DoubtSettled", body, Actor(self._scenario.began.actor, "scenario")
         )
+
+    def _approve(self, step: StepState, at_us: int) -> Said | None:
+        """As many different people as it takes, each with the role it takes."""
+        approves = self._scenario.approves
+        approved = approves.get(step.path, approves.get(step.entry.id))
+        if approved is None or step.approval is None:
+            return None
+        body = {
+            "path": step.path,
+            "hash": step.hash,
+            "reason": APPROVER_REASON.ljust(step.approval.reason_min, "."),
+            "roles": list(step.approval.by),
+        }
+        who = Actor(f"approver-{len(step.approval.given) + 1}", "scenario")
+        return Said(at_us, "Approved" if approved else "Denied", body, who)
+
+
+def _played(virtual: Virtual, asked: list[Question]) -> Played:
+    state = virtual.state
+    end = state.finished
+    doubt = any(question.kind == "doubt" for question in asked)
+    steps = state.steps.values()
+    return Played(
+        outcome=end["outcome"] if end else "in doubt" if doubt else "waiting",
+        because=end["because"] if end else None,
+        steps=tuple(s.entry.id for s in steps if _counts(s)),
+        statuses={s.entry.id: s.status for s in steps},
+        why={s.entry.id: "; ".join(s.why) for s in steps if s.why},
+        messages=tuple(
+            {"policy": s.plan["policy"], "text": s.plan["message"]}
+            for s in steps
+            if isinstance(s.entry, Escalate) and s.plan
+        ),
+        outputs=end["outputs"] if end else {},
+        waits_for=tuple(question.id for question in asked),
+        took_s=round((state.now_us - state.started_us) / 1e6, 3),
+        reached=frozenset(_reached(state)),
+        events=tuple(virtual.events),
+    )
 
 
 def _counts(step: StepState) -> bool:
@@ -243,15 +213,19 @@ def _counts(step: StepState) -> bool:
     return begun and isinstance(step.entry, Call | Escalate)
 
 
-def _reached(state: State) -> list[str]:
+def _reached(state: State) -> list[tuple[str, str]]:
     found = []
     for step in state.steps.values():
+        name = step.block.scope.frame.runbook.name
         if step.plan or step.status != "skipped":
-            found.append(step.entry.id)
+            found.append((name, step.entry.id))
         if step.plan.get("way"):
-            found.append(f"{step.entry.id} way-{step.plan['way']}")
+            found.append((name, f"{step.entry.id} way-{step.plan['way']}"))
     return found
 
 
 def _result(result: Mapping[str, Any]) -> Outcome:
     return Outcome(result, None, ATTEMPT_US / 1000, 0.5)
+
+
+__all__ = ["Began", "Played", "Unscripted", "judged", "play"]

@@ -1,13 +1,14 @@
-"""How scenarios went: results, what no scenario reaches, and JUnit's XML for build servers."""
+"""How scenarios went: results, and JUnit's XML for build servers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from engine.errors import Place, RunbookError
-from engine.language.model import Choose, Runbook, walk_runbook
+from engine.language.model import Runbook
 from engine.registry import Registry
 from engine.scenario.play import judged, play
 from engine.scenario.read import Scenario
@@ -22,39 +23,24 @@ class Result:
     place: Place
     lines: tuple[str, ...]
     took_ms: float
-    reached: frozenset[str] = frozenset()
+    reached: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def holds(self) -> bool:
         return not self.lines
 
 
-def try_scenario(
-    runbook: Runbook, scenario: Scenario, registry: Registry, elapsed_ms: float = 0.0
-) -> Result:
+def try_scenario(runbook: Runbook, scenario: Scenario, registry: Registry) -> Result:
     """Plays and judges a scenario; one that cannot be played does not hold, and says why."""
+    begun_s = time.perf_counter()
+    reached: frozenset[tuple[str, str]] = frozenset()
     try:
         played = play(runbook, scenario, registry)
-        lines = judged(scenario, played)
-        reached = played.reached
+        lines, reached = judged(scenario, played), played.reached
     except RunbookError as error:
-        helps = (f"help: {error.help}",) if error.help else ()
-        lines, reached = (error.message, *helps), frozenset()
-    return Result(runbook.name, scenario.name, scenario.place, lines, elapsed_ms, reached)
-
-
-def never_reached(runbook: Runbook, results: Iterable[Result]) -> tuple[str, ...]:
-    """Steps and ways of a runbook that no scenario reaches, in the order of the text."""
-    reached = frozenset[str]().union(*(result.reached for result in results))
-    missing = []
-    for entry in walk_runbook(runbook):
-        if entry.id not in reached:
-            missing.append(entry.id)
-        elif isinstance(entry, Choose):
-            for number, way in enumerate(entry.ways, 1):
-                if f"{entry.id} way-{number}" not in reached:
-                    missing.append(f"{entry.id}: the way {way.name or number}")
-    return tuple(missing)
+        lines = (error.message, *((f"help: {error.help}",) if error.help else ()))
+    took_ms = round((time.perf_counter() - begun_s) * 1000, 3)
+    return Result(runbook.name, scenario.name, scenario.place, lines, took_ms, reached)
 
 
 def junit(results: Sequence[Result]) -> str:

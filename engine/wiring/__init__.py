@@ -39,6 +39,7 @@ from engine.wiring.admission import (
     targets,
 )
 from engine.wiring.faces import Answerer, Faces, Ping, Question, RunResult, os_actor
+from engine.wiring.guarding import asked_for, not_begun, over_in_line
 from engine.wiring.people import People
 
 __all__ = [
@@ -98,30 +99,29 @@ class Engine(People):
         rehearsal: bool = False,
         forced: Mapping[str, int] | None = None,
         plan: str | None = None,
+        through: str | None = None,
     ) -> RunResult:
         """Starts a runbook and drives it until it is over or waits for people only.
 
         `services` are the fields of a sandbox's services; `event` is what triggered the run.
         `rehearsal`: nothing is written, actions are previewed; `forced` are ways it takes, by path.
         `plan`: the id of a rehearsal whose plan is carried out; what differs from it is asked
-        first. Raises Diagnosed, Usage, NotYet, Refused before anything is recorded; JournalError.
+        first. `through`: why it may try an open breaker. What a guard is against is recorded, and a
+        result. Raises Diagnosed, Usage, NotYet, Refused before anything is; JournalError.
         """
         runbook = self.books.load(name, self.registry)
-        place = self._environment(runbook, environment)
-        check_targets(runbook, place)
-        admit(runbook, place, actor, self.books)
+        place = self._place(runbook, environment, actor)
         taken = take_inputs(runbook, inputs)
         more: dict[str, Any] = {"autonomy": autonomy_of(place, runbook)}
         if rehearsal:
             more["forced"] = dict(forced or {})
+        more |= {"through": through} if through is not None else {}
         if plan is not None:
             more |= {"plan": plan, "planned": await self._planned(plan, runbook)}
         vault = Vault(os.environ, services)
         async with self._connected(place, vault) as connections:
             body = {
-                "name": runbook.name,
-                "digest": runbook.digest,
-                "texts": {book.name: book.text for book in called(runbook)},
+                **_text_of(runbook),
                 "inputs": taken,
                 "event": event,
                 "environment": environment,
@@ -130,15 +130,43 @@ class Engine(People):
                 "connections": connections.fingerprints(targets(runbook)),
                 **more,
             }
-            at_us = self.clock.now_us()
-            draft = Draft("RunStarted", vault.redactor().json(body), at_us, actor)
-            lease, events = await self.store.create(_new_id(at_us), [draft], this_holder())
-            if faces.started is not None:
-                faces.started(lease.run)
-            if faces.observe is not None:
-                faces.observe(events[0])
-            means = _Means(lease, runbook, connections, vault, faces, actor)
-            return await self._drive(means, events, [])
+            draft = Draft("RunStarted", vault.redactor().json(body), self.clock.now_us(), actor)
+            began = await self._begin(runbook, place, draft, faces)
+            if isinstance(began, RunResult):
+                return began
+            means = _Means(began[0], runbook, connections, vault, faces, actor)
+            return await self._drive(means, began[1], [])
+
+    def _place(self, runbook: Runbook, environment: str, actor: Actor) -> Environment:
+        """Where it runs; may this runbook run there, for this person?"""
+        place = self._environment(runbook, environment)
+        check_targets(runbook, place)
+        admit(runbook, place, actor, self.books)
+        return place
+
+    async def _begin(
+        self, runbook: Runbook, place: Environment, draft: Draft, faces: Faces
+    ) -> tuple[Lease, list[Event]] | RunResult:
+        """Asks the guards, but for a rehearsal, and waits in line. A result: it does not begin."""
+        run, holder = _new_id(draft.at_us), this_holder()
+        lease: Lease | None
+        if draft.body["mode"] == "rehearsal":
+            lease, events = await self.store.create(run, [draft], holder)
+            ended = None
+        else:
+            asked = asked_for(runbook, place, draft.body, (run, draft.at_us, draft.actor))
+            admitted = await self.store.admit(run, draft, holder, asked)
+            run, lease, events = admitted.run, admitted.lease, list(admitted.events)
+            ended = not_begun(admitted)
+        if faces.started is not None:
+            faces.started(run)
+        if faces.observe is not None:
+            for event in events:
+                faces.observe(event)
+        if lease is None or ended is not None:
+            return ended or RunResult(run, "refused", 6, None)
+        events = await self._turn(lease, events, faces.observe)
+        return over_in_line(events) or (lease, events)
 
     async def explore(self, first: RunResult, **given: Any) -> list[RunResult]:
         """Rehearses every way that the rehearsal `first` did not take, and the ways these come to.
@@ -217,7 +245,9 @@ class Engine(People):
             if run in self._driven:
                 raise Refused(f"run {run} is being driven by this process")
             lease = await self.store.take(run, this_holder(), force=force)
-            events = await self._events(run)
+            events = await self._turn(lease, await self._events(run), faces.observe)
+            if (ended := over_in_line(events)) is not None:
+                return ended
             state = self._fold(run, events)
             interrupted = [s.path for s in state.steps.values() if s.in_flight]
             body = {"driver": lease.holder, "interrupted": interrupted}
@@ -316,6 +346,12 @@ class Engine(People):
             except ValueError as error:
                 raise Usage(f"input `{name}` {error}") from error
         return found
+
+
+def _text_of(runbook: Runbook) -> dict[str, Any]:
+    """What a run goes by, whatever becomes of the files."""
+    texts = {book.name: book.text for book in called(runbook)}
+    return {"name": runbook.name, "digest": runbook.digest, "texts": texts}
 
 
 def _ended(state: State, end: Mapping[str, Any]) -> RunResult:

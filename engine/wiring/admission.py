@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.config import Books, Environment
+from engine.core import guards
 from engine.core.events import Actor
 from engine.errors import Collector, Diagnosed, NotYet, Refused
 from engine.language.later import later
@@ -81,11 +82,6 @@ def admit(runbook: Runbook, place: Environment, actor: Actor, books: Books) -> N
             f"environment {place.name} has `autonomy: guide`, which is not executed yet",
             help="set `autonomy: propose` or `auto` to let runbooks act there",
         )
-    if place.freeze and acts:
-        raise NotYet(
-            f"environment {place.name} has freeze windows, which are not executed yet",
-            help="remove `freeze` to let runbooks act there",
-        )
     if actor.means == "as" and not place.may_speak_as(actor.via or ""):
         raise Refused(
             f"{actor.via} may not use --as in environment {place.name}",
@@ -97,9 +93,7 @@ def admit(runbook: Runbook, place: Environment, actor: Actor, books: Books) -> N
 
 def autonomy_of(place: Environment, runbook: Runbook) -> str:
     """How far a run goes by itself: as the environment says, or less where the runbook does."""
-    order = ("guide", "propose", "auto")
-    asked = runbook.autonomy[0] if runbook.autonomy is not None else "auto"
-    return min((place.autonomy, asked), key=order.index)
+    return guards.autonomy_of(place.autonomy, runbook.autonomy[0] if runbook.autonomy else None)
 
 
 def _check_roles(runbook: Runbook, actor: Actor, books: Books) -> None:

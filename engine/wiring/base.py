@@ -37,13 +37,18 @@ class Base:
         return self._fold(run, await self._events(run))
 
     async def _say(self, state: State, type_: str, body: dict[str, Any], actor: Actor) -> Event:
-        """Records a person's words, without the run's secrets as far as they can be had here."""
+        """Records a person's words, see `_redacted`."""
+        draft = Draft(type_, self._redacted(state, body), self.clock.now_us(), actor)
+        return await self.store.append_outside(state.run, draft)
+
+    def _redacted(self, state: State, body: dict[str, Any]) -> dict[str, Any]:
+        """Without the run's secrets, as far as they can be had here."""
         vault = Vault(os.environ)
         with suppress(RunbookError):  # an environment that is gone: its secrets cannot be had
             place = self._environment(state.runbook, state.environment)
             Connections(place, self.registry, vault).learn(targets(state.runbook))
-        draft = Draft(type_, vault.redactor().json(body), self.clock.now_us(), actor)
-        return await self.store.append_outside(state.run, draft)
+        redacted: dict[str, Any] = vault.redactor().json(body)
+        return redacted
 
     @asynccontextmanager
     async def _connected(self, place: Environment, vault: Vault) -> AsyncIterator[Connections]:

@@ -9,17 +9,17 @@ from typing import Any
 from engine.core.approval import refusal
 from engine.core.decide import open_questions
 from engine.core.effects import Question as Asked
-from engine.core.events import Actor, Event
+from engine.core.events import Actor, Draft, Event
 from engine.core.state import State
 from engine.errors import Refused, Usage
 from engine.language.catalog import Kind
 from engine.runner.rehearse import Readings, Rehearser
 from engine.secret import Vault
-from engine.wiring.base import Base
 from engine.wiring.faces import Answerer, Question
+from engine.wiring.guarding import Guarding, withdraw
 
 
-class People(Base):
+class People(Guarding):
     """Every method records an event of a person, or says why it does not count."""
 
     async def answer(self, run: str, path: str, answer: str, note: str, actor: Actor) -> Event:
@@ -50,7 +50,10 @@ class People(Base):
         state = await self.state(run)
         if state.finished is not None:
             raise Usage(f"run {run} is over: {state.finished['outcome']}")
-        return await self._say(state, "CancelRequested", {"reason": reason}, actor)
+        body = self._redacted(state, {"reason": reason})
+        asked = Draft("CancelRequested", body, self.clock.now_us(), actor)
+        left = await withdraw(self.store, run, asked) if state.queued else None
+        return left or await self.store.append_outside(run, asked)
 
     async def questions(self, run: str) -> tuple[Question, ...]:
         """What a run waits for people to say, whether or not somebody drives it now."""

@@ -58,7 +58,7 @@ FILES = {
         """,
     "later.yaml": """\
         title: Uses what is not executed yet
-        guards: {cooldown: 10m}
+        escalation: default
         steps:
           - check: run.value
             with: {value: 1}

@@ -39,7 +39,7 @@ def test_showing_says_what_is_not_executed_yet(runbook):
     done = runbook("show", "shop/later")
     assert done.code == 0
     assert "not executed by this version" in done.out
-    assert "guards" in done.out
+    assert "escalation" in done.out
 
 
 def test_a_runbook_is_shown_in_json_with_its_text(runbook):
@@ -259,8 +259,9 @@ def test_help_imports_nothing_heavy_and_lists_every_command():
     assert done.stderr == "0\n"
     commands = done.stdout.partition("Commands:\n")[2].partition("\n\n")[0]
     assert [line.split()[0] for line in commands.splitlines()] == [
-        "list", "show", "lint", "schema", "new", "run", "demo", "runs", "watch", "answer", "settle",
-        "cancel", "resume", "audit", "doctor", "completion", "version",
+        "list", "show", "lint", "schema", "test", "replay", "new", "run", "demo", "runs", "watch",
+        "answer", "settle", "cancel", "resume", "guards", "freeze", "thaw", "audit", "doctor",
+        "completion", "version",
     ]  # fmt: skip
 
 

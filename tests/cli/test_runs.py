@@ -176,7 +176,7 @@ def test_a_key_that_is_not_executed_yet_is_named_with_its_place(runbook):
     done = runbook("run", "shop/later", "--env", "staging")
     assert (done.code, done.out) == (2, "")
     assert "later.yaml:2:" in done.err
-    assert "guards" in done.err
+    assert "escalation" in done.err
 
 
 def test_runs_are_listed_the_newest_first(runbook):

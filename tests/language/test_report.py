@@ -39,13 +39,12 @@ def test_keys_that_this_version_does_not_execute_are_named_with_their_places():
     assert {each.code for each in later(every)} == {"RB600"}
     found = [(each.what, each.place) for each in later(every)]
     assert found == [
-        ("'guards' is not executed by this version", at("guards:")),
         ("'escalation' is not executed by this version", at("escalation:")),
     ]
 
 
 def test_keys_of_called_runbooks_that_are_not_executed_are_named_too():
-    other = "guards: {cooldown: 1m}\n" + steps(
+    other = "escalation: default\n" + steps(
         "  - action: redis.delete\n    target: c\n    with: {match: a}\n"
     )
     runbook = load_runbook(

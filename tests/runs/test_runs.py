@@ -288,8 +288,8 @@ async def test_an_environment_that_only_guides_refuses_actions(bench):
 
 async def test_a_key_that_is_not_executed_yet_is_refused_with_its_place(bench):
     with pytest.raises(Diagnosed) as caught:
-        await bench.run(f"guards: {{cooldown: 10m}}\n{ACT}")
-    assert "guards" in caught.value.diagnostics[0].what
+        await bench.run(f"escalation: default\n{ACT}")
+    assert "escalation" in caught.value.diagnostics[0].what
     assert lab.Target.effects == {}
 
 

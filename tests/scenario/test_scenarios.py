@@ -13,9 +13,10 @@ from engine.errors import Diagnosed
 from engine.language.load import load_runbook
 from engine.language.model import Runbook
 from engine.registry import Registry
+from engine.scenario.coverage import never_reached, points
 from engine.scenario.play import Played, Unscripted, judged, play
 from engine.scenario.read import Scenario, read_scenarios
-from engine.scenario.report import Result, junit, never_reached, try_scenario
+from engine.scenario.report import Result, junit, try_scenario
 from tests.core import steps as step_types
 from tests.core.world import REGISTRY, book
 from tests.runs import lab
@@ -168,13 +169,9 @@ def test_what_no_scenario_reaches_is_named(tmp_path: Path):
     runbook = book(TEXT)
     scenario = one(tmp_path, "finds: {size: {n: 3}}\nexpect: {outcome: resolved}", runbook)
     result = try_scenario(runbook, scenario, REGISTRY)
-    assert never_reached(runbook, [result]) == (
-        "which: the way otherwise",
-        "shrink",
-        "again",
-        "sure",
-        "page",
-    )
+    assert never_reached(points(runbook), [result.reached]) == {
+        "t/main": ("which: the way otherwise", "shrink", "again", "sure", "page")
+    }
 
 
 def test_junit_has_a_case_for_each_scenario_and_says_why_one_failed(tmp_path: Path):

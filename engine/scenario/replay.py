@@ -1,0 +1,364 @@
+"""Plays the text of today with what a recorded run found, and says where it goes another way.
+
+As long as the text decides what was decided then, the recording leads: every outcome, answer and
+time is taken in at its own place, so that an unchanged text does exactly what it did. From the
+first other decision on it goes on in virtual time, with what is recorded of each step that asks the
+same as then; where it asks what nobody knows, it stops and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.core.decide import decide
+from engine.core.effects import Perform, Record
+from engine.core.events import Draft, Event
+from engine.core.judge import conclude
+from engine.core.state import State
+from engine.errors import Usage
+from engine.language.inputs import take_inputs
+from engine.language.model import Runbook
+from engine.registry import Registry
+from engine.scenario.recorded import (
+    UNASKED,
+    RecordedWorld,
+    actor_of,
+    asked,
+    differences,
+    outcome_of,
+)
+from engine.scenario.virtual import Said, Virtual
+from engine.scenario.way import Moment, parting, taken, way
+
+FROM_OUTSIDE = frozenset(
+    {"RunStarted", "RunTakenUp", "StepProgressed", "TimeReached", "Answered"}
+    | {"Approved", "Denied", "ApprovalRefused", *UNASKED}
+)
+"""Events that nobody decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it ends. `outcome` is None where that is not known: `waits_for` says for what."""
+
+    outcome: str | None
+    because: str | None = None
+    outputs: Mapping[str, Any] | None = None
+    messages: tuple[tuple[str, str | None], ...] = ()
+    """Policy and text of what people are told."""
+
+    def to_json(self) -> dict[str, Any]:
+        messages = [{"policy": policy, "text": text} for policy, text in self.messages]
+        known = {"outcome": self.outcome, "because": self.because, "outputs": self.outputs}
+        return {**known, "messages": messages}
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """The first place where it goes another way: the step, what was, what is now, and why."""
+
+    path: str
+    then: str
+    now: str
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay shows."""
+
+    run: str
+    name: str
+    same_text: bool
+    then: Ending
+    now: Ending
+    parting: Parting | None
+    besides: tuple[str, ...]
+    """Paths of steps that are taken now and were not then."""
+    no_longer: tuple[str, ...]
+    """Paths of steps that were taken then, and are not now; empty where it stops before its end."""
+    unknown: Mapping[str, str]
+    """Paths where it stops, and what is not known there."""
+    events: tuple[Draft, ...]
+
+    @property
+    def same(self) -> bool:
+        return self.parting is None and self.then == self.now
+
+    def to_json(self) -> dict[str, Any]:
+        apart = self.parting
+        return {
+            "type": "replay",
+            "run": self.run,
+            "name": self.name,
+            "same": self.same,
+            "same_text": self.same_text,
+            "recorded": self.then.to_json(),
+            "now": self.now.to_json(),
+            "parting": None
+            if apart is None
+            else {
+                "path": apart.path,
+                "recorded": apart.then,
+                "now": apart.now,
+                "why": list(apart.why),
+            },
+            "besides": list(self.besides),
+            "no_longer": list(self.no_longer),
+            "unknown": dict(self.unknown),
+        }
+
+
+def replay(
+    recorded: Sequence[Event], runbook: Runbook, registry: Registry, *, assume: bool = False
+) -> Replayed:
+    """Plays a runbook with the findings of a recorded run.
+
+    `assume`: a step whose parameters are other ones today finds what was recorded all the same.
+    Raises Usage when the runbook does not take the inputs of the run.
+    """
+    return _Replay(recorded, runbook, RecordedWorld(recorded, registry, assume=assume)).play()
+
+
+class _Replay:
+    def __init__(self, recorded: Sequence[Event], runbook: Runbook, world: RecordedWorld) -> None:
+        # what a step tells on its way decides nothing
+        self._recorded = [event for event in recorded if event.type != "StepProgressed"]
+        self._runbook = runbook
+        self._world = world
+        self._virtual = Virtual(State(recorded[0].run, runbook), world)
+        self._state = self._virtual.state
+
+    def play(self) -> Replayed:
+        first = self._recorded[0]
+        body = _begin(first.body, self._runbook)
+        self._put("RunStarted", body, first)
+        followed = self._follow()
+        open_: list[str] = []
+        if not followed:
+            for path in [s.path for s in self._state.steps.values() if s.in_flight]:
+                self._virtual.take_off(path)
+            open_ = [question.path for question in self._virtual.go().ask]
+        unknown = {
+            path: self._world.unknown.get(path, "what it finds is not recorded")
+            for path in [*self._virtual.stuck, *open_]
+        }
+        return self._replayed(first, followed, unknown)
+
+    # -- with the recording ------------------------------------------------------------------------
+
+    def _follow(self) -> bool:
+        """Takes in what came, as long as the same is decided; whether that was so to its end."""
+        at = 1
+        while at < len(self._recorded):
+            event = self._recorded[at]
+            if self._came_from_outside(event):
+                if not self._take(event):
+                    return False
+                at += 1
+                continue
+            count = self._decide_along(at)
+            if count == 0:
+                return False
+            at += count
+            if self._has_more_to_do(at):
+                return False
+        return True
+
+    def _came_from_outside(self, event: Event) -> bool:
+        if event.type in ("AttemptFinished", "StepFinished"):
+            step = self._state.steps.get(event.body["path"])
+            return step is not None and step.in_flight
+        if event.type == "DoubtSettled":
+            step = self._state.steps.get(event.body["path"])
+            probed = step is not None and step.body is not None
+            return event.actor.get("means") != "engine" or not probed
+        return event.type in FROM_OUTSIDE
+
+    def _take(self, event: Event) -> bool:
+        """Takes in what came from outside; False when it means something else than it did then."""
+        if event.type in ("AttemptFinished", "StepFinished"):
+            return self._conclude(event)
+        body = dict(event.body)
+        path = body.get("path")
+        if path is not None and path not in self._state.steps:
+            return False
+        if path is not None and "hash" in body:
+            body["hash"] = self._state.steps[path].hash
+        if event.type not in ("TimeReached", "RunTakenUp"):
+            self._virtual.hear(Said(event.at_us, event.type, body, actor_of(event)))
+        self._put(event.type, body, event)
+        return True
+
+    def _conclude(self, event: Event) -> bool:
+        outcome = outcome_of(event.body)
+        if outcome is None:
+            return False
+        record = conclude(self._state, event.body["path"], outcome, event.at_us)
+        self._put(record.type, record.body, event)
+        same = ("status", "next_us")
+        return record.type == event.type and all(
+            record.body.get(key) == event.body.get(key) for key in same
+        )
+
+    def _decide_along(self, at: int) -> int:
+        """Decides once, as far as that is what was recorded from `at` on; how far that is."""
+        count, turns = 0, self._state.turns
+        for record in decide(self._state).record:
+            if at + count >= len(self._recorded):
+                break
+            event = self._recorded[at + count]
+            if event.type == "RunTakenUp":
+                break
+            if not _alike(record, event):
+                return 0
+            self._put(record.type, record.body, event)
+            count += 1
+            if self._state.turns != turns:
+                break
+        return count
+
+    def _has_more_to_do(self, at: int) -> bool:
+        """Whether more is decided now than was: all that follows was recorded together."""
+        if at >= len(self._recorded):
+            return False
+        event = self._recorded[at]
+        if event.type == "RunTakenUp" or not self._came_from_outside(event):
+            return False
+        return bool(decide(self._state).record)
+
+    def _put(self, type_: str, body: Mapping[str, Any], like: Event) -> None:
+        self._virtual.put(type_, body, like.at_us, actor_of(like))
+
+    # -- what it shows -----------------------------------------------------------------------------
+
+    def _replayed(self, first: Event, followed: bool, unknown: Mapping[str, str]) -> Replayed:
+        events = tuple(self._virtual.events)
+        before, after = way(self._recorded), way(events)
+        apart = None if followed else parting(before, after)
+        begun_then, begun_now = taken(before), taken(after)
+        besides = tuple(m.path for key, m in begun_now.items() if key not in begun_then)
+        no_longer = tuple(m.path for key, m in begun_then.items() if key not in begun_now)
+        then = ending(self._recorded)
+        return Replayed(
+            run=first.run,
+            name=self._runbook.name,
+            same_text=first.body["digest"] == self._runbook.digest,
+            then=then,
+            now=ending(events),
+            parting=_told(*apart, self._asked_again(unknown)) if apart is not None else None,
+            besides=besides,
+            no_longer=no_longer if not unknown else (),
+            unknown=unknown,
+            events=events,
+        )
+
+    def _asked_again(self, unknown: Mapping[str, str]) -> Mapping[str, str]:
+        """What is not known, and of a step that is asked again also why it is."""
+        told = dict(unknown)
+        for event in self._virtual.events:
+            path = event.body.get("path", "")
+            if event.type == "AttemptFinished" and path in unknown:
+                told[path] = "; ".join([*event.body["why"], unknown[path]])
+        return told
+
+
+def _begin(recorded: Mapping[str, Any], runbook: Runbook) -> dict[str, Any]:
+    """The first event, with the text of today."""
+    given = {name: v for name, v in recorded["inputs"].items() if name in runbook.inputs}
+    body = {**recorded, "digest": runbook.digest, "texts": {}}
+    if runbook.digest != recorded["digest"] and "planned" in recorded:
+        body["planned"] = None  # plan hashes hold the text: of another one they say nothing
+    try:
+        return {**body, "inputs": take_inputs(runbook, given)}
+    except Usage as error:
+        raise Usage(
+            f"today's text would refuse the inputs of the run: {error.message}", help=error.help
+        ) from error
+
+
+def _alike(record: Record | Perform, event: Event) -> bool:
+    """Whether a decision of now is the one of then, as far as it matters to what comes."""
+    if record.type != event.type:
+        return False
+    then, now = event.body, record.body
+    if "plan" in now:
+        same = ("path", "attempt")
+        return asked(then["plan"]) == asked(now["plan"]) and _agree(then, now, same)
+    return _agree(then, now, ("path", "status", "happened", "outcome", "because"))
+
+
+def _agree(then: Mapping[str, Any], now: Mapping[str, Any], keys: Sequence[str]) -> bool:
+    return all(_plain(then.get(key)) == _plain(now.get(key)) for key in keys)
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, Mapping) else value  # the outcome of a step is what it found
+
+
+def ending(events: Sequence[Event | Draft]) -> Ending:
+    """How a list of events ends."""
+    messages = tuple(
+        (event.body["plan"]["policy"], event.body["plan"]["message"])
+        for event in events
+        if event.type == "StepStarted"
+        and event.body["kind"] == "escalate"
+        and event.body["attempt"] == 1
+    )
+    last = [event.body for event in events if event.type == "RunFinished"]
+    if not last:
+        return Ending(None, messages=messages)
+    return Ending(last[0]["outcome"], last[0]["because"], last[0]["outputs"], messages)
+
+
+def _told(then: Moment | None, now: Moment | None, unknown: Mapping[str, str]) -> Parting:
+    """Where two ways part, in words."""
+    one = now or then
+    assert one is not None  # noqa: S101 - there is no parting of two that are not there
+    path = one.path or "the run"
+    was = _words(then) if then is not None else "not in the recording"
+    if now is None:
+        why = tuple(f"{path}: {text}" for path, text in unknown.items())
+        return Parting(path, was, "not known" if unknown else "does not happen", why)
+    return Parting(path, was, _words(now, then), tuple(_why(then, now)))
+
+
+def _words(moment: Moment, beside: Moment | None = None) -> str:
+    """A moment in words; its step is named where it is another one than `beside`."""
+    body = moment.event.body
+    word = moment.what[0]
+    if word == "the run ends":
+        return f"{body['outcome']}: {body['because']}" if body["because"] else str(body["outcome"])
+    if word == "ends":
+        text = str(body["status"])
+    elif word == "begins" and "way" in body["plan"]:
+        text = _way_taken(body["plan"])
+    elif word == "begins" and beside is not None and beside.what[0] == word:
+        text = "asks something else" if beside.of == moment.of else word
+    else:
+        text = word
+    named = beside is None or (beside.block, beside.of) != (moment.block, moment.of)
+    return f"{moment.path} {text}" if named else text
+
+
+def _way_taken(plan: Mapping[str, Any]) -> str:
+    number, name = plan["way"], plan["name"]
+    if number is None:
+        return "takes no way"
+    named = name and name != f"way {number}"
+    return f"takes the way {name}" if named else f"takes way {number}"
+
+
+def _why(then: Moment | None, now: Moment) -> Iterator[str]:
+    body = now.event.body
+    if now.what[0] in ("ends", "is skipped"):
+        why = body["why"]
+        yield from [why] if isinstance(why, str) else why
+    elif "plan" in body and body["plan"].get("when"):
+        yield f"`when: {body['plan']['when']}` holds"
+    elif "way" in body.get("plan", {}):
+        yield "no `when` of its ways holds"
+    elif then is not None and then.of == now.of and "plan" in body and "plan" in then.event.body:
+        yield from differences(then.event.body["plan"], body["plan"])

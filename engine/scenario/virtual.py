@@ -1,0 +1,211 @@
+"""A run in virtual time, in a world that is told: what the runner does, without a real one.
+
+Decide, append, let the announced attempt find what the `World` says, conclude. Waiting takes no
+time. Scenarios and replays differ only in where their world comes from: a file, or a recorded run.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from engine.core.decide import decide
+from engine.core.effects import Decision, Perform, Question, Record
+from engine.core.events import ENGINE, Actor, Draft
+from engine.core.judge import Outcome, conclude
+from engine.core.state import State
+from engine.core.tree import StepState
+from engine.errors import RunbookError
+from engine.language.model import Call
+from engine.language.shape import ShapeError
+from engine.plugin import to_json
+from engine.registry import Registry
+
+EVENTS_MAX = 50_000
+"""Events of one run in virtual time. A day of asking every 5 s has 35,000; more is a run that does
+not end.
+"""
+
+STOPPED: Mapping[str, Any] = {
+    "message": "stopped before it had an answer",
+    "kind": "stopped",
+    "help": None,
+    "maybe_done": False,
+    "retryable": False,
+    "detail": {},
+}
+"""What comes of a check that is not wanted any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What an attempt finds, and how long it takes to."""
+
+    outcome: Outcome
+    took_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person says, and when."""
+
+    at_us: int
+    type: str
+    body: Mapping[str, Any]
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A question, since when it is open, and how many words people have said at its path."""
+
+    question: Question
+    since_us: int
+    heard: int
+
+
+class World(Protocol):
+    """What a run in virtual time meets."""
+
+    def attempt(self, state: State, step: StepState) -> Came | None:
+        """What the attempt that begins now finds; None when nobody knows: it never comes back."""
+        ...
+
+    def answer(self, state: State, asked: Open) -> Said | None:
+        """What a person says to an open question; None leaves it open."""
+        ...
+
+    def word(self, after_us: int) -> Said | None:
+        """What a person says unasked, the first thing behind this time: a cancel."""
+        ...
+
+
+class Virtual:
+    """Drives a state to the end of its run, or to where nothing more is known."""
+
+    def __init__(self, state: State, world: World) -> None:
+        self.state = state
+        self.events: list[Draft] = []
+        self.stuck: list[str] = []
+        """Paths of attempts that never come back."""
+        self._world = world
+        self._flying: list[tuple[int, int, str, Outcome]] = []
+        self._since: dict[tuple[str, int], int] = {}
+        self._heard: Counter[str] = Counter()
+        self._word_us = state.now_us
+
+    def put(self, type_: str, body: Mapping[str, Any], at_us: int, actor: Actor = ENGINE) -> None:
+        draft = Draft(type_, body, max(at_us, self.state.now_us), actor)
+        self.state.apply(draft)
+        self.events.append(draft)
+
+    def take_off(self, path: str) -> None:
+        """An attempt is under way."""
+        step = self.state.steps[path]
+        came = self._world.attempt(self.state, step)
+        if came is None:
+            self.stuck.append(path)
+            return
+        due_us = max(step.attempt_us + came.took_us, self.state.now_us)
+        heapq.heappush(self._flying, (due_us, len(self.events), path, came.outcome))
+
+    def go(self) -> Decision:
+        """The last decision: what it asks, nobody answers."""
+        while len(self.events) < EVENTS_MAX:
+            decision = decide(self.state)
+            if decision.record:
+                self._record(decision.record)
+            elif not self._stop(decision.stop) and not self._next(decision):
+                return decision
+        raise RunbookError(f"the run does not come to an end within {EVENTS_MAX} events")
+
+    def _record(self, records: list[Record | Perform]) -> None:
+        turns = self.state.turns
+        for record in records:
+            self.put(record.type, record.body, self.state.now_us)
+            if isinstance(record, Perform):
+                self.take_off(record.body["path"])
+            if self.state.turns != turns:
+                return
+
+    def _stop(self, paths: list[str]) -> bool:
+        """Checks that are not wanted any more come back at once, without an answer."""
+        for path in paths:
+            self._flying = [one for one in self._flying if one[2] != path]
+            heapq.heapify(self._flying)
+            if path in self.stuck:
+                self.stuck.remove(path)
+            self._land(path, Outcome(None, STOPPED, 0.0, 0.5), self.state.now_us)
+        return bool(paths)
+
+    def _land(self, path: str, outcome: Outcome, at_us: int) -> None:
+        at_us = max(at_us, self.state.now_us)
+        record = conclude(self.state, path, outcome, at_us)
+        self.put(record.type, record.body, at_us)
+
+    def _next(self, decision: Decision) -> bool:
+        """Lets the next thing happen; False when there is none."""
+        said = self._said(decision.ask)
+        # a time limit around an attempt that nobody knows the end of proves nothing
+        wake_us = None if self.stuck else decision.wake_us
+        land_us = self._flying[0][0] if self._flying else None
+        said_us = max(said.at_us, self.state.now_us) if said is not None else None
+        times = [at_us for at_us in (land_us, said_us, wake_us) if at_us is not None]
+        if not times:
+            return False
+        first = min(times)
+        if first == land_us:
+            _, _, path, outcome = heapq.heappop(self._flying)
+            self._land(path, outcome, first)
+        elif said is not None and first == said_us:
+            self.hear(said)
+            self.put(said.type, said.body, first, said.actor)
+        else:
+            self.put("TimeReached", {}, first)
+        return True
+
+    def hear(self, said: Said | Draft) -> None:
+        """Somebody says something: to a question, or unasked."""
+        if "path" in said.body:
+            self._heard[said.body["path"]] += 1
+        else:
+            self._word_us = said.at_us
+
+    def _said(self, asked: list[Question]) -> Said | None:
+        """What a person says next."""
+        found = self._world.word(self._word_us)
+        for question in asked:
+            heard = self._heard[question.path]
+            since_us = self._since.setdefault((question.path, heard), self.state.now_us)
+            answer = self._world.answer(self.state, Open(question, since_us, heard))
+            if answer is not None and (found is None or answer.at_us < found.at_us):
+                found = answer
+        return found
+
+
+def really(step: StepState, registry: Registry) -> Mapping[str, Any] | None:
+    """What a step without a target (`run.value`) finds: it reaches nothing, so it just runs.
+
+    None for one that has a target, or waits for something; and for an action of any family but
+    `run`, whose actions change nothing outside of the run.
+    """
+    entry = step.entry
+    if not isinstance(entry, Call) or entry.signature.takes_target:
+        return None
+    if entry.verb == "action" and not entry.type.startswith("run."):
+        return None
+    parameters = entry.signature.parameters
+    try:
+        params = {n: parameters[n].shape.take(v) for n, v in step.plan["params"].items()}
+    except ShapeError as error:
+        raise RunbookError(f"`{step.path}`: a parameter {error.what}") from error
+    work = registry.step(entry.type, entry.verb).call(None, params)
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return to_json(done.value)
+    work.close()
+    return None

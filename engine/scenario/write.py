@@ -1,0 +1,225 @@
+"""Writes a scenario of what a recorded run found and did."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.clock import to_iso
+from engine.core.events import Event
+from engine.errors import Usage
+from engine.language.model import Runbook
+from engine.registry import Registry
+from engine.scenario.named import Fields, kept, named_fields
+from engine.scenario.read import Scenario, parse_scenarios
+from engine.scenario.recorded import Found, found_in
+from engine.scenario.replay import ending
+from engine.scenario.report import Result, try_scenario
+from engine.scenario.yaml_text import pairs
+
+HEAD = """\
+# Scenarios of {name}: what its steps find is given here, what must happen is asserted.
+# `runbook test {name}` plays them, without any connection.
+
+scenarios:
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The text of a file with the new scenario at its end, and whether that holds today."""
+
+    text: str
+    name: str
+    result: Result
+
+
+def with_scenario(
+    events: Sequence[Event], runbook: Runbook, registry: Registry, before: str, name: str | None
+) -> Written:
+    """A scenario of a recorded run, behind those that a file has (`before`; empty: a new file).
+
+    Raises Usage for a run that is no scenario, Diagnosed where the file is not right.
+    """
+    _refuse(events)
+    trimmed = _written(_Maker(events, runbook, named_fields(runbook)), before, name, registry)
+    if trimmed.result.holds:
+        return trimmed
+    # what was left out may have been asked for in a way that is not seen in the text
+    whole = _written(_Maker(events, runbook, None), before, name, registry)
+    return whole if whole.result.holds else trimmed
+
+
+def _refuse(events: Sequence[Event]) -> None:
+    first, types = events[0], {event.type for event in events}
+    what = None
+    if first.body["mode"] != "real":
+        what = f"it is a {first.body['mode']}"
+    elif "CancelRequested" in types:
+        what = "it was cancelled, and a scenario has nobody who would"
+    elif "RunFinished" not in types:
+        what = "it is not over"
+    if what is not None:
+        raise Usage(f"run {first.run} makes no scenario: {what}")
+
+
+def _written(maker: _Maker, before: str, name: str | None, registry: Registry) -> Written:
+    told = name or maker.name()
+    runbook = maker.runbook
+    text = before or HEAD.format(name=runbook.name)
+    if before:
+        others = parse_scenarios(before, f"{runbook.name}.test.yaml", runbook)
+        if any(one.name == told for one in others):
+            raise Usage(f"there is a scenario named '{told}'", help="give another: --scenario NAME")
+    lines = maker.lines(told, _indent(text))
+    text = text.rstrip("\n") + ("\n\n" if before else "\n") + "\n".join(lines) + "\n"
+    made: Scenario = parse_scenarios(text, f"{runbook.name}.test.yaml", runbook)[-1]
+    return Written(text, told, try_scenario(runbook, made, registry))
+
+
+_ITEM = re.compile(r"^scenarios:[^\n\[{]*\n(?:\s*#[^\n]*\n|\s*\n)*( *)- ", re.MULTILINE)
+
+
+def _indent(text: str) -> str:
+    """By how much the scenarios of a file are indented."""
+    found = _ITEM.search(text)
+    if found is not None:
+        return found[1]
+    if text.rstrip().endswith("scenarios:"):
+        return "  "
+    raise Usage(
+        "the scenarios of this file are no list with a line each, so none can be put behind them",
+        help="write `scenarios:` and below it items that begin with '- '",
+    )
+
+
+class _Maker:
+    """Makes the scenario of one run. `fields`: what is kept of results; None: everything."""
+
+    def __init__(
+        self, events: Sequence[Event], runbook: Runbook, fields: Mapping[str, Fields] | None
+    ) -> None:
+        self.events = events
+        self.runbook = runbook
+        self._fields = fields
+        self._first = events[0]
+        self._found = found_in(events)
+        self._left_out: set[str] = set()
+
+    def name(self) -> str:
+        return f"as in run {self._first.run}: {ending(self.events).outcome}"
+
+    def lines(self, name: str, indent: str) -> list[str]:
+        made = self._made(name)
+        head, *rest = pairs(made, f"{indent}  ")
+        at, environment = to_iso(self._first.at_us), self._first.body["environment"]
+        when = at[:16].replace("T", " ")
+        comments = [f"Recorded on {when} UTC in environment {environment}."]
+        if self._left_out:
+            comments.append(
+                "Of what the steps found, only the fields that the runbook's expressions name are "
+                f"here; {len(self._left_out)} others are left out."
+            )
+        return [
+            f"{indent}- {head.lstrip()}",
+            *(f"{indent}  # {comment}" for comment in comments),
+            *rest,
+        ]
+
+    def _made(self, name: str) -> dict[str, Any]:
+        body = self._first.body
+        defaults = {key: one.default for key, one in self.runbook.inputs.items()}
+        inputs = {k: v for k, v in body["inputs"].items() if k in defaults and defaults[k] != v}
+        made = {
+            "name": name,
+            "inputs": inputs,
+            "event": body["event"],
+            "run": self._run(),
+            "finds": self._finds(),
+            "settles": self._settles(),
+            "approves": self._approves(),
+            "expect": self._expect(),
+        }
+        return {key: value for key, value in made.items() if value not in ({}, None)}
+
+    def _run(self) -> dict[str, str]:
+        """What the name `run` says, as far as an expression asks; the time always, for ages."""
+        asks = (self._fields or {}).get("run", set())
+        told = {
+            "id": self._first.run,
+            "actor": self._first.actor["name"],
+            "environment": self._first.body["environment"],
+        }
+        wanted = self._fields is None or () in asks
+        named = {key: text for key, text in told.items() if wanted or (key,) in asks}
+        return {"started_at": to_iso(self._first.at_us), **named}
+
+    def _finds(self) -> dict[str, Any]:
+        by_id: dict[str, dict[str, Any]] = {}
+        for path, found in self._found.items():
+            findings = self._findings(found)
+            if findings:
+                one = findings[0] if len(findings) == 1 else findings
+                by_id.setdefault(found.id, {})[path] = one
+        made: dict[str, Any] = {}
+        for id_, by_path in by_id.items():
+            first, *rest = by_path.values()
+            made |= by_path if any(one != first for one in rest) else {id_: first}
+        return made
+
+    def _findings(self, found: Found) -> list[dict[str, Any]]:
+        if found.kind not in ("check", "action", "escalate"):
+            return []
+        answered = [event for _, event in found.answers if event.type == "Answered"]
+        if answered:
+            event = answered[0]
+            said = {"answer": event.body["answer"], "note": event.body.get("note") or None}
+            who = event.actor["name"]
+            said |= {"by": who} if who != self._run().get("actor", "somebody") else {}
+            return [{key: value for key, value in said.items() if value is not None}]
+        made = [self._finding(found, came.outcome) for came in found.outcomes]
+        if found.kind == "escalate" and not any("errored" in one for one in made):
+            return []
+        while len(made) > 1 and made[-1] == made[-2]:
+            made.pop()
+        return made
+
+    def _finding(self, found: Found, outcome: Any) -> dict[str, Any]:
+        error = outcome.error
+        if error is None:
+            result = dict(outcome.result or {})
+            if self._fields is None:
+                return result
+            short = kept(result, self._fields.get(found.id, set()))
+            self._left_out |= {f"{found.id}.{key}" for key in result if key not in short}
+            return short
+        doubt = found.kind == "action" and error["maybe_done"]
+        told = {"unknown" if doubt else "errored": error["message"]}
+        return told if error["retryable"] or doubt else {**told, "retryable": False}
+
+    def _settles(self) -> dict[str, str]:
+        return {
+            path: "happened" if event.body["happened"] else "did-not"
+            for path, found in self._found.items()
+            for _, event in found.answers
+            if event.type == "DoubtSettled"
+        }
+
+    def _approves(self) -> dict[str, str]:
+        words = {"Approved": "approved", "Denied": "denied"}
+        return {
+            path: words[event.type]
+            for path, found in self._found.items()
+            for _, event in found.answers
+            if event.type in words
+        }
+
+    def _expect(self) -> dict[str, Any]:
+        end = ending(self.events)
+        kinds = ("check", "action", "escalate")
+        begun = [one.id for one in self._found.values() if one.kind in kinds and "-" not in one.id]
+        messages = [{"policy": policy, "text": text} for policy, text in end.messages]
+        because = {"because": end.because} if end.because else {}
+        return {"outcome": end.outcome, **because, "steps": begun, "messages": messages}
