@@ -6,7 +6,9 @@ completion import no asyncio, no Jinja and no client library. The table below is
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -129,6 +131,8 @@ _debugging = [False]
 def main(argv: Sequence[str] | None = None) -> int:
     """The entry point. Never raises; the exit codes are those of DESIGN section 12."""
     make_streams_safe()
+    if argv is None:  # the process ends with this call
+        atexit.register(gc.freeze)  # nothing is searched for garbage then: 15 ms
     code = guarded(lambda: _call(argv))
     with contextlib.suppress(BrokenPipeError, OSError, ValueError):
         sys.stdout.flush()

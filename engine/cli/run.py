@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from engine.cli.audit import all_events
 from engine.cli.complete import (
     complete_environments,
     complete_inputs,
@@ -108,6 +107,8 @@ def resume(session: Session, run: str, as_name: str | None, force: bool) -> int:
 
 
 async def _take_up(session: Session, run: str, as_name: str | None, force: bool) -> int:
+    from engine.cli.audit import all_events  # noqa: PLC0415  a new run does without
+
     async with session.open_store() as store:
         name = await store.find(run)
         engine = session.engine(store)

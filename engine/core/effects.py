@@ -8,10 +8,8 @@ The event of either has no time yet: the runner gives it the present one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
-
-from engine.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,8 @@ asks}` (`confirm` or `do`); of `end`: `{outcome, because}`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
-
-from engine.record import dataclass
 
 Status = Literal["passed", "failed", "errored", "unknown", "skipped"]
 Outcome = Literal["resolved", "unresolved", "failed", "aborted", "cancelled"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from engine.core.effects import Record
@@ -14,7 +15,6 @@ from engine.core.tree import StepState
 from engine.language import expect as expecting
 from engine.language.model import Call, Escalate, Retry
 from engine.language.template import TemplateProblem, evaluate
-from engine.record import dataclass
 
 EVIDENCE_MAX_BYTES = 1024 * 1024
 """Of one result in the journal, as JSON: what an adapter may read at most. Beyond it each long text

@@ -12,11 +12,10 @@ Plain data: only `engine.core.state` changes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.language.model import Call, Entry, Runbook
-from engine.record import dataclass
 
 SEVERITY = {"passed": 0, "skipped": 0, "failed": 1, "errored": 2, "unknown": 3}
 """How bad a status is: the worst one of a run picks its exit code."""

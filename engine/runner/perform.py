@@ -8,6 +8,7 @@ outcome of a step and stands in the journal, and never ends a run without a word
 from __future__ import annotations
 
 import asyncio
+import json
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -19,6 +20,7 @@ from engine.language.shape import ShapeError
 from engine.plugin import StepContext, to_json
 from engine.registry import Registry
 from engine.runner.connections import Connections
+from engine.secret import STANDS_FOR
 
 TRACEBACK_MAX_CHARS = 8000
 """Of a plugin's own exception in the journal: enough frames to find the fault."""
@@ -83,9 +85,23 @@ class Performer:
         )
         side = None
         if plan["target"] is not None:
+            self._check_whole(plan["params"])
             adapter = self._connections.adapter(plan["target"])
             side = adapter.reader(context) if kind == "check" else adapter.writer(context)
         return _taken(await step.call(side, params), kind == "action")
+
+    @staticmethod
+    def _check_whole(params: Mapping[str, Any]) -> None:
+        """What is done is what is recorded, and that is without secrets: a target would get a
+        parameter that is not the one that was meant. Raises RunbookError, before anything is sent.
+        """
+        for name, value in params.items():
+            text = json.dumps(value, ensure_ascii=False)
+            if hit := STANDS_FOR.search(text):
+                raise RunbookError(
+                    f"the parameter `{name}` holds a secret ({hit[1]}), which is not passed on",
+                    help="a secret belongs into the connection; or it is a common word by chance",
+                )
 
     def _params(self, signature: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         taken = {}

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from engine.config import Books
 from engine.core.events import Actor
 from engine.journal.open import open_store
@@ -33,9 +34,10 @@ def runbook() -> str:
         lines.append(
             f"  - {{id: look{number}, check: http.request, target: api, expect: {{status: 200}}}}"
         )
+        given = f"method: POST, path: /act/{number}, headers: {{X-Run: '{{{{ run.id }}}}'}}"
         lines.append(
             f"  - {{id: act{number}, action: http.request, target: api, idempotent: true,"
-            f" with: {{method: POST, path: /act/{number}, headers: {{X-Run: '{{{{ run.id }}}}'}}}}}}"
+            f" with: {{{given}}}}}"
         )
     return "\n".join(lines) + "\n"
 

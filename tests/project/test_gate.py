@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.wiring import VERSION
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("engine", "checks", "actions")
 TOP_LEVEL = {"pyproject.toml", "engine", "runbooks", "checks", "actions", "tests", "README.md"}
@@ -105,14 +107,12 @@ def test_nothing_is_left_to_do_or_skipped_or_mocked():
 
 
 def test_the_version_is_the_same_everywhere():
-    from engine.wiring import VERSION
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["project"]["version"] == VERSION
 
 
 def test_every_dependency_says_why_it_is_there():
     text = (ROOT / "pyproject.toml").read_text()
-    listed = re.search(r"\ndependencies = \[\n(.*?)\n\]", text, re.S)
+    listed = re.search(r"\ndependencies = \[\n(.*?)\n\]", text, re.DOTALL)
     assert listed is not None
     assert [line for line in listed[1].splitlines() if "#" not in line] == []
