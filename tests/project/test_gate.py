@@ -94,7 +94,7 @@ def test_nothing_is_left_to_do_or_skipped_or_mocked():
         "x" + "fail",
         "mark." + "skip",
         "unittest" + ".mock",
-        "NotImplemented" + "Error",
+        "raise NotImplemented" + "Error",
     )
     found = [
         f"{path.relative_to(ROOT)}: {word}"
