@@ -89,7 +89,7 @@ def test_a_command_in_a_sentence_of_the_readme_is_there():
 
 
 def test_the_runbooks_and_environments_of_the_readme_lint(program: Program):
-    book, *environments = blocks("yaml")
+    book, *environments = [text for text in blocks("yaml") if not text.startswith("scenarios:")]
     program.write("stratum/redis-memory-pressure.yaml", book)
     for text in environments:
         name = re.match(r"# runbooks/(stratum/environments/\w+\.yaml)\n", text)
@@ -98,6 +98,13 @@ def test_the_runbooks_and_environments_of_the_readme_lint(program: Program):
     done = program("lint")
     assert (done.code, done.out) == (0, "")
     assert done.err == f"{1 + len(environments)} files read: 0 errors, 0 warnings\n"
+
+
+def test_the_scenarios_of_the_readme_hold(program: Program):
+    (scenarios,) = [text for text in blocks("yaml") if text.startswith("scenarios:")]
+    program("new", "mypack/first-steps")
+    program.write("mypack/first-steps.test.yaml", scenarios)
+    assert program("test", "mypack/first-steps").code == 0
 
 
 def test_the_diagnostic_of_the_readme_is_what_lint_says(program: Program):

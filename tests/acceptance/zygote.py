@@ -2,8 +2,8 @@
 
 A line is JSON: `{"books", "store", "run"}`; without a run it starts `p/main`, else it takes that
 run up. The child writes each event it was told of (so: acknowledged as durable) to the given file
-as `seq type`, and at its end the status. Forking saves 200 times the start-up; the child is a process
-like any other, and SIGKILL ends it like any other.
+as `seq type`, and at its end the status. Forking saves 200 times the start-up; the child is a
+process like any other, and SIGKILL ends it like any other.
 """
 
 from __future__ import annotations
