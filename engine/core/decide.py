@@ -23,8 +23,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.core import plan as planning
+from engine.core.approval import Approval
 from engine.core.effects import Decision, Perform, Question, Record
 from engine.core.judge import finished
+from engine.core.plan_hash import plan_hash, plan_step
 from engine.core.scope import names
 from engine.core.state import State
 from engine.core.tree import Block, Body, StepState
@@ -36,10 +38,14 @@ from engine.language.template import holds
 def decide(state: State) -> Decision:
     """What is to be done now. Empty when the run is over, or only waits."""
     out = Decision()
-    if state.root is not None and state.finished is None:
+    if state.root is None:
+        return out
+    if state.finished is None:
         _body(state, state.root, out)
         for due_us in state.deadlines.values():
             out.wake(due_us)
+    elif state.undoing is not None and state.undo_finished is None:
+        _body(state, state.undoing, out)
     return out
 
 
@@ -47,6 +53,8 @@ def _body(state: State, body: Body, out: Decision) -> None:
     if body.phase == "done":
         if body.probe and body.step is not None:
             _settle(body.step, body, out)
+        elif body is state.undoing:
+            out.record.append(Record("UndoFinished", planning.end_of_undo(body)))
         elif body.step is None:
             out.record.append(Record("RunFinished", planning.end_of_run(state, body)))
         else:
@@ -55,7 +63,7 @@ def _body(state: State, body: Body, out: Decision) -> None:
     for block in body.active():
         if block.current is not None:
             _open(state, block.current, out)
-        else:
+        elif state.paused is None:
             _begin(state, block, block.entries[block.cursor], out)
 
 
@@ -81,6 +89,9 @@ def _begin(state: State, block: Block, entry: Entry, out: Decision) -> None:
         out.record.append(_start(state, block, entry, scope))
     except RunbookError as error:
         record = finished(path, "errored", why=(error.message,))
+        if state.rehearsing and state.previewed:
+            because = (error.message, "a step that was only previewed found nothing")
+            record = finished(path, "unverifiable", why=because)
         out.record.append(Record(record.type, {**record.body, **_told(path, entry)}))
 
 
@@ -91,12 +102,17 @@ def _told(path: str, entry: Entry) -> dict[str, Any]:
 
 
 def _start(state: State, block: Block, entry: Entry, scope: Mapping[str, Any]) -> Record | Perform:
+    path = block.prefix + entry.id
     plan = planning.plan(state, block, entry, scope)
-    body = {**_told(block.prefix + entry.id, entry), "attempt": 1, "plan": plan}
-    acts = isinstance(entry, Escalate) or (
-        isinstance(entry, Call) and not entry.signature.asks_person
-    )
-    return Perform(body) if acts else Record("StepStarted", body)
+    body = {**_told(path, entry), "attempt": 1, "plan": plan}
+    if isinstance(entry, Escalate):
+        return Record("StepStarted", body) if state.rehearsing else Perform(body)
+    if not isinstance(entry, Call) or entry.signature.asks_person:
+        return Record("StepStarted", body)
+    digest = block.scope.frame.runbook.digest
+    body["hash"] = plan_hash(plan_step(digest, path, entry, plan))
+    asked = planning.approval(state, entry, body)
+    return Record("ApprovalRequested", asked) if asked is not None else Perform(body)
 
 
 def _open(state: State, step: StepState, out: Decision) -> None:
@@ -139,12 +155,17 @@ def _take_up(step: StepState, out: Decision) -> None:
 def _again(step: StepState) -> Perform:
     """The next attempt, with the plan of the first: what was meant does not change on the way."""
     told = _told(step.path, step.entry)
-    return Perform({**told, "attempt": step.attempt + 1, "plan": step.plan})
+    body = {**told, "attempt": step.attempt + 1, "plan": step.plan}
+    return Perform({**body, "hash": step.hash} if step.hash else body)
 
 
 def _continue(state: State, step: StepState, out: Decision) -> None:
     entry = step.entry
-    if isinstance(entry, End):
+    if step.approval is not None and step.attempt == 0:
+        _await_approval(state, step, step.approval, out)
+    elif state.rehearsing and (isinstance(entry, Wait | Escalate) or step.asks_person):
+        out.record.append(_previewed(step))
+    elif isinstance(entry, End):
         plan = {"outcome": step.plan["outcome"], "because": step.plan["because"]}
         out.record.append(finished(step.path, "passed", result=plan))
     elif isinstance(entry, Wait) and step.next_us is not None:
@@ -156,10 +177,45 @@ def _continue(state: State, step: StepState, out: Decision) -> None:
     elif step.asks_person or (isinstance(entry, Escalate) and step.told):
         _ask(step, out)
     elif step.next_us is not None:
-        if state.now_us >= step.next_us:
+        if state.now_us >= step.next_us and state.paused is None:
             out.record.append(_again(step))
+        elif state.paused is not None:
+            return
         else:
             out.wake(step.next_us)
+
+
+def _await_approval(state: State, step: StepState, approval: Approval, out: Decision) -> None:
+    """An action that waits for people to agree to exactly its plan hash."""
+    if approval.denied is not None:
+        said = approval.denied
+        why = f"{said['name']} denied it: {said['reason']}"
+        out.record.append(finished(step.path, "failed", why=(why,), attempt=0))
+    elif approval.enough:
+        if state.paused is None:
+            out.record.append(_again(step))
+    elif approval.expires_us is not None and state.now_us >= approval.expires_us:
+        why = f"nobody approved it in time ({len(approval.given)} of {approval.count} did)"
+        out.record.append(finished(step.path, "failed", why=(why,), attempt=0))
+    else:
+        if approval.expires_us is not None:
+            out.wake(approval.expires_us)
+        out.ask.append(_approve(step))
+
+
+def _approve(step: StepState) -> Question:
+    type_ = step.entry.type if isinstance(step.entry, Call) else step.entry.kind
+    params = {**step.plan, "hash": step.hash}
+    answers = ("approve", "deny")
+    return Question(step.path, step.entry.id, "approve", type_, step.title, params, answers)
+
+
+def _previewed(step: StepState) -> Record:
+    """A step that only a real run can take: time passes, people are told or asked."""
+    if isinstance(step.entry, Call) and step.entry.verb == "check":
+        why = ("a run would ask a person",)
+        return finished(step.path, "unverifiable", why=why, attempt=step.attempt)
+    return finished(step.path, "previewed", attempt=step.attempt)
 
 
 def _ask(step: StepState, out: Decision) -> None:

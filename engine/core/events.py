@@ -6,6 +6,9 @@ makes a new one, and `fold` goes on to understand the old one for ever.
 
 RunStarted: name, digest, texts {name: text}, inputs, event (what triggered it, or null),
     environment, mode (`real`), engine (version), connections {name: fingerprint}
+RunQueued, RunRefused: what RunStarted would say, and guard, reason, until_us (when to ask again, or
+    null), behind (the run that is in the way, or null); a RunRefused behind a RunQueued only these
+RunJoined: event, inputs: somebody asked for what this run does already
 RunTakenUp: driver (`host:pid:start`), interrupted [path, ...]: started, and not finished then
 StepStarted: path, id, kind, attempt (from 1), plan (below), title
 StepProgressed: path, text: at most `PROGRESS_MAX_CHARS`, for people only, never decided upon
@@ -18,7 +21,12 @@ StepSkipped: path, id, kind, title, why
 TimeReached: nothing: the event's own time is the news
 Answered: path, answer (`yes`, `no`, `done`, `not-done`, `acknowledged`), note
 DoubtSettled: path, happened (true, false), reason
-CancelRequested: reason
+CancelRequested, PauseRequested, ContinueRequested, UndoRequested: reason
+ApprovalRequested: path, id, kind, title, plan, hash, by [role, ...], count, reason_min, expires_us
+    (or null), why (what asks for it: `approve`, `propose`, `plan`)
+Approved, Denied: path, hash, reason, roles [role, ...]: those the actor had
+ApprovalRefused: path, hash, wanted (`approve`, `deny`), reason, why: it did not count
+UndoFinished: undone [path, ...], failed (path or null), why
 RunFinished: outcome, because, worst (`passed`, `failed`, `errored`, `unknown`), outputs,
     running [path, ...]: what may have happened, and may still go on
 
@@ -38,7 +46,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Status = Literal["passed", "failed", "errored", "unknown", "skipped"]
+Status = Literal["passed", "failed", "errored", "unknown", "skipped", "previewed", "unverifiable"]
 Outcome = Literal["resolved", "unresolved", "failed", "aborted", "cancelled"]
 
 PROGRESS_MAX_CHARS = 500
@@ -47,6 +55,9 @@ PROGRESS_MAX_CHARS = 500
 
 TYPES: Mapping[str, int] = {
     "RunStarted": 1,
+    "RunQueued": 1,
+    "RunRefused": 1,
+    "RunJoined": 1,
     "RunTakenUp": 1,
     "StepStarted": 1,
     "StepProgressed": 1,
@@ -57,6 +68,14 @@ TYPES: Mapping[str, int] = {
     "Answered": 1,
     "DoubtSettled": 1,
     "CancelRequested": 1,
+    "PauseRequested": 1,
+    "ContinueRequested": 1,
+    "ApprovalRequested": 1,
+    "Approved": 1,
+    "Denied": 1,
+    "ApprovalRefused": 1,
+    "UndoRequested": 1,
+    "UndoFinished": 1,
     "RunFinished": 1,
 }
 """Every event type, with the version written today."""

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.core import rehearsal
+from engine.core.assessed import Assessed
 from engine.core.effects import Record
 from engine.core.scope import names
 from engine.core.state import State
@@ -48,16 +50,6 @@ class Outcome:
         return {"result": fit(self.result or {})}
 
 
-@dataclass(frozen=True, slots=True)
-class Assessed:
-    """How an attempt is judged, before it is decided whether there is another one."""
-
-    status: str
-    why: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    extracted: Mapping[str, Any] | None = None
-
-
 def conclude(state: State, path: str, outcome: Outcome, at_us: int) -> Record:
     """The event that an attempt's outcome makes: `StepFinished`, or `AttemptFinished` when there is
     another.
@@ -66,7 +58,10 @@ def conclude(state: State, path: str, outcome: Outcome, at_us: int) -> Record:
     """
     step = state.steps[path]
     found = assess(state, step, outcome)
-    next_us = _next(step, found, outcome, at_us)
+    if state.rehearsing:
+        found = rehearsal.assess(step, found, bool(state.previewed), outcome.result or {})
+    asks_on = not state.rehearsing or found.status == "errored"
+    next_us = _next(step, found, outcome, at_us) if asks_on else None
     if next_us is not None:
         return Record(
             "AttemptFinished",

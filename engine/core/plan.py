@@ -6,12 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from engine.core.rehearsal import AS_IF_PASSED, verdict
 from engine.core.scope import names
 from engine.core.tree import Block, Body, Failure, StepState
 from engine.errors import Usage
 from engine.language.duration import parse_duration
 from engine.language.inputs import take_inputs
 from engine.language.model import (
+    Approve,
     Call,
     Choose,
     Each,
@@ -24,7 +26,15 @@ from engine.language.model import (
     Template,
     Wait,
 )
-from engine.language.template import TemplateProblem, evaluate, holds, render, tell
+from engine.language.template import (
+    StepView,
+    TemplateProblem,
+    analyse,
+    evaluate,
+    holds,
+    render,
+    tell,
+)
 
 CALL_TIMEOUT_S = 30.0
 """Of one attempt of a check or action whose runbook says nothing: longer than any healthy answer,
@@ -49,7 +59,9 @@ def plan(state: Any, block: Block, entry: Entry, scope: Mapping[str, Any]) -> di
         message = text(entry.message, scope) if entry.message is not None else None
         return {"policy": entry.policy, "message": message, "wait": entry.wait}
     if isinstance(entry, Choose):
-        return _choose(entry, scope)
+        path = block.prefix + entry.id
+        rehearsing = state.rehearsing
+        return _rehearsed_way(state, path, entry, scope) if rehearsing else _choose(entry, scope)
     if isinstance(entry, Each):
         return {"items": _items(entry, scope)}
     if isinstance(entry, Parallel):
@@ -87,9 +99,56 @@ def _call(state: Any, block: Block, entry: Call, scope: Mapping[str, Any]) -> di
     }
     if entry.verb == "action":
         found["max_affected"] = entry.max_affected
-        found["idempotent"] = signature.effect == "idempotent" or bool(entry.idempotent)
+        declared = entry.idempotent
+        found["idempotent"] = signature.effect == "idempotent" if declared is None else declared
         found["key"] = f"{state.run}:{block.prefix}{entry.id}"
     return found
+
+
+def approval(state: Any, entry: Call, body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The body of the `ApprovalRequested` that an action needs first, or None."""
+    if entry.verb == "check" or state.rehearsing:
+        return None
+    asks = entry.approve
+    moved = state.planned is not None and state.planned.get(body["path"]) != body["hash"]
+    if asks is None and not moved and state.autonomy != "propose":
+        return None
+    why = "approve" if asks is not None else "plan" if moved else "propose"
+    asks = asks or Approve(by=())
+    expires_us = None if asks.within_s is None else state.now_us + round(asks.within_s * 1e6)
+    return {
+        **{key: body[key] for key in ("path", "id", "kind", "title", "plan", "hash")},
+        "by": list(asks.by),
+        "count": asks.count,
+        "reason_min": asks.reason_min,
+        "expires_us": expires_us,
+        "why": why,
+    }
+
+
+def _uncertain_names(text: str, scope: Mapping[str, Any]) -> bool:
+    """Whether an expression names a step that was only previewed, or could not be judged."""
+    roots = {name[0] for name in analyse(text, bare=True).names}
+    found = (scope.get(root) for root in roots)
+    return any(isinstance(one, StepView) and one.status in AS_IF_PASSED for one in found)
+
+
+def _rehearsed_way(
+    state: Any, path: str, entry: Choose, scope: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The way a rehearsal takes, and whether it had to assume it."""
+    if (forced := state.forced.get(path)) is not None:
+        way = entry.ways[forced - 1]
+        when = way.when.text if way.when is not None else None
+        return {"way": forced, "name": way.name, "when": when, "assumed": True}
+    conditions = [way.when.text for way in entry.ways if way.when is not None]
+    assumed = any(_uncertain_names(text, scope) for text in conditions)
+    try:
+        return {**_choose(entry, scope), "assumed": assumed}
+    except TemplateProblem:
+        if not assumed:
+            raise
+        return {"way": None, "name": None, "when": None, "assumed": True}
 
 
 def _choose(entry: Choose, scope: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,12 +252,26 @@ def _called(state: Any, body: Body) -> tuple[str, tuple[str, ...], dict[str, Any
 def end_of_run(state: Any, body: Body) -> dict[str, Any]:
     """The body of `RunFinished`."""
     outcome, because, outputs = _outcome(state, body)
-    return {
+    end = {
         "outcome": outcome,
         "because": because,
         "worst": state.worst,
         "outputs": outputs,
         "running": [s.path for s in state.steps.values() if s.status == "unknown"],
+    }
+    if state.rehearsing:
+        end["verdict"] = verdict(body, state.uncertain, outcome)
+    return end
+
+
+def end_of_undo(body: Body) -> dict[str, Any]:
+    """The body of `UndoFinished`."""
+    undone = [b.undoes.path for b in body.main if b.undoes is not None and b.undoes.undone]
+    failed = body.failure
+    return {
+        "undone": undone,
+        "failed": failed.path if failed is not None else None,
+        "why": f"{failed.title}: {failed.why}" if failed is not None else None,
     }
 
 

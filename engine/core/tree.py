@@ -15,9 +15,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.core.approval import Approval
 from engine.language.model import Call, Entry, Runbook
 
-SEVERITY = {"passed": 0, "skipped": 0, "failed": 1, "errored": 2, "unknown": 3}
+SEVERITY = {
+    "passed": 0,
+    "skipped": 0,
+    "previewed": 0,
+    "unverifiable": 0,
+    "failed": 1,
+    "errored": 2,
+    "unknown": 3,
+}
 """How bad a status is: the worst one of a run picks its exit code."""
 
 
@@ -45,6 +54,8 @@ class Frame:
     """Failures that were passed over (`on_failure: continue`)."""
     ended: tuple[str, str | None] | None = None
     """Outcome and reason given by an `end` step."""
+    ended_at: str | None = None
+    """The path of that step."""
 
 
 @dataclass(slots=True)
@@ -72,6 +83,8 @@ class Block:
     cursor: int = 0
     current: StepState | None = None
     failure: Failure | None = None
+    undoes: StepState | None = None
+    """The step whose `undo` this is."""
 
     @property
     def over(self) -> bool:
@@ -113,6 +126,8 @@ class Body:
     failure: Failure | None = None
     handled: bool = False
     halting: str | None = None
+    cause: Failure | None = None
+    """Why this handler runs; what the step fails for unless it is made up for."""
     ended: bool = False
     """An `end` inside it is why it halts: it did what it was for."""
 
@@ -155,6 +170,10 @@ class StepState:
     answer: Mapping[str, Any] | None = None
     probed: int = 0
     """The attempt whose doubt its probe was asked about."""
+    hash: str = ""
+    """The plan hash of what it does or waits to do."""
+    approval: Approval | None = None
+    undone: bool = False
     why: tuple[str, ...] = ()
     body: Body | None = None
 

@@ -74,6 +74,10 @@ class Connections:
         """A text without the secrets that these connections know."""
         return self._vault.redactor().text(text)
 
+    def redact_json(self, value: Any) -> Any:
+        """A value without the secrets that these connections know."""
+        return self._vault.redactor().json(value)
+
     async def close(self) -> list[str]:
         """Closes all, last made first. What could not be closed is told, and does not stop the
         rest.

@@ -114,7 +114,7 @@ class Driver:
         minders = [self._mind(self._watch()), self._mind(self._heartbeat())]
         try:
             decision = await self._settle([], first or [])
-            while self._state.finished is None:
+            while not self._state.over:
                 if self._only_people(decision):
                     break
                 items = await self._next(decision.wake_us)

@@ -29,16 +29,15 @@ Telling = Callable[[str, str | None], Awaitable[Mapping[str, Any]]]
 """Tells people: policy and message, to what they were told by."""
 
 
-class Performer:
-    """Performs the plans of one run. `tell` carries out escalations."""
+class Carrying:
+    """What performing and rehearsing share: time limit, parameters, what becomes of an error."""
 
     def __init__(
-        self, run: str, registry: Registry, connections: Connections, tell: Telling, clock: Clock
+        self, run: str, registry: Registry, redact: Callable[[str], str], clock: Clock
     ) -> None:
         self._run = run
         self._registry = registry
-        self._connections = connections
-        self._tell = tell
+        self._redact = redact
         self._clock = clock
 
     async def __call__(self, body: Mapping[str, Any], progress: Callable[[str], None]) -> Outcome:
@@ -55,7 +54,7 @@ class Performer:
         except RunbookError as e:
             result, error = None, _error(e, "refused", False, False, {})
         except Exception as e:  # noqa: BLE001 - anything a plugin raises is an outcome, see above
-            result, error = None, _bug(e, action, self._connections.redact)
+            result, error = None, _bug(e, action, self._redact)
         return Outcome(result, error, round((self._clock.monotonic_s() - begun_s) * 1000, 3))
 
     async def _within(
@@ -63,32 +62,32 @@ class Performer:
     ) -> Mapping[str, Any]:
         plan = body["plan"]
         if body["kind"] == "escalate":
-            return await self._tell(plan["policy"], plan["message"])
+            return await self._told(plan)
         async with asyncio.timeout(plan["timeout_s"]):
-            return await self._call(body, plan, progress)
+            signature = self._registry.step(plan["type"], body["kind"]).signature
+            params = self._params(signature.parameters, plan["params"])
+            context = StepContext(
+                run=self._run,
+                path=body["path"],
+                attempt=body["attempt"],
+                key=plan.get("key", ""),
+                timeout_s=plan["timeout_s"],
+                max_affected=plan.get("max_affected"),
+                progress=progress,
+                redact=self._redact,
+            )
+            if plan["target"] is not None:
+                self._check_whole(plan["params"])
+            return await self._carry(body["kind"], plan, params, context)
 
-    async def _call(
-        self, body: Mapping[str, Any], plan: Mapping[str, Any], progress: Callable[[str], None]
+    async def _told(self, plan: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise RunbookError(f"nobody can be told of {plan['policy']} from here")
+
+    async def _carry(
+        self, kind: str, plan: Mapping[str, Any], params: dict[str, Any], context: StepContext
     ) -> Mapping[str, Any]:
-        kind = body["kind"]
-        step = self._registry.step(plan["type"], kind)
-        params = self._params(step.signature.parameters, plan["params"])
-        context = StepContext(
-            run=self._run,
-            path=body["path"],
-            attempt=body["attempt"],
-            key=plan.get("key", ""),
-            timeout_s=plan["timeout_s"],
-            max_affected=plan.get("max_affected"),
-            progress=progress,
-            redact=self._connections.redact,
-        )
-        side = None
-        if plan["target"] is not None:
-            self._check_whole(plan["params"])
-            adapter = self._connections.adapter(plan["target"])
-            side = adapter.reader(context) if kind == "check" else adapter.writer(context)
-        return _taken(await step.call(side, params), kind == "action")
+        what = f"a {kind} ({plan['type']} {sorted(params)}) at {context.path}"
+        raise RunbookError(f"{what} cannot be carried out from here")
 
     @staticmethod
     def _check_whole(params: Mapping[str, Any]) -> None:
@@ -122,6 +121,30 @@ def _taken(found: Any, action: bool) -> Mapping[str, Any]:
         return to_json(found)
     except RunbookError as e:
         raise StepError(e.message, help=e.help, maybe_done=action, retryable=False) from e
+
+
+class Performer(Carrying):
+    """Performs the plans of one run. `tell` carries out escalations."""
+
+    def __init__(
+        self, run: str, registry: Registry, connections: Connections, tell: Telling, clock: Clock
+    ) -> None:
+        super().__init__(run, registry, connections.redact, clock)
+        self._connections = connections
+        self._tell = tell
+
+    async def _told(self, plan: Mapping[str, Any]) -> Mapping[str, Any]:
+        return await self._tell(plan["policy"], plan["message"])
+
+    async def _carry(
+        self, kind: str, plan: Mapping[str, Any], params: dict[str, Any], context: StepContext
+    ) -> Mapping[str, Any]:
+        step = self._registry.step(plan["type"], "action" if kind == "action" else "check")
+        side = None
+        if plan["target"] is not None:
+            adapter = self._connections.adapter(plan["target"])
+            side = adapter.reader(context) if kind == "check" else adapter.writer(context)
+        return _taken(await step.call(side, params), kind == "action")
 
 
 def _timed_out(body: Mapping[str, Any], action: bool) -> dict[str, Any]:

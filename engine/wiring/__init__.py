@@ -8,33 +8,38 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.clock import Clock, SystemClock, to_datetime
+from engine.clock import Clock, to_datetime
 from engine.config import Books, Environment
-from engine.core.decide import open_questions
 from engine.core.effects import Decision
-from engine.core.effects import Question as Asked
 from engine.core.events import Actor, Draft, Event
 from engine.core.state import State
 from engine.errors import Refused, RunbookError, Usage
 from engine.journal.contract import Lease, Store
 from engine.journal.lease import this_holder
-from engine.language.catalog import Kind
 from engine.language.inputs import read_input, take_inputs
-from engine.language.load import load_runbook
-from engine.language.model import Runbook
+from engine.language.model import Choose, Runbook
 from engine.language.words import did_you_mean
 from engine.registry import Registry
 from engine.runner.connections import FAULT, Connections, fault
-from engine.runner.drive import Driver, Driving
+from engine.runner.drive import Driver, Driving, Performing
 from engine.runner.perform import Performer
+from engine.runner.rehearse import Readings, Rehearser
 from engine.secret import Vault
-from engine.wiring.admission import SANDBOX, admit, called, check_targets, same_targets, targets
+from engine.wiring.admission import (
+    SANDBOX,
+    admit,
+    autonomy_of,
+    called,
+    check_targets,
+    same_targets,
+    targets,
+)
 from engine.wiring.faces import Answerer, Faces, Ping, Question, RunResult, os_actor
+from engine.wiring.people import People
 
 __all__ = [
     "SANDBOX",
@@ -55,6 +60,9 @@ VERSION = "0.1.0"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _NO_FACES = Faces()
 
+EXPLORED_MAX = 50
+"""Rehearsals of one exploration: a runbook with more ways is looked at way by way."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Means:
@@ -68,19 +76,14 @@ class _Means:
     actor: Actor
 
 
-class Engine:
+class Engine(People):
     """Runs runbooks. Everything a face does to a run goes through here, and is an event."""
 
     def __init__(
         self, *, books: Books, registry: Registry, store: Store, clock: Clock | None = None
     ) -> None:
-        self.books = books
-        self.registry = registry
-        self.store = store
-        self.clock = clock or SystemClock()
+        super().__init__(books=books, registry=registry, store=store, clock=clock)
         self._driven: set[str] = set()
-
-    # -- runs --------------------------------------------------------------------------------------
 
     async def run(  # noqa: PLR0913 - keyword only: each is an independent choice of the caller
         self,
@@ -92,17 +95,27 @@ class Engine:
         services: Mapping[str, str] | None = None,
         event: Any = None,
         faces: Faces = _NO_FACES,
+        rehearsal: bool = False,
+        forced: Mapping[str, int] | None = None,
+        plan: str | None = None,
     ) -> RunResult:
         """Starts a runbook and drives it until it is over or waits for people only.
 
-        `services` are the fields of a sandbox's services; `event` is what triggered the run. Raises
-        Diagnosed, Usage, NotYet, Refused before anything is recorded; JournalError.
+        `services` are the fields of a sandbox's services; `event` is what triggered the run.
+        `rehearsal`: nothing is written, actions are previewed; `forced` are ways it takes, by path.
+        `plan`: the id of a rehearsal whose plan is carried out; what differs from it is asked
+        first. Raises Diagnosed, Usage, NotYet, Refused before anything is recorded; JournalError.
         """
         runbook = self.books.load(name, self.registry)
         place = self._environment(runbook, environment)
         check_targets(runbook, place)
         admit(runbook, place, actor, self.books)
         taken = take_inputs(runbook, inputs)
+        more: dict[str, Any] = {"autonomy": autonomy_of(place, runbook)}
+        if rehearsal:
+            more["forced"] = dict(forced or {})
+        if plan is not None:
+            more |= {"plan": plan, "planned": await self._planned(plan, runbook)}
         vault = Vault(os.environ, services)
         async with self._connected(place, vault) as connections:
             body = {
@@ -112,9 +125,10 @@ class Engine:
                 "inputs": taken,
                 "event": event,
                 "environment": environment,
-                "mode": "real",
+                "mode": "rehearsal" if rehearsal else "real",
                 "engine": VERSION,
                 "connections": connections.fingerprints(targets(runbook)),
+                **more,
             }
             at_us = self.clock.now_us()
             draft = Draft("RunStarted", vault.redactor().json(body), at_us, actor)
@@ -125,6 +139,24 @@ class Engine:
                 faces.observe(events[0])
             means = _Means(lease, runbook, connections, vault, faces, actor)
             return await self._drive(means, events, [])
+
+    async def explore(self, first: RunResult, **given: Any) -> list[RunResult]:
+        """Rehearses every way that the rehearsal `first` did not take, and the ways these come to.
+
+        `given` is what `run` was given. At most `EXPLORED_MAX` rehearsals.
+        """
+        results, waiting, seen = [first], [(first.run, dict[str, int]())], set[str]()
+        while waiting and len(results) < EXPLORED_MAX:
+            run, forced = waiting.pop(0)
+            for way in _other_ways(await self.state(run), forced):
+                key = repr(sorted(way.items()))
+                if key in seen or len(results) >= EXPLORED_MAX:
+                    continue
+                seen.add(key)
+                result = await self.run(rehearsal=True, forced=way, **given)
+                results.append(result)
+                waiting.append((result.run, way))
+        return results
 
     async def resume(
         self,
@@ -137,12 +169,44 @@ class Engine:
     ) -> RunResult:
         """Takes a run up again where its journal ends, with the text it began with.
 
-        Raises Usage when it is over; Refused while another driver seems alive (unless `force`), and
-        when a connection points elsewhere than it did.
+        One that was paused is continued. Raises Usage when it is over; Refused while another driver
+        seems alive (unless `force`), and when a connection points elsewhere than it did.
         """
+        state = await self._open(run)
+        drafts = []
+        if state.paused is not None:
+            drafts.append(Draft("ContinueRequested", {"reason": ""}, self.clock.now_us(), actor))
+        return await self._take_up(state, drafts, (actor, services, faces, force))
+
+    async def undo(
+        self,
+        run: str,
+        reason: str,
+        *,
+        actor: Actor,
+        services: Mapping[str, str] | None = None,
+        faces: Faces = _NO_FACES,
+    ) -> RunResult:
+        """Undoes what a finished run did, the last first. Raises Usage when there is nothing to."""
         state = await self.state(run)
-        if state.finished is not None:
-            raise Usage(f"run {run} is over: {state.finished['outcome']}")
+        if state.finished is None:
+            raise Usage(f"run {run} is not over", help="cancel it first")
+        if state.undoing is not None:
+            raise Usage(f"run {run} was undone already")
+        if not state.done:
+            raise Usage(f"run {run} did nothing that has an `undo`")
+        draft = Draft("UndoRequested", {"reason": reason}, self.clock.now_us(), actor)
+        return await self._take_up(state, [draft], (actor, services, faces, False))
+
+    async def _take_up(
+        self,
+        state: State,
+        drafts: list[Draft],
+        given: tuple[Actor, Mapping[str, str] | None, Faces, bool],
+    ) -> RunResult:
+        """Drives a run from where its journal ends, with these events first."""
+        actor, services, faces, force = given
+        run = state.run
         place = self._environment(state.runbook, state.environment)
         check_targets(state.runbook, place)
         vault = Vault(os.environ, services)
@@ -159,17 +223,16 @@ class Engine:
             body = {"driver": lease.holder, "interrupted": interrupted}
             draft = Draft("RunTakenUp", body, self.clock.now_us(), actor)
             means = _Means(lease, state.runbook, connections, vault, faces, actor)
-            return await self._drive(means, events, [draft])
+            return await self._drive(means, events, [draft, *drafts])
 
     async def _drive(self, means: _Means, events: list[Event], first: list[Draft]) -> RunResult:
         faces, lease = means.faces, means.lease
-        performer = Performer(lease.run, self.registry, means.connections, faces.tell, self.clock)
         driver = Driver(
             Driving(
                 store=self.store,
                 lease=lease,
                 runbook=means.runbook,
-                perform=performer,
+                perform=self._performer(means, events[0].body["mode"] == "rehearsal"),
                 redact=means.vault.redactor().json,
                 clock=self.clock,
                 actor=means.actor,
@@ -186,93 +249,31 @@ class Engine:
         await self.store.release(lease)
         return await self._result(driver.state, decision)
 
+    def _performer(self, means: _Means, rehearsal: bool) -> Performing:
+        """Who carries out the plans. In a rehearsal it is given nothing it could write with."""
+        run, connections = means.lease.run, means.connections
+        if rehearsal:
+            return Rehearser(run, self.registry, Readings(connections), self.clock)
+        return Performer(run, self.registry, connections, means.faces.tell, self.clock)
+
     async def _result(self, state: State, decision: Decision) -> RunResult:
-        if state.finished is not None:
-            end = state.finished
-            status, because = end["outcome"], end["because"]
-            bad = end["worst"] in ("errored", "unknown")
-            code = 0 if status == "resolved" else 3 if bad else 1
-            return RunResult(state.run, status, code, because, (), end["outputs"])
+        if state.finished is not None and state.over:
+            return _ended(state, state.finished)
         questions = tuple([await self._question(asked) for asked in decision.ask])
         if any(question.kind == "doubt" for question in questions):
             return RunResult(state.run, "in doubt", 3, None, questions)
+        if state.paused is not None:
+            return RunResult(state.run, "paused", 7, state.paused, questions)
         return RunResult(state.run, "waiting", 7, None, questions)
 
-    # -- people ------------------------------------------------------------------------------------
-
-    async def answer(self, run: str, path: str, answer: str, note: str, actor: Actor) -> Event:
-        """Records a person's answer. `path` may be the step's id, or empty for the only open
-        question.
-
-        Raises Usage when there is no such open question, or it takes another answer.
-        """
-        state = await self.state(run)
-        asked = _open_question(state, path, ("confirm", "do", "acknowledge"))
-        if answer not in asked.answers:
-            choices = " or ".join(asked.answers)
-            raise Usage(f"`{asked.id}` takes {choices}, not `{answer}`")
-        body = {"path": asked.path, "answer": answer, "note": note}
-        return await self._say(state, "Answered", body, actor)
-
-    async def settle(self, run: str, path: str, happened: bool, reason: str, actor: Actor) -> Event:
-        """Records a person's word on whether an action in doubt happened. Raises Usage."""
-        state = await self.state(run)
-        asked = _open_question(state, path, ("doubt",))
-        body = {"path": asked.path, "happened": happened, "reason": reason}
-        return await self._say(state, "DoubtSettled", body, actor)
-
-    async def cancel(self, run: str, reason: str, actor: Actor) -> Event:
-        """Asks a run to stop. Whoever drives it does so; one that nobody drives, once it is
-        resumed.
-        """
-        state = await self.state(run)
-        if state.finished is not None:
-            raise Usage(f"run {run} is over: {state.finished['outcome']}")
-        return await self._say(state, "CancelRequested", {"reason": reason}, actor)
-
-    async def questions(self, run: str) -> tuple[Question, ...]:
-        """What a run waits for people to say, whether or not somebody drives it now."""
-        state = await self.state(run)
-        return tuple([await self._question(asked) for asked in open_questions(state)])
-
-    async def state(self, run: str) -> State:
-        """A run as its journal tells it. Raises Usage when there is none."""
-        return self._fold(run, await self._events(run))
-
-    def _asker(self, ask: Answerer | None) -> Any:
-        if ask is None:
-            return None
-
-        async def asker(asked: Asked) -> tuple[str, str] | None:
-            return await ask(await self._question(asked))
-
-        return asker
-
-    async def _question(self, asked: Asked) -> Question:
-        """A question in the words of its step type."""
-        text, evidence = asked.title, None
-        if asked.kind in ("confirm", "do"):
-            kind: Kind = "check" if asked.kind == "confirm" else "action"
-            told = await self.registry.step(asked.type, kind).call(None, asked.params)
-            text, evidence = told.text, told.evidence
-        elif asked.kind == "acknowledge":
-            text = asked.params["message"] or asked.title
-        elif asked.kind == "doubt":
-            text = f"did `{asked.title}` ({asked.type}) happen?"
-            evidence = asked.params.get("params")
-        asked_for = (asked.path, asked.id, asked.kind, asked.type, asked.title)
-        return Question(*asked_for, text, asked.answers, evidence)
-
-    async def _say(self, state: State, type_: str, body: dict[str, Any], actor: Actor) -> Event:
-        """Records a person's words, without the run's secrets as far as they can be had here."""
-        vault = Vault(os.environ)
-        with suppress(RunbookError):  # an environment that is gone: its secrets cannot be had
-            place = self._environment(state.runbook, state.environment)
-            Connections(place, self.registry, vault).learn(targets(state.runbook))
-        draft = Draft(type_, vault.redactor().json(body), self.clock.now_us(), actor)
-        return await self.store.append_outside(state.run, draft)
-
-    # -- connections and inputs --------------------------------------------------------------------
+    async def _planned(self, plan: str, runbook: Runbook) -> dict[str, str]:
+        """The plan hashes of a rehearsal, by path. Raises Usage when it is none of this runbook."""
+        state = await self.state(plan)
+        if not state.rehearsing or state.finished is None:
+            raise Usage(f"run {plan} is no rehearsal that came to its end")
+        if state.runbook.name != runbook.name:
+            raise Usage(f"run {plan} rehearsed {state.runbook.name}, not {runbook.name}")
+        return {s.path: s.hash for s in state.steps.values() if s.is_action and s.hash}
 
     async def doctor(
         self, pack: str, environment: str, services: Mapping[str, str] | None = None
@@ -316,52 +317,34 @@ class Engine:
                 raise Usage(f"input `{name}` {error}") from error
         return found
 
-    @asynccontextmanager
-    async def _connected(self, place: Environment, vault: Vault) -> AsyncIterator[Connections]:
-        connections = Connections(place, self.registry, vault)
-        try:
-            yield connections
-        finally:
-            await connections.close()
 
-    def _environment(self, runbook: Runbook, name: str) -> Environment:
-        pack = runbook.name.partition("/")[0]
-        return self.books.environment(pack, name, self.registry, only=targets(runbook))
-
-    # -- the journal -------------------------------------------------------------------------------
-
-    async def _events(self, run: str) -> list[Event]:
-        events = await self.store.events(run)
-        if not events:
-            raise Usage(f"there is no run {run}")
-        return events
-
-    def _fold(self, run: str, events: list[Event]) -> State:
-        """The state of a run, with the texts of its first event: editing a file never changes a
-        run.
-        """
-        first = events[0].body
-        texts: Mapping[str, str] = first["texts"]
-
-        def find(name: str) -> tuple[str, str] | None:
-            return (f"{name} (as recorded)", texts[name]) if name in texts else None
-
-        name = first["name"]
-        file = f"{name} (as recorded)"
-        return State.of(run, load_runbook(name, texts[name], file, self.registry, find), events)
+def _ended(state: State, end: Mapping[str, Any]) -> RunResult:
+    """How a run ended, as a result with its exit code."""
+    if state.undo_finished is not None:
+        undo = state.undo_finished
+        failed = undo["failed"] is not None
+        status = "undo failed" if failed else "undone"
+        return RunResult(state.run, status, 3 if failed else 0, undo["why"])
+    status, because = end["outcome"], end["because"]
+    if state.rehearsing:
+        verdict = end["verdict"]
+        code = {"would resolve": 0, "would stop at": 1}.get(verdict["word"], 3)
+        at = f" {verdict['at']}" if verdict["at"] else ""
+        return RunResult(state.run, f"{verdict['word']}{at}", code, because)
+    bad = end["worst"] in ("errored", "unknown")
+    code = 0 if status == "resolved" else 3 if bad else 1
+    return RunResult(state.run, status, code, because, (), end["outputs"])
 
 
-def _open_question(state: State, path: str, kinds: tuple[str, ...]) -> Asked:
-    asked = [q for q in open_questions(state) if q.kind in kinds]
-    found = [q for q in asked if not path or path in (q.path, q.id)]
-    if len(found) == 1:
-        return found[0]
-    what = "nothing in doubt" if kinds == ("doubt",) else "no open question"
-    if not asked:
-        raise Usage(f"run {state.run} has {what}")
-    where = f"at `{path}`" if path and not found else "that is the only one"
-    open_paths = ", ".join(q.path for q in asked)
-    raise Usage(f"run {state.run} has {what} {where}", help=f"open are: {open_paths}")
+def _other_ways(state: State, forced: Mapping[str, int]) -> list[dict[str, int]]:
+    """For each choose that a rehearsal came to, the ways not taken, on top of those forced."""
+    found = []
+    for step in state.steps.values():
+        if isinstance(step.entry, Choose) and step.path not in forced:
+            taken = step.plan.get("way")
+            numbers = range(1, len(step.entry.ways) + 1)
+            found += [{**forced, step.path: number} for number in numbers if number != taken]
+    return found
 
 
 def _new_id(at_us: int) -> str:

@@ -76,10 +76,10 @@ def admit(runbook: Runbook, place: Environment, actor: Actor, books: Books) -> N
     if missing := later(runbook):
         raise Diagnosed(tuple(missing), _sources(runbook))
     acts = any(call.verb == "action" for call in calls(runbook))
-    if place.autonomy != "auto" and acts:
+    if autonomy_of(place, runbook) == "guide" and acts:
         raise NotYet(
-            f"environment {place.name} has `autonomy: {place.autonomy}`, which is not executed yet",
-            help="set `autonomy: auto` to let runbooks act there",
+            f"environment {place.name} has `autonomy: guide`, which is not executed yet",
+            help="set `autonomy: propose` or `auto` to let runbooks act there",
         )
     if place.freeze and acts:
         raise NotYet(
@@ -93,6 +93,13 @@ def admit(runbook: Runbook, place: Environment, actor: Actor, books: Books) -> N
         )
     if runbook.who and place.name != SANDBOX:
         _check_roles(runbook, actor, books)
+
+
+def autonomy_of(place: Environment, runbook: Runbook) -> str:
+    """How far a run goes by itself: as the environment says, or less where the runbook does."""
+    order = ("guide", "propose", "auto")
+    asked = runbook.autonomy[0] if runbook.autonomy is not None else "auto"
+    return min((place.autonomy, asked), key=order.index)
 
 
 def _check_roles(runbook: Runbook, actor: Actor, books: Books) -> None:

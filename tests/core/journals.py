@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.core.world import Oops, World, book
+from tests.core.world import Oops, World, book, once
 
 YES = ("Answered", {"answer": "yes", "note": ""})
 DONE = ("Answered", {"answer": "done", "note": "did it"})
@@ -24,7 +24,9 @@ class Story:
     others: dict[str, str] = field(default_factory=dict)
 
     def world(self) -> World:
-        return World(book(self.text, **self.others), self.script, people=self.people)
+        """`t.act` must not be done twice here; `t.strike` is declared idempotent."""
+        made = once(book(self.text, **self.others))
+        return World(made, self.script, people=self.people)
 
     def told(self) -> World:
         return self.world().begin().go()

@@ -50,3 +50,14 @@ async def do(instructions: str) -> Question:
 @do.preview
 async def would_do(instructions: str) -> Preview:
     return Preview(instructions)
+
+
+@action("t.counted", effect=IDEMPOTENT, counts=True, target=False)
+async def counted(what: Any = None) -> dict[str, Any]:
+    """Does what is counted."""
+    return {"what": what}
+
+
+@counted.preview
+async def would_count(what: Any = None) -> Preview:
+    return Preview(f"would do {what}", affected=3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from engine.core.decide import decide
-from tests.core.world import HANG, SECOND, Oops, book, run
+from tests.core.world import HANG, SECOND, Oops, book, once, run
 
 
 def attempts(world, path):
@@ -78,8 +78,10 @@ def test_what_cannot_get_better_is_not_retried():
 
 
 def test_an_action_that_may_have_happened_is_in_doubt_and_is_not_retried():
-    text = "steps: [{id: a, action: t.act, retry: 3}, {id: b, check: t.look}]"
-    world = run(book(text), {"a": Oops(maybe_done=True)})
+    text = """
+steps: [{id: a, action: t.act, retry: 3}, {id: b, check: t.look}]
+"""
+    world = run(once(book(text)), {"a": Oops(maybe_done=True)})
     assert attempts(world, "a") == [1]
     assert world.statuses() == {"a": "unknown"}
     assert world.outcome is None
@@ -88,7 +90,7 @@ def test_an_action_that_may_have_happened_is_in_doubt_and_is_not_retried():
 def test_a_doubt_settled_as_happened_lets_the_run_go_on():
     text = "steps: [{id: a, action: t.act}, {id: b, check: t.look}]"
     settled = {"a": ("DoubtSettled", {"happened": True, "reason": "seen"})}
-    world = run(book(text), {"a": Oops(maybe_done=True)}, people=settled)
+    world = run(once(book(text)), {"a": Oops(maybe_done=True)}, people=settled)
     assert world.statuses() == {"a": "passed", "b": "passed"}
     assert world.outcome == "resolved"
 
@@ -96,7 +98,7 @@ def test_a_doubt_settled_as_happened_lets_the_run_go_on():
 def test_a_doubt_settled_as_not_happened_has_it_done():
     text = "steps: [{id: a, action: t.act}]"
     settled = {"a": ("DoubtSettled", {"happened": False, "reason": "looked"})}
-    world = run(book(text), {"a": [Oops(maybe_done=True), {"ok": True}]}, people=settled)
+    world = run(once(book(text)), {"a": [Oops(maybe_done=True), {"ok": True}]}, people=settled)
     assert attempts(world, "a") == [1, 2]
     assert world.outcome == "resolved"
 
@@ -211,7 +213,7 @@ def test_cancel_ends_a_wait_at_once():
 
 
 def test_cancel_with_a_doubt_lists_what_may_have_happened():
-    world = run(book("steps: [{id: a, action: t.act}]"), {"a": Oops(maybe_done=True)})
+    world = run(once(book("steps: [{id: a, action: t.act}]")), {"a": Oops(maybe_done=True)})
     world.put("CancelRequested", {"reason": "enough"})
     world.go()
     assert world.outcome == "cancelled"

@@ -10,7 +10,7 @@ import pytest
 
 from engine.core.state import State
 from tests.core.test_laws import FROM_OUTSIDE, expected
-from tests.core.world import Oops, World, book
+from tests.core.world import Oops, World, book, once
 
 DEPTH = 3
 SEEDS = [*range(300), 1012]
@@ -140,7 +140,8 @@ def world_of(seed: int) -> AnyWorld:
         text["on_failure"] = maker.steps(1, 2)
     if maker.chance.random() < 0.5:
         text["always"] = maker.steps(1, 2)
-    made = AnyWorld(book("\n".join(f"{key}: {json.dumps(value)}" for key, value in text.items())))
+    runbook = book("\n".join(f"{key}: {json.dumps(value)}" for key, value in text.items()))
+    made = AnyWorld(once(runbook) if seed % 2 else runbook)
     made.seed = seed
     return made
 

@@ -20,7 +20,7 @@ from engine.core.judge import Outcome, conclude
 from engine.core.state import State
 from engine.language.inputs import take_inputs
 from engine.language.load import load_runbook
-from engine.language.model import Runbook
+from engine.language.model import Call, Runbook, walk_runbook
 from engine.registry import Registry
 from tests.core import steps as step_types
 
@@ -58,6 +58,15 @@ def book(text: str, **others: str) -> Runbook:
     )
 
 
+def once(runbook: Runbook) -> Runbook:
+    """The same, where no `t.act` may be done twice (the loader would want a probe)."""
+    for one in (runbook, *runbook.calls.values()):
+        for entry in walk_runbook(one):
+            if isinstance(entry, Call) and entry.type == "t.act":
+                object.__setattr__(entry, "idempotent", False)
+    return runbook
+
+
 @dataclass
 class World:
     """Drives one run. `performed` counts what was carried out, by path."""
@@ -66,6 +75,8 @@ class World:
     script: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
     took_us: int = SECOND // 10
+    mode: str = "real"
+    more: Mapping[str, Any] = field(default_factory=dict)
     people: Mapping[str, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
     events: list[Draft] = field(default_factory=list)
     performed: list[tuple[str, int]] = field(default_factory=list)
@@ -84,9 +95,10 @@ class World:
             "inputs": take_inputs(self.runbook, self.inputs),
             "event": None,
             "environment": "test",
-            "mode": "real",
+            "mode": self.mode,
             "engine": "0",
             "connections": {},
+            **self.more,
         }
         self.put("RunStarted", body, ALICE)
         return self
@@ -106,8 +118,8 @@ class World:
         self.put("RunTakenUp", {"driver": "h:1:1", "interrupted": interrupted})
         return self
 
-    def go(self) -> World:
-        """Until the run is over, or only people (or what hangs) can help."""
+    def go(self, *, on_time: bool = True) -> World:
+        """Until the run is over, or only people (what hangs; without `on_time`, time) can help."""
         flying: list[str] = []
         for _ in range(20_000):
             decision = decide(self.state)
@@ -117,7 +129,7 @@ class World:
                 self._land(flying.pop(0))
             elif decision.ask and self._people(decision.ask):
                 continue
-            elif decision.wake_us is not None:
+            elif decision.wake_us is not None and on_time:
                 self.now_us = max(self.now_us, decision.wake_us)
                 self.put("TimeReached", {})
             else:
@@ -182,5 +194,11 @@ class World:
         )
 
 
-def run(runbook: Runbook, script: Mapping[str, Any] | None = None, **more: Any) -> World:
-    return World(runbook, script or {}, **more).begin().go()
+def run(
+    runbook: Runbook,
+    script: Mapping[str, Any] | None = None,
+    *,
+    on_time: bool = True,
+    **more: Any,
+) -> World:
+    return World(runbook, script or {}, **more).begin().go(on_time=on_time)

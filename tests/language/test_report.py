@@ -41,15 +41,12 @@ def test_keys_that_this_version_does_not_execute_are_named_with_their_places():
     assert found == [
         ("'guards' is not executed by this version", at("guards:")),
         ("'escalation' is not executed by this version", at("escalation:")),
-        ("'approve' is not executed by this version", at("approve:")),
-        ("'undo' is not executed by this version", at("undo:")),
-        ("'undo' is not executed by this version", at("undo:\n          - wait")),
     ]
 
 
 def test_keys_of_called_runbooks_that_are_not_executed_are_named_too():
-    other = steps(
-        "  - action: redis.delete\n    target: c\n    with: {match: a}\n    approve: {by: dba}\n"
+    other = "guards: {cooldown: 1m}\n" + steps(
+        "  - action: redis.delete\n    target: c\n    with: {match: a}\n"
     )
     runbook = load_runbook(
         "pack/name",
@@ -58,7 +55,7 @@ def test_keys_of_called_runbooks_that_are_not_executed_are_named_too():
         CATALOG,
         {"pack/other": ("other.yaml", other)}.get,
     )
-    assert [str(each.place) for each in later(runbook)] == ["other.yaml:6:5"]
+    assert [str(each.place) for each in later(runbook)] == ["other.yaml:1:1"]
 
 
 def test_a_message_cannot_forge_lines_or_colours():
@@ -100,12 +97,11 @@ def test_those_that_are_not_shown_are_counted():
     assert render([found], {}, more=7).splitlines()[-1] == "and 7 more"
 
 
-def test_autonomy_of_a_runbook_and_undo_on_failure_are_named_too():
-    text = "autonomy: guide\n" + steps("  - {wait: 1s, on_failure: undo}\n")
+def test_autonomy_guide_of_a_runbook_is_named_too():
+    text = "autonomy: guide\n" + steps("  - wait: 1s\n")
     runbook = load_runbook("pack/name", text, "name.yaml", CATALOG, find)
     assert [(each.what, str(each.place)) for each in later(runbook)] == [
         ("'autonomy: guide' is not executed by this version", "name.yaml:1:1"),
-        ("'on_failure: undo' is not executed by this version", "name.yaml:4:16"),
     ]
 
 

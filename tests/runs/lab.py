@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from engine.errors import AdapterError
-from engine.plugin import IDEMPOTENT, Preview, Question, StepContext, action, check
+from engine.plugin import IDEMPOTENT, UNSAFE, Preview, Question, StepContext, action, check
 
 
 class Target:
@@ -85,6 +85,18 @@ async def act(lab: Writer, word: str = "x") -> dict[str, Any]:
 @act.preview
 async def would_act(lab: Reader, word: str = "x") -> Preview:
     return Preview(f"would act on {word}")
+
+
+@action("lab.strike", effect=UNSAFE)
+async def strike(lab: Writer, word: str = "x") -> dict[str, Any]:
+    """Acts on a word, and must not do so twice."""
+    found: dict[str, Any] = await lab.act(word)
+    return found
+
+
+@strike.preview
+async def would_strike(lab: Reader, word: str = "x") -> Preview:
+    return Preview(f"would strike {word}")
 
 
 @check("lab.ask", target=False, asks=True)

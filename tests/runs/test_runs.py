@@ -15,6 +15,17 @@ from tests.runs.conftest import ALICE
 ACT = "steps: [{id: a, action: lab.act, target: there, with: {word: w}}]"
 
 
+STRIKE = """
+steps:
+  - id: a
+    action: lab.strike
+    target: there
+    with: {word: w}
+    probe: {check: lab.look, target: there, with: {word: p}}
+"""
+"""An action whose doubt is left to a person where `p` cannot be asked."""
+
+
 def types(events):
     return [event.type for event in events]
 
@@ -57,8 +68,9 @@ async def test_the_announcement_is_on_disk_before_the_target_is_asked(bench, on)
 
 
 async def test_an_action_whose_reply_is_lost_leaves_the_run_in_doubt(bench, on):
+    on["p"] = lab.fails(maybe_done=False)
     on["w"] = lab.fails(maybe_done=True)
-    result = await bench.run(ACT)
+    result = await bench.run(STRIKE)
     assert (result.status, result.exit_code) == ("in doubt", 3)
     assert [q.kind for q in result.questions] == ["doubt"]
 
@@ -70,8 +82,9 @@ async def test_an_action_that_certainly_did_not_happen_is_errored(bench, on):
 
 
 async def test_an_action_over_its_time_limit_is_in_doubt(bench, on):
+    on["p"] = lab.fails(maybe_done=False)
     on["w"] = lab.hangs()
-    text = ACT.replace("lab.act,", "lab.act, timeout: 50ms,")
+    text = STRIKE.replace("target: there\n", "target: there\n    timeout: 50ms\n")
     assert (await bench.run(text)).status == "in doubt"
 
 
@@ -96,8 +109,9 @@ async def test_a_plugins_own_exception_becomes_an_outcome_with_its_traceback(ben
 
 
 async def test_a_doubt_settled_as_happened_is_taken_up_and_not_done_again(bench, on):
+    on["p"] = lab.fails(maybe_done=False)
     on["w"] = lab.fails(maybe_done=True)
-    first = await bench.run(ACT)
+    first = await bench.run(STRIKE)
     await bench.engine.settle(first.run, "a", True, "saw it", ALICE)
     second = await bench.engine.resume(first.run, actor=ALICE)
     assert second.status == "resolved"
@@ -158,10 +172,15 @@ async def test_a_second_driver_is_refused_while_the_first_lives(bench, on):
         running.set()
         await asyncio.Event().wait()
 
+    on["p"] = lab.fails(maybe_done=False)
     on["w"] = hang
     ids: list[str] = []
     faces = Faces(started=ids.append)
-    task = asyncio.create_task(bench.run(ACT.replace("act,", "act, timeout: 10m,"), faces=faces))
+    task = asyncio.create_task(
+        bench.run(
+            STRIKE.replace("target: there\n", "target: there\n    timeout: 10m\n"), faces=faces
+        )
+    )
     await running.wait()
     with pytest.raises(Refused):
         await bench.engine.resume(ids[0], actor=ALICE)
@@ -177,10 +196,15 @@ async def test_a_run_whose_driver_was_cut_off_says_what_is_in_doubt(bench, on):
         running.set()
         await asyncio.Event().wait()
 
+    on["p"] = lab.fails(maybe_done=False)
     on["w"] = hang
     ids: list[str] = []
     faces = Faces(started=ids.append)
-    task = asyncio.create_task(bench.run(ACT.replace("act,", "act, timeout: 10m,"), faces=faces))
+    task = asyncio.create_task(
+        bench.run(
+            STRIKE.replace("target: there\n", "target: there\n    timeout: 10m\n"), faces=faces
+        )
+    )
     await running.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

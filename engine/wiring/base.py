@@ -1,0 +1,78 @@
+"""What everything about a run needs: its journal, its environment, its connections."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from engine.clock import Clock, SystemClock
+from engine.config import Books, Environment
+from engine.core.events import Actor, Draft, Event
+from engine.core.state import State
+from engine.errors import RunbookError, Usage
+from engine.journal.contract import Store
+from engine.language.load import load_runbook
+from engine.language.model import Runbook
+from engine.registry import Registry
+from engine.runner.connections import Connections
+from engine.secret import Vault
+from engine.wiring.admission import targets
+
+
+class Base:
+    """What runs share: the packs, the registry, the store, the clock."""
+
+    def __init__(
+        self, *, books: Books, registry: Registry, store: Store, clock: Clock | None = None
+    ) -> None:
+        self.books = books
+        self.registry = registry
+        self.store = store
+        self.clock = clock or SystemClock()
+
+    async def state(self, run: str) -> State:
+        """A run as its journal tells it. Raises Usage when there is none."""
+        return self._fold(run, await self._events(run))
+
+    async def _say(self, state: State, type_: str, body: dict[str, Any], actor: Actor) -> Event:
+        """Records a person's words, without the run's secrets as far as they can be had here."""
+        vault = Vault(os.environ)
+        with suppress(RunbookError):  # an environment that is gone: its secrets cannot be had
+            place = self._environment(state.runbook, state.environment)
+            Connections(place, self.registry, vault).learn(targets(state.runbook))
+        draft = Draft(type_, vault.redactor().json(body), self.clock.now_us(), actor)
+        return await self.store.append_outside(state.run, draft)
+
+    @asynccontextmanager
+    async def _connected(self, place: Environment, vault: Vault) -> AsyncIterator[Connections]:
+        connections = Connections(place, self.registry, vault)
+        try:
+            yield connections
+        finally:
+            await connections.close()
+
+    def _environment(self, runbook: Runbook, name: str) -> Environment:
+        pack = runbook.name.partition("/")[0]
+        return self.books.environment(pack, name, self.registry, only=targets(runbook))
+
+    async def _events(self, run: str) -> list[Event]:
+        events = await self.store.events(run)
+        if not events:
+            raise Usage(f"there is no run {run}")
+        return events
+
+    def _fold(self, run: str, events: list[Event]) -> State:
+        """The state of a run, with the texts of its first event: editing a file never changes a
+        run.
+        """
+        first = events[0].body
+        texts: Mapping[str, str] = first["texts"]
+
+        def find(name: str) -> tuple[str, str] | None:
+            return (f"{name} (as recorded)", texts[name]) if name in texts else None
+
+        name = first["name"]
+        file = f"{name} (as recorded)"
+        return State.of(run, load_runbook(name, texts[name], file, self.registry, find), events)

@@ -1,0 +1,176 @@
+"""What people say to a run: answers, approvals, settled doubts, cancel, pause."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from engine.core.approval import refusal
+from engine.core.decide import open_questions
+from engine.core.effects import Question as Asked
+from engine.core.events import Actor, Event
+from engine.core.state import State
+from engine.errors import Refused, Usage
+from engine.language.catalog import Kind
+from engine.runner.rehearse import Readings, Rehearser
+from engine.secret import Vault
+from engine.wiring.base import Base
+from engine.wiring.faces import Answerer, Question
+
+
+class People(Base):
+    """Every method records an event of a person, or says why it does not count."""
+
+    async def answer(self, run: str, path: str, answer: str, note: str, actor: Actor) -> Event:
+        """Records a person's answer. `path` may be the step's id, or empty for the only open
+        question.
+
+        Raises Usage when there is no such open question, or it takes another answer.
+        """
+        state = await self.state(run)
+        asked = _open_question(state, path, ("confirm", "do", "acknowledge"))
+        if answer not in asked.answers:
+            choices = " or ".join(asked.answers)
+            raise Usage(f"`{asked.id}` takes {choices}, not `{answer}`")
+        body = {"path": asked.path, "answer": answer, "note": note}
+        return await self._say(state, "Answered", body, actor)
+
+    async def settle(self, run: str, path: str, happened: bool, reason: str, actor: Actor) -> Event:
+        """Records a person's word on whether an action in doubt happened. Raises Usage."""
+        state = await self.state(run)
+        asked = _open_question(state, path, ("doubt",))
+        body = {"path": asked.path, "happened": happened, "reason": reason}
+        return await self._say(state, "DoubtSettled", body, actor)
+
+    async def cancel(self, run: str, reason: str, actor: Actor) -> Event:
+        """Asks a run to stop. Whoever drives it does so; one that nobody drives, once it is
+        resumed.
+        """
+        state = await self.state(run)
+        if state.finished is not None:
+            raise Usage(f"run {run} is over: {state.finished['outcome']}")
+        return await self._say(state, "CancelRequested", {"reason": reason}, actor)
+
+    async def questions(self, run: str) -> tuple[Question, ...]:
+        """What a run waits for people to say, whether or not somebody drives it now."""
+        state = await self.state(run)
+        return tuple([await self._question(asked) for asked in open_questions(state)])
+
+    async def pause(self, run: str, reason: str, actor: Actor) -> Event:
+        """Lets a run begin nothing new, until it is resumed. What is under way comes to its end."""
+        state = await self._open(run)
+        return await self._say(state, "PauseRequested", {"reason": reason}, actor)
+
+    async def approve(  # noqa: PLR0913 - one sentence: who says what of which hash, and why
+        self,
+        run: str,
+        path: str,
+        reason: str,
+        actor: Actor,
+        *,
+        hash: str | None = None,
+        deny: bool = False,
+    ) -> Event:
+        """Records that a person agrees to exactly what a step would do, or denies it.
+
+        `hash`: the plan hash they looked at; the present one when it is not given. Raises Usage
+        when nothing waits for approval there, Refused (and records it) when it does not count.
+        """
+        state = await self._open(run)
+        asked = _open_question(state, path, ("approve",))
+        approval = state.steps[asked.path].approval
+        contacts = self.books.contacts(state.runbook.name.partition("/")[0])
+        named = actor.means == "as"
+        roles = contacts.roles_of_person(actor.name) if named else contacts.roles_of(actor.name)
+        body = {
+            "path": asked.path,
+            "hash": hash or asked.params["hash"],
+            "reason": reason,
+            "roles": sorted(roles),
+        }
+        self._may_speak_as(state, actor)
+        now_us = self.clock.now_us()
+        why = refusal(approval, body, actor.to_json(), state.actor, now_us) if approval else "gone"
+        if why is not None:
+            wanted = "deny" if deny else "approve"
+            told = {**body, "wanted": wanted, "why": why}
+            await self._say(state, "ApprovalRefused", told, actor)
+            raise Refused(f"this does not count: {why}")
+        return await self._say(state, "Denied" if deny else "Approved", body, actor)
+
+    def _may_speak_as(self, state: State, actor: Actor) -> None:
+        place = self._environment(state.runbook, state.environment)
+        if actor.means == "as" and not place.may_speak_as(actor.via or ""):
+            raise Refused(
+                f"{actor.via} may not use --as in environment {place.name}",
+                help="`allow_as` of the environment says who may",
+            )
+
+    async def preview(
+        self, run: str, path: str, services: Mapping[str, str] | None = None
+    ) -> Mapping[str, Any]:
+        """What a step that waits for approval would do, asked afresh of its target.
+
+        `{question, preview}` or `{question, error}`: nothing is recorded, nothing can be written.
+        """
+        state = await self._open(run)
+        asked = _open_question(state, path, ("approve",))
+        step = state.steps[asked.path]
+        place = self._environment(state.runbook, state.environment)
+        async with self._connected(place, Vault(os.environ, services)) as connections:
+            rehearser = Rehearser(run, self.registry, Readings(connections), self.clock)
+            body = {"path": step.path, "kind": "action", "attempt": 1, "plan": step.plan}
+            outcome = await rehearser(body, lambda _text: None)
+            redact = connections.redact_json
+            question = await self._question(asked)
+            if outcome.error is not None:
+                return {"question": question, "error": redact(outcome.error["message"])}
+            return {"question": question, "preview": redact((outcome.result or {})["preview"])}
+
+    async def _open(self, run: str) -> State:
+        state = await self.state(run)
+        if state.over:
+            outcome = (state.finished or {}).get("outcome")
+            raise Usage(f"run {run} is over: {outcome}")
+        return state
+
+    def _asker(self, ask: Answerer | None) -> Any:
+        if ask is None:
+            return None
+
+        async def asker(asked: Asked) -> tuple[str, str] | None:
+            return await ask(await self._question(asked))
+
+        return asker
+
+    async def _question(self, asked: Asked) -> Question:
+        """A question in the words of its step type."""
+        text, evidence = asked.title, None
+        if asked.kind in ("confirm", "do"):
+            kind: Kind = "check" if asked.kind == "confirm" else "action"
+            told = await self.registry.step(asked.type, kind).call(None, asked.params)
+            text, evidence = told.text, told.evidence
+        elif asked.kind == "acknowledge":
+            text = asked.params["message"] or asked.title
+        elif asked.kind == "doubt":
+            text = f"did `{asked.title}` ({asked.type}) happen?"
+            evidence = asked.params.get("params")
+        elif asked.kind == "approve":
+            text = f"may `{asked.title}` ({asked.type}) be done?"
+            evidence = {k: asked.params[k] for k in ("target", "params", "max_affected", "hash")}
+        asked_for = (asked.path, asked.id, asked.kind, asked.type, asked.title)
+        return Question(*asked_for, text, asked.answers, evidence)
+
+
+def _open_question(state: State, path: str, kinds: tuple[str, ...]) -> Asked:
+    asked = [q for q in open_questions(state) if q.kind in kinds]
+    found = [q for q in asked if not path or path in (q.path, q.id)]
+    if len(found) == 1:
+        return found[0]
+    what = "nothing in doubt" if kinds == ("doubt",) else "no open question"
+    if not asked:
+        raise Usage(f"run {state.run} has {what}")
+    where = f"at `{path}`" if path and not found else "that is the only one"
+    open_paths = ", ".join(q.path for q in asked)
+    raise Usage(f"run {state.run} has {what} {where}", help=f"open are: {open_paths}")

@@ -1,0 +1,154 @@
+"""Approval of exactly what will happen, by the right people, once each, in time."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.core.approval import Approval, refusal
+from engine.core.decide import decide
+from engine.core.events import Actor
+from tests.core.world import SECOND, World, book, run
+
+TEXT = """
+steps:
+  - id: a
+    action: t.strike
+    approve: {by: [lead], count: 2, reason_min: 5, within: 10m}
+  - {id: b, check: t.look}
+"""
+BOB, CAROL = Actor("bob", "os-user"), Actor("carol", "os-user")
+
+
+def asked(text: str = TEXT) -> World:
+    return run(book(text), on_time=False)
+
+
+def say(world: World, actor: Actor, **more):
+    question = decide(world.state).ask[0]
+    body = {
+        "path": "a",
+        "hash": question.params["hash"],
+        "reason": "looked at it",
+        "roles": ["lead"],
+    }
+    world.put(more.pop("type", "Approved"), {**body, **more}, actor)
+
+
+def test_an_action_that_needs_approval_waits_for_it():
+    world = asked()
+    assert world.performed == []
+    assert [q.kind for q in decide(world.state).ask] == ["approve"]
+    assert [e.type for e in world.events] == ["RunStarted", "ApprovalRequested"]
+
+
+def test_it_acts_once_enough_people_agreed():
+    world = asked()
+    say(world, BOB)
+    world.go(on_time=False)
+    assert world.performed == []
+    say(world, CAROL)
+    assert world.go().outcome == "resolved"
+    assert [p for p, _ in world.performed] == ["a", "b"]
+    started = next(e for e in world.events if e.type == "StepStarted")
+    requested = next(e for e in world.events if e.type == "ApprovalRequested")
+    assert started.body["hash"] == requested.body["hash"]
+
+
+def test_a_denial_ends_it():
+    world = asked()
+    say(world, BOB, type="Denied", reason="not today")
+    assert world.go().outcome == "failed"
+    assert world.why("a") == "bob denied it: not today"
+    assert world.performed == []
+
+
+def test_it_fails_when_the_time_is_over():
+    world = asked()
+    world.go()
+    assert world.outcome == "failed"
+    assert world.why("a") == "nobody approved it in time (0 of 2 did)"
+    assert world.performed == []
+
+
+@pytest.mark.parametrize(
+    ("said", "actor"),
+    [
+        ({"hash": "0" * 64}, BOB),
+        ({"roles": ["viewer"]}, BOB),
+        ({"reason": "ok"}, BOB),
+        ({}, Actor("alice", "os-user")),
+        ({}, Actor("bob", "as", "alice")),
+        ({}, Actor("alice", "as", "bob")),
+    ],
+    ids=["hash", "role", "reason", "requester", "via the requester", "as the requester"],
+)
+def test_what_does_not_count_lets_nothing_run(said, actor):
+    world = asked()
+    say(world, actor, **said)
+    say(world, CAROL)
+    world.go(on_time=False)
+    assert world.performed == []
+
+
+def test_one_person_is_one_voice():
+    world = asked()
+    say(world, BOB)
+    say(world, BOB, reason="looked at it again")
+    say(world, Actor("carol", "as", "bob"))
+    world.go(on_time=False)
+    assert world.performed == []
+
+
+def test_an_approval_that_comes_too_late_does_not_count():
+    world = asked()
+    say(world, BOB)
+    world.now_us += 11 * 60 * SECOND
+    hash_ = world.state.steps["a"].hash
+    body = {"path": "a", "hash": hash_, "reason": "looked at it", "roles": ["lead"]}
+    world.put("Approved", body, CAROL)
+    world.go()
+    assert world.performed == []
+    assert world.outcome == "failed"
+
+
+def test_a_replayed_approval_of_another_step_does_not_count():
+    text = TEXT.replace(
+        "{id: b, check: t.look}", "{id: c, action: t.strike, approve: {by: [lead]}}"
+    )
+    world = asked(text)
+    first = world.state.steps["a"].hash
+    say(world, BOB)
+    say(world, CAROL)
+    world.go(on_time=False)
+    world.put("Approved", {"path": "c", "hash": first, "reason": "looked", "roles": ["lead"]}, BOB)
+    world.go(on_time=False)
+    assert [p for p, _ in world.performed] == ["a"]
+
+
+def test_why_it_does_not_count_is_said_in_words():
+    approval = Approval("h", ("lead",), 1, 10, 100)
+    said = {"hash": "h", "roles": ["lead"], "reason": "long enough"}
+    alice, bob = {"name": "alice"}, {"name": "bob"}
+    assert refusal(approval, said, bob, alice, 50) is None
+    assert refusal(approval, said, bob, alice, 100) == "the time for it is over"
+    assert refusal(approval, said, alice, alice, 50) == "whoever asked for it may not decide it"
+    short = {**said, "reason": "ok"}
+    assert refusal(approval, short, bob, alice, 50) == "the reason has to be at least 10 characters"
+
+
+def test_propose_asks_approval_of_every_action():
+    world = run(
+        book("steps: [{id: a, action: t.act}]"), more={"autonomy": "propose"}, on_time=False
+    )
+    assert [q.kind for q in decide(world.state).ask] == ["approve"]
+
+
+def test_a_plan_that_is_carried_out_asks_where_reality_moved_away():
+    text = "steps: [{id: a, action: t.act}, {id: b, action: t.act}]"
+    first = run(book(text))
+    hashes = {e.body["path"]: e.body["hash"] for e in first.events if e.type == "StepStarted"}
+    same = run(book(text), more={"planned": hashes}, on_time=False)
+    assert same.outcome == "resolved"
+    moved = run(book(text), more={"planned": {**hashes, "b": "0" * 64}}, on_time=False)
+    assert [p for p, _ in moved.performed] == ["a"]
+    assert [q.id for q in decide(moved.state).ask] == ["b"]
