@@ -17,7 +17,7 @@ from engine.cli.drive import drive
 from engine.cli.face import Face
 from engine.cli.session import Session
 from engine.core.events import Actor
-from engine.errors import NotYet, Usage
+from engine.errors import Usage
 from engine.wiring import RunResult
 
 BY_CTRL_C = "Ctrl-C"
@@ -46,7 +46,10 @@ BY_CTRL_C = "Ctrl-C"
 @click.option(
     "--as", "as_name", metavar="NAME", help="On whose behalf, where the environment allows it."
 )
-@click.option("--dry-run", is_flag=True, help="Rehearse: not yet in this version.")
+@click.option("--dry-run", is_flag=True, help="The same as `runbook rehearse`.")
+@click.option(
+    "--plan", metavar="RUN", help="Carry out what this rehearsal showed; what differs is asked."
+)
 @click.pass_obj
 def run(
     session: Session, /, name: str, environment: str | None, inputs: tuple[str, ...], **more: Any
@@ -55,24 +58,29 @@ def run(
 
     Ends with 0 when it is resolved; see `runbook --help` for the other exit codes.
     """
-    if more["dry_run"]:
-        raise NotYet(
-            "--dry-run: this version does not rehearse",
-            help="`runbook show` says what would be done",
-        )
     where = session.environment(name, environment)
+    if more["dry_run"]:
+        from engine.cli.rehearse import rehearsed  # noqa: PLC0415  a run does without
+
+        return session.run(rehearsed(session, name, where, inputs, more["as_name"]))
     actor = session.actor(more["as_name"], name, where)
-    return session.run(start(session, name, where, inputs, actor))
+    return session.run(start(session, name, where, inputs, actor, more["plan"]))
 
 
-async def start(
-    session: Session, name: str, environment: str, inputs: Sequence[str], actor: Actor
+async def start(  # noqa: PLR0913, PLR0917 - the words of one command
+    session: Session,
+    name: str,
+    environment: str,
+    inputs: Sequence[str],
+    actor: Actor,
+    plan: str | None = None,
 ) -> int:
     """A new run, from its first event to its last words."""
     runbook = session.load(name)
     async with session.open_store() as store:
         engine = session.engine(store)
         given = engine.parse_inputs(runbook, inputs)
+        rehearsal = await store.find(plan) if plan is not None else None
         async with session.sandbox(pack_of(name), environment, runbook) as around:
 
             def begin(face: Face) -> Awaitable[RunResult]:
@@ -83,6 +91,7 @@ async def start(
                     actor=actor,
                     services=around.services,
                     faces=face.faces(),
+                    plan=rehearsal,
                 )
 
             return await drive(

@@ -162,7 +162,7 @@ class State(Moves):
         self.deadlines.pop(step.path, None)
         result = (body["outcome"] or {}).get("result")
         found = {**result, **body["extracted"]} if isinstance(result, Mapping) else None
-        self._name(step, found)
+        self._name(step, found if step.status != "previewed" else None)
         if step.status == "previewed":
             self.previewed.append(step.path)
         elif step.status == "unverifiable":
