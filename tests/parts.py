@@ -13,4 +13,6 @@ import shutil
 
 def uses(program: str) -> bool:
     """Whether tests use this program here: it is installed, or it has to be."""
-    return os.environ.get("RUNBOOK_TEST_PARTS") == "all" or shutil.which(program) is not None
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    must = os.environ.get("RUNBOOK_TEST_PARTS") == "all"
+    return must or shutil.which(program, path=path) is not None

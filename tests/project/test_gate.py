@@ -72,13 +72,20 @@ def test_no_module_is_over_its_size():
     assert over == {}
 
 
+def documented(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a docstring: of a check or action they document each parameter for the schema."""
+    first = node.body[0]
+    is_text = ast.get_docstring(node) is not None
+    return (first.end_lineno or 0) - first.lineno + 1 if is_text else 0
+
+
 def test_no_function_is_over_its_size():
     over = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
         for path in sources()
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (node.end_lineno or 0) - node.lineno > FUNCTION_MAX_LINES
+        and (node.end_lineno or 0) - node.lineno - documented(node) > FUNCTION_MAX_LINES
     ]
     assert over == []
 
