@@ -205,7 +205,9 @@ FOLLOW = """
         context = StepContext(run="r", path="p", timeout_s=50.0, progress=told.append)
         side = CommandAdapter(["python3"]).reader(context)
         found = await side.run(call_of(["python3", "-c", SCRIPT], None))
-        peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        # not ru_maxrss: that of a child begins with what its parent had when it was forked
+        status = open("/proc/self/status").read()
+        peak_kib = int(status.partition("VmHWM:")[2].split()[0])
         print(found.stdout_bytes, found.cut, len(found.stdout), len(told), peak_kib)
 
     asyncio.run(main())

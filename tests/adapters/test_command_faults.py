@@ -6,6 +6,7 @@ The same faults of the far end and of the network between are in `test_ssh_fault
 from __future__ import annotations
 
 import pytest
+
 from tests.adapters.command_bench import Bench
 
 FAULTS = [

@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.adapters.command_bench import Bench
 
 from actions import command as actions
 from checks import command as checks
@@ -18,6 +17,7 @@ from engine.adapters.ssh import SshAdapter
 from engine.errors import Diagnosed
 from engine.plugin import StepContext
 from engine.registry import Registry
+from tests.adapters.command_bench import Bench
 from tests.adapters.ssh_servers import USER, openssh_server
 
 CANARY = "c4n4ry-of-the-command-line"
