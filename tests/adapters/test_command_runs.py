@@ -171,7 +171,7 @@ steps:
   - {{id: other, check: command.run, target: here, with: {{shell: 'touch {up}; cat {hold}'}}}}
 """
         running = asyncio.ensure_future(bench.run(steps))
-        with_it = await _while_held(hold, lambda: bool(holders("environ")))
+        with_it = await _while_held(hold, lambda: True)
         assert with_it["cmdline"] == []
         assert with_it["environ"] != []
         without = await _while_held(hold, up.exists)
@@ -185,18 +185,23 @@ steps:
 
 
 async def _while_held(fifo: Path, ready) -> dict[str, list[int]]:
-    """Where the canary is while a command waits on the fifo, which it then gets something from."""
+    """Where the canary is while a command waits on the fifo, which it then gets something from.
+
+    Looked at once a reader has the fifo open: before that, a process may be between fork and
+    exec, when its environment reads as empty.
+    """
     async with asyncio.timeout(15):
         while not ready():  # noqa: ASYNC110 - processes tell nobody
             await asyncio.sleep(0.01)
-        seen = {"cmdline": holders("cmdline"), "environ": holders("environ")}
         while True:
             with contextlib.suppress(OSError):  # nobody reads it yet
                 pipe = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-                os.write(pipe, b"go on\n")
-                os.close(pipe)
-                return seen
+                break
             await asyncio.sleep(0.005)
+        seen = {"cmdline": holders("cmdline"), "environ": holders("environ")}
+        os.write(pipe, b"go on\n")
+        os.close(pipe)
+        return seen
 
 
 async def test_a_secret_that_is_written_into_a_step_is_refused(bench, monkeypatch, tmp_path):
