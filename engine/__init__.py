@@ -1,1 +1,1 @@
-"""The engine that runs runbooks. Its layers are drawn in DESIGN section 13 and enforced by import-linter."""
+"""The engine that runs runbooks. Its layers are in pyproject.toml, kept by import-linter."""

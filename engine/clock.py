@@ -14,7 +14,7 @@ class Clock(Protocol):
     """What time it is, and waiting. Tests inject one whose time they move."""
 
     def now_us(self) -> int:
-        """Microseconds since 1970-01-01T00:00Z, of the wall clock: it may jump, in both directions."""
+        """Microseconds since 1970-01-01T00:00Z, of the wall clock: it may jump, both ways."""
         ...
 
     def monotonic_s(self) -> float:

@@ -25,7 +25,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where in a text something stands. Lines and columns count from 1; a column counts characters."""
+    """Where something stands in a text. Lines and columns count from 1, columns in characters."""
 
     file: str
     line: int

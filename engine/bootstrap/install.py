@@ -82,12 +82,12 @@ def command(words: list[str]) -> int:
 
 def start(name: str, args: list[str]) -> NoReturn:
     """Becomes what the command is for, inside the environment: Ctrl-C is its alone to heed."""
-    if name == "demo":
-        words = [str(VENV / "bin" / "runbook"), "demo", *args]
-    else:
-        words = [str(PYTHON), *TESTS, *args]
-    path = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     os.chdir(ROOT)
+    if name == "demo":  # with the caller's PATH: what it suggests next must work in their shell
+        words = [str(VENV / "bin" / "runbook"), "demo", *args]
+        os.execv(words[0], words)  # noqa: S606  no shell is wanted
+    words = [str(PYTHON), *TESTS, *args]
+    path = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     os.execve(words[0], words, {**os.environ, "PATH": path})  # noqa: S606  no shell is wanted
 
 

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
@@ -26,7 +27,7 @@ BAD_MAX = 3
 """Steps that did not go well named in the last words: the first ones lead to the others."""
 
 
-class Face:
+class Face(ABC):
     """What all of them do. `observe` takes the events as they happen."""
 
     def __init__(self, output: Output) -> None:
@@ -55,8 +56,9 @@ class Face:
             self._asker.heed(event)
         self.show(event)
 
+    @abstractmethod
     def show(self, event: Event) -> None:
-        raise NotImplementedError
+        """One event, in this face's way."""
 
     def past(self, event: Event) -> None:
         """An event from before this program drove the run."""

@@ -172,8 +172,9 @@ def _start(session: Session, name: str) -> int:
         else:
             session.output.line(str(file))
     environment = min((folder / "environments").glob("*.yaml")).stem
+    call = session.output.command
     session.output.note(
-        f"next: runbook lint {name}; runbook show {name}; runbook run {name} --env {environment}"
+        f"next: {call} lint {name}; {call} show {name}; {call} run {name} --env {environment}"
     )
     return 0
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.cli.brief import brief, named_fields, show
 from engine.cli.text import clean
-from engine.core.events import Event
+from engine.core.events import SETTLED, Event
 
 DONE_WORDS = frozenset({"passed", "warning", "failed", "errored", "skipped"})
 BAD_WORDS = frozenset({"failed", "errored", "in doubt"})
@@ -244,7 +244,7 @@ class Rows:
         if row is not None and row.word == "in doubt":
             who = clean(str(event.actor.get("name", "")))
             row.word = "passed" if body.get("happened") else "running"
-            word = "happened" if body.get("happened") else "did not happen"
+            word = SETTLED[body.get("happened")]
             row.found, row.details = f"{who} settled it: it {word}", []
             row.finished_us = event.at_us
             self.bad = [bad for bad in self.bad if bad is not row]

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from engine.cli.audit import all_events
 from engine.cli.complete import (
     complete_environments,
     complete_inputs,
@@ -18,7 +17,7 @@ from engine.cli.drive import drive
 from engine.cli.face import Face
 from engine.cli.session import Session
 from engine.core.events import Actor
-from engine.errors import NotYet, Usage
+from engine.errors import Usage
 from engine.wiring import RunResult
 
 BY_CTRL_C = "Ctrl-C"
@@ -53,7 +52,10 @@ BY_CTRL_C = "Ctrl-C"
     metavar="REASON",
     help="Why it may try although the breaker is open.",
 )
-@click.option("--dry-run", is_flag=True, help="Rehearse: not yet in this version.")
+@click.option("--dry-run", is_flag=True, help="The same as `runbook rehearse`.")
+@click.option(
+    "--plan", metavar="RUN", help="Carry out what this rehearsal showed; what differs is asked."
+)
 @click.pass_obj
 def run(
     session: Session, /, name: str, environment: str | None, inputs: tuple[str, ...], **more: Any
@@ -62,17 +64,18 @@ def run(
 
     Ends with 0 when it is resolved; see `runbook --help` for the other exit codes.
     """
-    if more["dry_run"]:
-        raise NotYet(
-            "--dry-run: this version does not rehearse",
-            help="`runbook show` says what would be done",
-        )
     where = session.environment(name, environment)
+    if more["dry_run"]:
+        from engine.cli.rehearse import rehearsed  # noqa: PLC0415  a run does without
+
+        return session.run(rehearsed(session, name, where, inputs, more["as_name"]))
     actor = session.actor(more["as_name"], name, where)
     through = more["through"]
     if through is not None and not through.strip():
         raise Usage("--through-breaker takes the reason")
-    return session.run(start(session, name, where, inputs, actor, through=through))
+    return session.run(
+        start(session, name, where, inputs, actor, plan=more["plan"], through=through)
+    )
 
 
 async def start(  # noqa: PLR0913 - what a run is asked with
@@ -82,6 +85,7 @@ async def start(  # noqa: PLR0913 - what a run is asked with
     inputs: Sequence[str],
     actor: Actor,
     *,
+    plan: str | None = None,
     through: str | None = None,
 ) -> int:
     """A new run, from its first event to its last words."""
@@ -89,6 +93,7 @@ async def start(  # noqa: PLR0913 - what a run is asked with
     async with session.open_store() as store:
         engine = session.engine(store)
         given = engine.parse_inputs(runbook, inputs)
+        rehearsal = await store.find(plan) if plan is not None else None
         async with session.sandbox(pack_of(name), environment, runbook) as around:
 
             def begin(face: Face) -> Awaitable[RunResult]:
@@ -99,6 +104,7 @@ async def start(  # noqa: PLR0913 - what a run is asked with
                     actor=actor,
                     services=around.services,
                     faces=face.faces(),
+                    plan=rehearsal,
                     through=through,
                 )
 
@@ -124,6 +130,8 @@ def resume(session: Session, run: str, as_name: str | None, force: bool) -> int:
 
 
 async def _take_up(session: Session, run: str, as_name: str | None, force: bool) -> int:
+    from engine.cli.audit import all_events  # noqa: PLC0415  a new run does without
+
     async with session.open_store() as store:
         name = await store.find(run)
         engine = session.engine(store)

@@ -7,6 +7,8 @@ Everything that costs an import is imported where it is used: completion and `--
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -72,7 +74,7 @@ class Session:
 
         An address with a password in it is not repeated.
         """
-        words = ["runbook"]
+        words = [called_as()]
         for folder in self.books:
             words += ["--books", folder]
         if self.store_url is not None and "@" not in self.store_url:
@@ -194,6 +196,15 @@ class Session:
             return asyncio.run(_cancellable(work))
         except asyncio.CancelledError as e:
             raise KeyboardInterrupt from e
+
+
+def called_as() -> str:
+    """`runbook`, or its path where the shell does not find it: suggestions work as they stand."""
+    program = Path(sys.argv[0])
+    if program.name != "runbook" or shutil.which("runbook") == sys.argv[0]:
+        return "runbook"
+    here = Path.cwd()
+    return str(program.relative_to(here) if program.is_relative_to(here) else program)
 
 
 async def _cancellable(work: Coroutine[Any, Any, int]) -> int:

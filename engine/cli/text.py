@@ -136,6 +136,12 @@ _SYMBOLS: Mapping[str, tuple[str, str, str]] = {
     "cancelled": ("✗", "x", "yellow"),
     "in doubt": ("?", "?", "red"),
     "skipped": ("-", "-", "dim"),
+    "previewed": ("~", "~", "cyan"),
+    "unverifiable": ("?", "?", "yellow"),
+    "would resolve": ("✓", "+", "green"),
+    "would stop": ("✗", "x", "red"),
+    "cannot tell": ("?", "?", "yellow"),
+    "undone": ("✓", "+", "green"),
     "waiting": ("◌", "o", "cyan"),
     "running": ("•", "*", "cyan"),
 }

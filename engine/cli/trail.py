@@ -11,7 +11,7 @@ from engine.cli.plain import stamp
 from engine.cli.rows import Rows, why_lines, word_of
 from engine.cli.text import clean, pad, wrap
 from engine.clock import to_iso
-from engine.core.events import Event
+from engine.core.events import SETTLED, Event
 
 
 def event_json(event: Event) -> dict[str, Any]:
@@ -123,7 +123,7 @@ _SAYINGS: Mapping[str, Any] = {
         *([f"note: {b['note']}"] if b.get("note") else []),
     ],
     "DoubtSettled": lambda b, _: [
-        f"{b.get('path')} settled: it {'happened' if b.get('happened') else 'did not happen'}",
+        f"{b.get('path')} settled: it {SETTLED[b.get('happened')]}",
         f"reason: {b.get('reason')}",
     ],
     "CancelRequested": lambda b, _: ["cancel requested", f"reason: {b.get('reason')}"],

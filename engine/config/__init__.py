@@ -221,8 +221,12 @@ class Books:
         known = self.names()
         if not known:
             return f"{listed(map(str, self.folders), 'and')} holds no runbooks: PACK/NAME.yaml"
-        same = [k for k in known if k.partition("/")[2] == name]
-        return did_you_mean(name, known, f"did you mean {named(same[0])}?" if same else None)
+        if inside := [k for k in known if k.startswith(f"{name}/")]:
+            return f"{named(name)} is a pack; its runbooks are {listed(inside, 'and')}"
+        file = "/".join(Path(name.removesuffix(".yaml")).parts[-2:])  # somebody gave its path
+        same = [k for k in known if k == file or k.partition("/")[2] == name]
+        otherwise = f"did you mean {named(same[0])}?" if same else "`runbook list` names them all"
+        return did_you_mean(name, known, otherwise)
 
 
 def _is_runbook(path: Path) -> bool:

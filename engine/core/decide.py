@@ -122,7 +122,7 @@ def _open(state: State, step: StepState, out: Decision) -> None:
         return
     halted = step.block.body.halting is not None and step.block.body.phase != "always"
     if step.status == "unknown":
-        _unsure(step, out)
+        _unsure(step, halted, out)
     elif step.in_flight:
         out.in_flight += 1
         if halted and not step.is_action:
@@ -142,16 +142,18 @@ asked.
 """
 
 
-def _unsure(step: StepState, out: Decision) -> None:
-    """An action in doubt that no probe can tell of: done again if that is harmless, or asked."""
-    entry = step.entry
-    if step.plan.get("idempotent") and step.attempt < REDO_ATTEMPTS and step.probed == 0:
-        why = "it is idempotent: doing it again leaves the target as doing it once"
-        told = {"path": step.path, "happened": None, "reason": why}
-        if isinstance(entry, Call):
-            out.record.append(Record("DoubtSettled", told))
-            return
-    out.ask.append(_doubt(step))
+def _unsure(step: StepState, halted: bool, out: Decision) -> None:
+    """An action in doubt: done again where it is idempotent and no probe is there to tell, or
+    asked.
+
+    Not where the run is being stopped: nothing begins there that was not asked for.
+    """
+    again = step.plan.get("idempotent") and step.attempt < REDO_ATTEMPTS
+    if not again or halted or step.broke or step.probed:
+        out.ask.append(_doubt(step))
+        return
+    why = "it is idempotent: doing it again leaves the target as doing it once"
+    out.record.append(Record("DoubtSettled", {"path": step.path, "happened": None, "reason": why}))
 
 
 _WHY_HALTED = {

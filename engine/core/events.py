@@ -44,7 +44,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Status = Literal["passed", "failed", "errored", "unknown", "skipped", "previewed", "unverifiable"]
 Outcome = Literal["resolved", "unresolved", "failed", "aborted", "cancelled"]
@@ -79,6 +79,14 @@ TYPES: Mapping[str, int] = {
     "RunFinished": 1,
 }
 """Every event type, with the version written today."""
+
+
+SETTLED: Final[Mapping[bool | None, str]] = {
+    True: "happened",
+    False: "did not happen",
+    None: "may have happened, and is done again, which does no harm",
+}
+"""How a doubt was settled, in words."""
 
 
 @dataclass(frozen=True, slots=True)

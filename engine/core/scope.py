@@ -53,6 +53,10 @@ def names(state: State, scope: Scope, **more: Any) -> ChainMap[str, Any]:
     return ChainMap(*layers, unreached(scope.frame.runbook))
 
 
+FACTS_MAX = 2048
+"""Runs whose facts are kept: more do not go on at once in one process. A bound, not a need."""
+
+
 def facts(state: State, frame: Frame) -> Mapping[str, Any]:
     """The name `run`: id, name, started_at (ISO, UTC), environment, actor, mode."""
     actor = state.actor.get("name")
@@ -60,7 +64,7 @@ def facts(state: State, frame: Frame) -> Mapping[str, Any]:
     return _facts(state.run, name, state.started_us, state.environment, (actor, state.mode))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=FACTS_MAX)
 def _facts(
     run: str, name: str, started_us: int, environment: str, rest: tuple[str | None, str]
 ) -> Mapping[str, Any]:

@@ -12,13 +12,10 @@ from typing import Any
 
 from engine.core import grow
 from engine.core.approval import Approval, persons, refusal
-from engine.core.events import Draft, Event
+from engine.core.events import SETTLED, Draft, Event
 from engine.core.moves import CONTAINERS, Moves
 from engine.core.tree import Body, Failure, Frame, Scope
 from engine.language.model import Call, Escalate, Runbook, Wait
-
-_SETTLED = {True: "happened", False: "did not happen", None: "is done again, which does no harm"}
-
 
 Handler = Callable[["State", Event | Draft], None]
 
@@ -181,9 +178,11 @@ class State(Moves):
         step.tries += 1
         step.status, step.why = body["status"], tuple(body["why"])
         self.deadlines.pop(step.path, None)
-        result = (body["outcome"] or {}).get("result")
+        outcome = body["outcome"] or {}
+        step.broke = (outcome.get("error") or {}).get("kind") == "bug"
+        result = outcome.get("result")
         found = {**result, **body["extracted"]} if isinstance(result, Mapping) else None
-        self._name(step, found)
+        self._name(step, found if step.status != "previewed" else None)
         if step.status == "previewed":
             self.previewed.append(step.path)
         elif step.status == "unverifiable":
@@ -222,7 +221,7 @@ class State(Moves):
         if step is None or step.status != "unknown":
             return
         happened = event.body["happened"]
-        word = _SETTLED[happened]
+        word = SETTLED[happened]
         who = _actor(event)["name"]
         step.why = (*step.why, f"settled by {who}: it {word} ({event.body['reason']})")
         step.body = None

@@ -168,6 +168,8 @@ class StepState:
     hold_from_us: int | None = None
     told: bool = False
     answer: Mapping[str, Any] | None = None
+    broke: bool = False
+    """A bug in the step's code left it in doubt: doing that again would be no better."""
     probed: int = 0
     """The attempt whose doubt its probe was asked about."""
     hash: str = ""

@@ -58,6 +58,8 @@ def require(run: str, head: Head | None) -> Head:
 
 
 def no_such(run: str) -> Usage:
+    if run == "last":
+        return Usage("there is no run yet", help="`runbook run PACK/NAME` starts one")
     return Usage(f"there is no run {run!r}", help="`runbook runs` lists them")
 
 

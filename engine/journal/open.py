@@ -40,7 +40,7 @@ def _path_of(url: str, rest: str) -> Path:
     if rest.startswith("//"):
         if not rest.startswith("///"):
             raise Usage(f"{url!r} names a host, which a file has not", help=f"write {FORMS}")
-        path = rest[2:]
+        path = "/" + rest.lstrip("/")  # with four slashes too, as SQLAlchemy has it
     path = path.replace("/~", "~", 1) if path.startswith("/~") else path
     if not path or path.endswith("/") or "\0" in path:
         raise Usage(f"{url!r} names no file", help=f"write {FORMS}")

@@ -104,6 +104,7 @@ def read_entry(draft: Draft, node: Node) -> Entry:
         "when": record.get("when"),
         "timeout_s": record.get("timeout"),
         "on_failure": record.get("on_failure", "stop"),
+        "covers": record.get("covers", ()),
     }
     if kind in _VERBS:
         return read_call(draft, record, common, _VERBS[kind])

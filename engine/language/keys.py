@@ -74,6 +74,7 @@ _COMMON: Final = (
         Block(words=("stop", "continue", "undo")),
         "what follows when it does not pass: stop (unless given), continue, undo, or steps to take",
     ),
+    Key("covers", Texts(), "the lines of a document that it carries out: stratum/I3:245-262"),
 )
 _RETRY: Final = Key(
     "retry",

@@ -93,6 +93,8 @@ class Step:
     timeout_s: float | None = None
     """Of a check or action: of one attempt. Of an entry with entries in it: of the whole."""
     on_failure: Literal["stop", "continue", "undo"] | tuple[Entry, ...] = "stop"
+    covers: tuple[str, ...] = ()
+    """The lines of documents that it carries out, for counting only."""
 
     def blocks(self) -> Iterator[tuple[str, tuple[Entry, ...]]]:
         """The blocks inside, by the name they have in a path: `steps`, `way-1`, `otherwise`,

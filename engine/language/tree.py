@@ -236,6 +236,8 @@ class Tree:
         inset = 1 if event.style in {"'", '"'} else 0
         if self.text[start + inset : end - inset] != text:
             return None
+        if not inset:
+            return place
         return Place(place.file, place.line, place.column + inset)
 
     def _block_origin(self, start: int, text: str, place: Place) -> Place | None:

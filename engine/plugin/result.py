@@ -29,34 +29,53 @@ def to_json(result: Any) -> dict[str, Any]:
     `-Infinity`; None is `{}`. Raises RunbookError for anything else: the plugin returned what is no
     JSON.
     """
-    value = {} if result is None else _json(result, "result", 0)
+    value = {} if result is None else _json(result, None, 0)
     if not isinstance(value, dict):
         raise RunbookError(f"a result is a mapping at its top, not {_short(result)}")
     return value
 
 
-def _json(value: Any, where: str, depth: int) -> Any:
-    if value is None or type(value) in (bool, int):
+_Where = tuple[Any, str, Any] | None
+"""Where a value stands: the place around it, how it lies in there, its key or number; None at the
+top. Put into words only where something is wrong: a result has hundreds of values, all good mostly.
+"""
+
+
+def _told(where: _Where) -> str:
+    parts: list[str] = []
+    while where is not None:
+        where, form, part = where
+        parts.append(form.format(part))
+    return "result" + "".join(reversed(parts))
+
+
+def _json(value: Any, where: _Where, depth: int) -> Any:
+    kind = type(value)
+    if value is None or kind is bool or kind is int:
         return value
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
     if depth > RESULT_MAX_DEPTH:
-        raise RunbookError(f"{where}: deeper than {RESULT_MAX_DEPTH} levels")
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        raise RunbookError(f"{_told(where)}: deeper than {RESULT_MAX_DEPTH} levels")
+    if kind is float:
+        return _number(value)
+    if kind is not dict and dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        made = {_key(k, where): _json(v, f"{where}.{k}", depth + 1) for k, v in value.items()}
+        made = {_key(k, where): _json(v, (where, ".{}", k), depth + 1) for k, v in value.items()}
         if len(made) != len(value):
-            raise RunbookError(f"{where} has two keys that are the same in JSON")
+            raise RunbookError(f"{_told(where)} has two keys that are the same in JSON")
         return made
     if isinstance(value, list | tuple):
-        return [_json(v, f"{where}[{i}]", depth + 1) for i, v in enumerate(value)]
+        return [_json(v, (where, "[{}]", i), depth + 1) for i, v in enumerate(value)]
     if isinstance(value, set | frozenset):
         return sorted((_json(v, where, depth + 1) for v in value), key=repr)
     return _scalar(value, where)
 
 
-def _key(key: Any, where: str) -> str:
+def _key(key: Any, where: _Where) -> str:
+    if type(key) is str and key.isascii():
+        return key
     if isinstance(key, str | int | float | bool | None):
         return str(_json(key, where, 0)) if not isinstance(key, bool | None) else _KEYWORDS[key]
     return str(_scalar(key, where))
@@ -65,7 +84,7 @@ def _key(key: Any, where: str) -> str:
 _KEYWORDS = {None: "null", True: "true", False: "false"}
 
 
-def _scalar(value: Any, where: str) -> Any:
+def _scalar(value: Any, where: _Where) -> Any:
     for kind, convert in _SCALARS:
         if isinstance(value, kind):
             return convert(value)
@@ -75,7 +94,7 @@ def _scalar(value: Any, where: str) -> Any:
         return _decimal(value)
     if name == "uuid.UUID" or name.startswith("ipaddress."):
         return str(value)
-    raise RunbookError(f"{where} is {_short(value)}, which is no JSON")
+    raise RunbookError(f"{_told(where)} is {_short(value)}, which is no JSON")
 
 
 def _number(value: float) -> Any:
@@ -109,7 +128,7 @@ def _short(value: Any) -> str:
 
 
 _SCALARS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
-    (Enum, lambda v: _json(v.value, "result", 0)),
+    (Enum, lambda v: _json(v.value, None, 0)),
     (float, _number),
     (int, int),
     (datetime, lambda v: v.isoformat().replace("+00:00", "Z")),

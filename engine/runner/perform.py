@@ -8,6 +8,7 @@ outcome of a step and stands in the journal, and never ends a run without a word
 from __future__ import annotations
 
 import asyncio
+import json
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -19,12 +20,17 @@ from engine.language.shape import ShapeError
 from engine.plugin import StepContext, to_json
 from engine.registry import Registry
 from engine.runner.connections import Connections
+from engine.secret import STANDS_FOR
 
 TRACEBACK_MAX_CHARS = 8000
 """Of a plugin's own exception in the journal: enough frames to find the fault."""
 
 Telling = Callable[[str, str | None], Awaitable[Mapping[str, Any]]]
 """Tells people: policy and message, to what they were told by."""
+
+
+class _Unusable(StepError):
+    """What a step gave back is no result: the fault of its code."""
 
 
 class Carrying:
@@ -47,6 +53,8 @@ class Carrying:
             error = None
         except TimeoutError:
             result, error = None, _timed_out(body, action)
+        except _Unusable as e:
+            result, error = None, _error(e, "bug", e.maybe_done, False, {})
         except StepError as e:
             result, error = None, _error(e, "adapter", e.maybe_done, e.retryable, e.detail)
         except RunbookError as e:
@@ -72,7 +80,10 @@ class Carrying:
                 timeout_s=plan["timeout_s"],
                 max_affected=plan.get("max_affected"),
                 progress=progress,
+                redact=self._redact,
             )
+            if plan["target"] is not None:
+                self._check_whole(plan["params"])
             return await self._carry(body["kind"], plan, params, context)
 
     async def _told(self, plan: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -83,6 +94,19 @@ class Carrying:
     ) -> Mapping[str, Any]:
         what = f"a {kind} ({plan['type']} {sorted(params)}) at {context.path}"
         raise RunbookError(f"{what} cannot be carried out from here")
+
+    @staticmethod
+    def _check_whole(params: Mapping[str, Any]) -> None:
+        """What is done is what is recorded, and that is without secrets: a target would get a
+        parameter that is not the one that was meant. Raises RunbookError, before anything is sent.
+        """
+        for name, value in params.items():
+            text = json.dumps(value, ensure_ascii=False)
+            if hit := STANDS_FOR.search(text):
+                raise RunbookError(
+                    f"the parameter `{name}` holds a secret ({hit[1]}), which is not passed on",
+                    help="a secret belongs into the connection; or it is a common word by chance",
+                )
 
     def _params(self, signature: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         taken = {}
@@ -102,7 +126,7 @@ def _taken(found: Any, action: bool) -> Mapping[str, Any]:
     try:
         return to_json(found)
     except RunbookError as e:
-        raise StepError(e.message, help=e.help, maybe_done=action, retryable=False) from e
+        raise _Unusable(e.message, help=e.help, maybe_done=action, retryable=False) from e
 
 
 class Performer(Carrying):
@@ -126,7 +150,7 @@ class Performer(Carrying):
         if plan["target"] is not None:
             adapter = self._connections.adapter(plan["target"])
             side = adapter.reader(context) if kind == "check" else adapter.writer(context)
-        return to_json(await step.call(side, params))
+        return _taken(await step.call(side, params), kind == "action")
 
 
 def _timed_out(body: Mapping[str, Any], action: bool) -> dict[str, Any]:

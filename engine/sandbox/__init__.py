@@ -1,7 +1,7 @@
 """Starts what a runbook talks to, for the time of its run, with the runbook's fault in place.
 
 An environment named `sandbox` says which services there are and what is broken for which runbook
-(see `spec`); the kinds of services are in `redis`, `postgres` and `http`. Everything listens on the
+(see `spec`); the kinds of services are in modules of their names. Everything listens on the
 loopback only, lives in a temporary folder and ends with the run, however the run ends.
 """
 
@@ -20,7 +20,8 @@ from typing import Any, Protocol
 from engine.errors import Diagnosed, Diagnostic, Place
 from engine.language.model import Call, Runbook, walk_runbook
 from engine.sandbox import postgres, redis
-from engine.sandbox.http import http_service
+from engine.sandbox.http import Answering, http_service
+from engine.sandbox.meta import MetaService
 from engine.sandbox.process import NotStarted, new_folder
 from engine.sandbox.routes import Behaviour
 from engine.sandbox.spec import (
@@ -35,7 +36,7 @@ from engine.sandbox.spec import (
 
 __all__ = ["KINDS", "Fault", "NotStarted", "Sandbox", "connections_of", "fault_of", "missing"]
 
-KINDS = ("http", "postgres", "redis")
+KINDS = ("cluster", "http", "meta", "postgres", "redis")
 
 Progress = Callable[[str], None]
 
@@ -75,6 +76,7 @@ def connections_of(runbook: Runbook) -> frozenset[str]:
 def missing(environment: EnvironmentLike, connections: Collection[str]) -> tuple[str, ...]:
     """What is not installed here and these connections need: a sentence each, with the cure."""
     lacks = {
+        "cluster": "" if shutil.which("kubectl") else "no kubectl: install it from kubernetes.io",
         "redis": "" if redis.redis_server() else f"no redis-server: {redis.missing_redis()}",
         "postgres": ""
         if postgres.postgres_home()
@@ -134,7 +136,7 @@ class Sandbox:
         self.specs = tuple(broken(spec, self.fault) for spec in _needed(environment, connections))
         self.services: dict[str, str] = {}
         """`cache.url` and its like, once they are up."""
-        self.behaviours: dict[str, Behaviour] = {}
+        self.behaviours: dict[str, Answering] = {}
         """The http services: their state, the requests they got, problems of their description."""
         self._tell = on_progress or (lambda _text: None)
         self._folder = Path()
@@ -200,7 +202,12 @@ class Sandbox:
             return redis.redis_service(spec, folder)
         if spec.kind == "postgres":
             return postgres.postgres_service(spec, folder, Path(self.environment.file).parent)
-        behaviour = Behaviour.read(spec)
+        if spec.kind == "cluster":
+            from engine.sandbox.cluster import Cluster, cluster_service  # noqa: PLC0415  many modules
+
+            return cluster_service(Cluster(spec), folder)
+        read = MetaService.read if spec.kind == "meta" else Behaviour.read
+        behaviour = read(spec)
         self.behaviours[spec.name] = behaviour
         return http_service(behaviour, lambda: datetime.now(UTC))
 

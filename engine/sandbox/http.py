@@ -9,12 +9,12 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from engine.sandbox.routes import Answer, Behaviour, Request
+from engine.sandbox.routes import Answer, Request
 
 if TYPE_CHECKING:
     import h11
@@ -26,9 +26,21 @@ RESET = struct.pack("ii", 1, 0)
 """SO_LINGER on, for 0 s: closing then sends a reset instead of an orderly end (socket(7))."""
 
 
+class Answering(Protocol):
+    """An HTTP service without a network: a `Behaviour`, or a stand-in written in Python."""
+
+    @property
+    def tells(self) -> Mapping[str, str]: ...
+    @property
+    def requests(self) -> list[Request]: ...
+    @property
+    def problems(self) -> list[str]: ...
+    def answer(self, request: Request, now: datetime) -> Answer: ...
+
+
 @asynccontextmanager
 async def http_service(
-    behaviour: Behaviour, clock: Callable[[], datetime]
+    behaviour: Answering, clock: Callable[[], datetime]
 ) -> AsyncIterator[dict[str, str]]:
     """The service, listening."""
     serving: set[asyncio.Task[None]] = set()
@@ -64,7 +76,7 @@ class _Connection:
 
     def __init__(
         self,
-        behaviour: Behaviour,
+        behaviour: Answering,
         clock: Callable[[], datetime],
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,

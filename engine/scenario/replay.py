@@ -174,7 +174,8 @@ class _Replay:
         if event.type == "DoubtSettled":
             step = self._state.steps.get(event.body["path"])
             probed = step is not None and step.body is not None
-            return event.actor.get("means") != "engine" or not probed
+            decided = probed or event.body["happened"] is None
+            return event.actor.get("means") != "engine" or not decided
         return event.type in FROM_OUTSIDE
 
     def _take(self, event: Event) -> bool:

@@ -112,12 +112,8 @@ class Engine(People):
         runbook = self.books.load(name, self.registry)
         place = self._place(runbook, environment, actor)
         taken = take_inputs(runbook, inputs)
-        more: dict[str, Any] = {"autonomy": autonomy_of(place, runbook)}
-        if rehearsal:
-            more["forced"] = dict(forced or {})
+        more = await self._mode(runbook, plan, forced if rehearsal else None)
         more |= {"through": through} if through is not None else {}
-        if plan is not None:
-            more |= {"plan": plan, "planned": await self._planned(plan, runbook)}
         vault = Vault(os.environ, services)
         async with self._connected(place, vault) as connections:
             body = {
@@ -126,6 +122,7 @@ class Engine(People):
                 "event": event,
                 "environment": environment,
                 "mode": "rehearsal" if rehearsal else "real",
+                "autonomy": autonomy_of(place, runbook),
                 "engine": VERSION,
                 "connections": connections.fingerprints(targets(runbook)),
                 **more,
@@ -295,6 +292,15 @@ class Engine(People):
         if state.paused is not None:
             return RunResult(state.run, "paused", 7, state.paused, questions)
         return RunResult(state.run, "waiting", 7, None, questions)
+
+    async def _mode(
+        self, runbook: Runbook, plan: str | None, forced: Mapping[str, int] | None
+    ) -> dict[str, Any]:
+        """What the first event says beside the inputs: the plan to carry out, the ways to take."""
+        more: dict[str, Any] = {"forced": dict(forced)} if forced else {}
+        if plan is not None:
+            more |= {"plan": plan, "planned": await self._planned(plan, runbook)}
+        return more
 
     async def _planned(self, plan: str, runbook: Runbook) -> dict[str, str]:
         """The plan hashes of a rehearsal, by path. Raises Usage when it is none of this runbook."""

@@ -8,10 +8,14 @@ from collections import Counter
 
 
 class Counting:
-    """`POST /act/<n>` is counted under its `X-Run` header; everything else answers 200."""
+    """`POST /act/<n>` is counted under its `X-Run` header, once for each `Idempotency-Key`.
+
+    `GET /did/<n>` tells whether it was; `GET /gone` breaks off; everything else answers 200.
+    """
 
     def __init__(self) -> None:
         self.effects: Counter[str] = Counter()
+        self._keys: set[str] = set()
         self.port = 0
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
@@ -39,15 +43,26 @@ class Counting:
         self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.close()
 
+    def _done(self, method: str, path: str, fields: dict[str, str]) -> bool:
+        """Counts what is asked to be done; whether it was done by now."""
+        act = f"{fields.get('x-run', '')} {path.replace('/did/', '/act/')}"
+        key = fields.get("idempotency-key")
+        if method == "POST" and (key is None or key not in self._keys):
+            self.effects[act] += 1
+            self._keys |= {key} if key else set()
+        return self.effects[act] > 0
+
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
                 fields = dict(line.lower().split(": ", 1) for line in head[1:] if line)
                 await reader.readexactly(int(fields.get("content-length", 0)))
-                if head[0].startswith("POST"):
-                    self.effects[f"{fields['x-run']} {head[0].split()[1]}"] += 1
-                body = b'{"ok": true}'
+                method, path, _ = head[0].split()
+                if path == "/gone":
+                    return
+                done = self._done(method, path, fields)
+                body = b'{"ok": true, "done": %s}' % (b"true" if done else b"false")
                 writer.write(
                     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
                     b"content-length: %d\r\n\r\n" % len(body) + body

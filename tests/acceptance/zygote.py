@@ -1,9 +1,9 @@
 """A process that has everything imported and forks a fresh driver for each line it reads.
 
-A line is JSON: `{"books", "store", "run"}`; without a run it starts `p/main`, else it takes that run up.
-The child writes each event it was told of (so: acknowledged as durable) to the given file as
-`seq type`, and at its end the status. Forking saves 200 times the start-up; the child is a process like any
-other, and SIGKILL ends it like any other.
+A line is JSON: `{"books", "store", "run"}`; without a run it starts `p/main`, else it takes that
+run up. The child writes each event it was told of (so: acknowledged as durable) to the given file
+as `seq type`, and at its end the status. Forking saves 200 times the start-up; the child is a
+process like any other, and SIGKILL ends it like any other.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import json
 import os
 import sys
 import traceback
+
+import httpx
 
 from engine.config import Books
 from engine.core.events import Actor
@@ -44,9 +46,7 @@ def main() -> None:
     registry = Registry()
     registry.step("http.request", "action")
     registry.step("http.request", "check")
-    import httpx
-
-    assert httpx is not None
+    assert httpx  # imported here, so that no child pays for it
     for line in sys.stdin:
         order = json.loads(line)
         pid = os.fork()
@@ -54,7 +54,7 @@ def main() -> None:
             said = os.open(order["said"], os.O_WRONLY | os.O_APPEND)
             try:
                 asyncio.run(drive(order, said))
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - told, and then the child is gone
                 traceback.print_exc()
             finally:
                 os._exit(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -259,9 +260,9 @@ def test_help_imports_nothing_heavy_and_lists_every_command():
     assert done.stderr == "0\n"
     commands = done.stdout.partition("Commands:\n")[2].partition("\n\n")[0]
     assert [line.split()[0] for line in commands.splitlines()] == [
-        "list", "show", "lint", "schema", "test", "replay", "new", "run", "demo", "runs", "watch",
-        "answer", "settle", "cancel", "resume", "guards", "freeze", "thaw", "audit", "doctor",
-        "completion", "version",
+        "list", "show", "lint", "schema", "test", "replay", "new", "run", "rehearse", "demo",
+        "runs", "watch", "answer", "settle", "approve", "deny", "pause", "undo", "cancel", "resume",
+        "guards", "freeze", "thaw", "audit", "doctor", "completion", "version",
     ]  # fmt: skip
 
 
@@ -311,3 +312,33 @@ def test_a_suggested_command_finds_the_same_run(runbook, shop):
     done = runbook("--store", store, "run", "shop/ask", "-e", "staging")
     assert f"  runbook --store '{store}' answer " in done.err
     assert f"runbook --store '{store}' audit show " in done.out
+
+
+@pytest.mark.parametrize(
+    ("path", "called"),
+    [(f"{RUNBOOK.parent}:/usr/bin", "runbook"), ("/usr/bin:/bin", str(RUNBOOK))],
+)
+def test_a_suggested_command_is_one_that_the_shell_finds(shop, path, called):
+    done = subprocess.run(
+        [RUNBOOK, "run", "shop/ask", "--env", "staging"],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 7
+    assert f"\n  {called} answer " in done.stderr
+    assert f"  trail     {called} audit show " in done.stdout
+
+
+def test_a_program_below_the_folder_is_suggested_by_its_path_from_there(shop):
+    (shop / "bin").mkdir()
+    (shop / "bin" / "runbook").symlink_to(RUNBOOK)
+    done = subprocess.run(
+        [shop / "bin" / "runbook", "run", "shop/ask", "--env", "staging"],
+        env={**os.environ, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "\n  bin/runbook answer " in done.stderr

@@ -14,7 +14,12 @@ RUN = "20261121-020000-cutshort"
 
 @pytest.fixture
 def cut_short(runbook, shop, monkeypatch):
-    """A run whose driver died before its action had ended; how to call a command on it."""
+    """A run whose driver died before its action had ended, whose probe cannot tell; how to call a
+    command on it.
+    """
+    note = shop / "runbooks" / "shop" / "note.yaml"
+    probe = 'probe: {check: run.value, with: {value: 1}, expect: result.value > "cannot tell"}'
+    note.write_text(f"{note.read_text().rstrip()}\n    {probe}\n")
     recorded = runbook("--json", "run", "shop/note", "-e", "staging").objects[:2]
     assert [one["type"] for one in recorded] == ["RunStarted", "StepStarted"]
     drafts = [

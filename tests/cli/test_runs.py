@@ -69,10 +69,10 @@ def test_the_sandbox_is_where_it_runs_when_there_is_nothing_else(runbook, shop):
     assert "shop/disk-full in sandbox" in done.out
 
 
-def test_a_rehearsal_is_refused_by_name_until_there_is_one(runbook):
+def test_a_dry_run_is_a_rehearsal_with_a_verdict(runbook):
     done = runbook("run", "shop/disk-full", "--env", "staging", "--dry-run")
-    assert done.code == 2
-    assert "--dry-run" in done.err
+    assert done.code == 0
+    assert "would resolve" in done.out + done.err
 
 
 def test_a_question_nobody_is_there_to_answer_leaves_the_run_waiting(runbook):

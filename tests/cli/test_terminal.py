@@ -24,8 +24,9 @@ def terminal(shop):
     started: list[pexpect.spawn] = []
 
     def start(*words: str, columns: int = 100, **variables: str) -> pexpect.spawn:
-        env = {"PATH": "/usr/bin:/bin", "TERM": "xterm-256color", "LANG": "C.UTF-8",
-               "TZ": "UTC", "NO_COLOR": "1", "XDG_STATE_HOME": str(shop / "state")}  # fmt: skip
+        env = {"PATH": f"{Path(RUNBOOK).parent}:/usr/bin:/bin", "TERM": "xterm-256color",
+               "LANG": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1",
+               "XDG_STATE_HOME": str(shop / "state")}  # fmt: skip
         child = pexpect.spawn(
             RUNBOOK, list(words), env=env | variables, dimensions=(30, columns), encoding="utf-8",
             timeout=WITHIN_S,

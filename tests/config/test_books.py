@@ -92,6 +92,21 @@ def test_a_runbook_that_is_not_there_is_told_with_the_nearest(folder, name, hint
     assert hint is None or caught.value.help == hint
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("runbooks/stratum/redis-full.yaml", "did you mean 'stratum/redis-full'?"),
+        ("./stratum/redis-full.yaml", "did you mean 'stratum/redis-full'?"),
+        ("trading", "'trading' is a pack; its runbooks are trading/alerts"),
+        ("quite-something-else", "`runbook list` names them all"),
+    ],
+)
+def test_a_path_or_a_pack_where_a_name_belongs_is_told_what_is_meant(folder, name, hint):
+    with pytest.raises(Usage, match="no runbook is named") as caught:
+        Books([folder]).source(name)
+    assert caught.value.help == hint
+
+
 def test_a_file_with_the_wrong_ending_is_told(folder):
     (folder / "stratum" / "new.yml").write_text(RUNBOOK)
     with pytest.raises(Usage, match="no runbook is named") as caught:

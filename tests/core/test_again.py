@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 from engine.core.decide import decide
+from engine.core.judge import finished
 from tests.core.world import HANG, SECOND, Oops, book, once, run
 
 
@@ -291,3 +292,21 @@ def test_an_idempotent_action_that_stays_in_doubt_ends_with_a_person():
     world = run(book("steps: [{id: a, action: t.act}]"), {"a": Oops(maybe_done=True)})
     assert attempts(world, "a") == [1, 2, 3]
     assert [q.kind for q in decide(world.state).ask] == ["doubt"]
+
+
+def test_an_idempotent_action_in_doubt_is_not_done_again_once_the_run_is_cancelled():
+    world = run(book("steps: [{id: a, action: t.act}]"), {"a": HANG})
+    world.put("CancelRequested", {"reason": "wrong runbook"})
+    cut_short = finished("a", "unknown", why=("no reply",), attempt=1)
+    world.put(cut_short.type, cut_short.body)
+    world.go()
+    assert attempts(world, "a") == [1]
+    assert world.outcome == "cancelled"
+    assert world.state.finished["running"] == ["a"]
+
+
+def test_an_idempotent_action_that_a_probe_can_tell_of_is_not_done_again_blindly():
+    script = {"a": Oops(maybe_done=True), "a/probe-1/there": {"ok": True}}
+    world = run(book(PROBED.replace("t.strike", "t.act")), script)
+    assert attempts(world, "a") == [1]
+    assert world.outcome == "resolved"

@@ -30,9 +30,13 @@ def actions(world: World) -> set[str]:
 
 
 def unprobed(world: World) -> set[str]:
-    """Actions whose doubt only a person can settle: no probe, and not idempotent."""
-    steps = {path: world.state.steps[path] for path in actions(world)}
-    return {p for p, s in steps.items() if s.entry.probe is None and not s.plan.get("idempotent")}
+    """Actions whose doubt only a person can settle."""
+    steps = world.state.steps
+    return {
+        path
+        for path in actions(world)
+        if steps[path].entry.probe is None and not steps[path].plan.get("idempotent")
+    }
 
 
 def open_in(events, path) -> bool:

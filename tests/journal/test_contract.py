@@ -208,7 +208,11 @@ async def test_the_status_in_the_list_follows_the_events(store, started, draft):
     lease, _ = await store.create("r1", [started()], ME)
     seen = []
     steps = [
-        draft("StepStarted", path="ask", plan={"type": "human.confirm", "params": {}, "asks": "confirm"}),
+        draft(
+            "StepStarted",
+            path="ask",
+            plan={"type": "human.confirm", "params": {}, "asks": "confirm"},
+        ),
         draft("Answered", path="ask", answer="yes"),
         draft("StepFinished", path="act", status="unknown"),
         draft("DoubtSettled", path="act", happened=True, reason="looked"),
@@ -234,7 +238,7 @@ async def test_a_run_is_found_by_the_beginning_of_its_id(store, started):
 
 
 async def test_there_is_no_last_run_where_there_is_none(store):
-    with pytest.raises(Usage, match="there is no run 'last'"):
+    with pytest.raises(Usage, match="there is no run yet"):
         await store.find("last")
 
 

@@ -37,6 +37,14 @@ async def test_what_is_there_keeps_its_permissions(tmp_path):
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o750
 
 
+async def test_an_absolute_address_may_have_four_slashes_as_others_write_it(tmp_path):
+    store = open_store(f"sqlite:///{tmp_path}/journal.db")
+    (tmp_path / "journal.db").unlink()
+    with pytest.raises(JournalError, match=f"the journal {tmp_path}/journal.db was removed"):
+        await store.create("r1", [], "h:1:1")
+    await store.close()
+
+
 @pytest.mark.parametrize(
     "url", ["sqlite:here.db", "sqlite:./here.db", "sqlite:///~/here.db", "sqlite:~/here.db"]
 )

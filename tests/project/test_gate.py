@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.wiring import VERSION
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("engine", "checks", "actions")
 TOP_LEVEL = {"pyproject.toml", "engine", "runbooks", "checks", "actions", "tests", "README.md"}
@@ -70,13 +72,20 @@ def test_no_module_is_over_its_size():
     assert over == {}
 
 
+def documented(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a docstring: of a check or action they document each parameter for the schema."""
+    first = node.body[0]
+    is_text = ast.get_docstring(node) is not None
+    return (first.end_lineno or 0) - first.lineno + 1 if is_text else 0
+
+
 def test_no_function_is_over_its_size():
     over = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
         for path in sources()
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (node.end_lineno or 0) - node.lineno > FUNCTION_MAX_LINES
+        and (node.end_lineno or 0) - node.lineno - documented(node) > FUNCTION_MAX_LINES
     ]
     assert over == []
 
@@ -92,7 +101,7 @@ def test_nothing_is_left_to_do_or_skipped_or_mocked():
         "x" + "fail",
         "mark." + "skip",
         "unittest" + ".mock",
-        "NotImplemented" + "Error",
+        "raise NotImplemented" + "Error",
     )
     found = [
         f"{path.relative_to(ROOT)}: {word}"
@@ -105,14 +114,12 @@ def test_nothing_is_left_to_do_or_skipped_or_mocked():
 
 
 def test_the_version_is_the_same_everywhere():
-    from engine.wiring import VERSION
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["project"]["version"] == VERSION
 
 
 def test_every_dependency_says_why_it_is_there():
     text = (ROOT / "pyproject.toml").read_text()
-    listed = re.search(r"\ndependencies = \[\n(.*?)\n\]", text, re.S)
+    listed = re.search(r"\ndependencies = \[\n(.*?)\n\]", text, re.DOTALL)
     assert listed is not None
     assert [line for line in listed[1].splitlines() if "#" not in line] == []

@@ -76,6 +76,17 @@ def test_a_secret_is_replaced_in_this_form(form, canary):
 
 
 @pytest.mark.parametrize("canary", CANARIES)
+@pytest.mark.parametrize("quote_again", [repr, json.dumps, lambda s: repr(s.encode())[1:]])
+def test_a_secret_in_an_error_that_quotes_an_error_that_quotes_is_replaced(canary, quote_again):
+    text = canary
+    for _ in range(4):
+        text = quote_again(text)
+        redacted = redactor(canary).text(text)
+        assert redacted.count("‹secret S0›") == 1
+        assert set(redacted.replace("‹secret S0›", "")) <= set("'\"\\")
+
+
+@pytest.mark.parametrize("canary", CANARIES)
 @pytest.mark.parametrize("before", ["", "u", "us", "user:", "admin:"])
 @pytest.mark.parametrize("after", ["", "x", "xy", ":more"])
 def test_base64_of_text_around_a_secret_keeps_nothing_of_it(canary, before, after):

@@ -18,6 +18,7 @@ _WHY: Final = {
     "errored": "errored",
     "skipped": "was skipped",
     "unknown": "is in doubt",
+    "previewed": "was only previewed",
     "running": "has not finished",
     "waiting": "has not finished",
 }

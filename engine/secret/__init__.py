@@ -21,14 +21,13 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, unquote_plus
 
 from engine.errors import RunbookError, Usage
+from engine.secret.forms import Form, parts, pieces
 
 SECRET_MIN_CHARS = 4
 """Of a secret. A shorter one would be found in half of all texts, so it cannot be kept out of them.
@@ -41,6 +40,9 @@ same.
 
 REFERENCE = re.compile(r"\$\{([^{}]*)\}")
 """A reference in a setting; group 1 is `source:name`."""
+
+STANDS_FOR = re.compile("‹secret ([^›]*)›")
+"""What stands where a secret was; group 1 is its name."""
 
 SOURCES = ("env", "file", "service")
 """What may stand before the colon of a reference."""
@@ -114,7 +116,7 @@ class Vault:
         if isinstance(settings, str):
             if has_reference(settings):
                 return SecretText(settings, self, where)
-            for written_down in _pieces(settings):  # a literal password: warned of when it was read
+            for written_down in pieces(settings):  # a literal password: warned of when it was read
                 self._redactor.add(where, written_down)
             return settings
         if isinstance(settings, Mapping):
@@ -204,15 +206,15 @@ class Redactor:
     Found are a secret itself; its password or user information when it is a URL or a `password=`
     text; each line of a long one; and of all of these the URL-encoded (whatever is left bare, once
     or twice), base64 (standard or URL-safe, padded or not, also inside other text such as
-    `user:password`), hex, JSON-, repr-, HTML-, SQL- and shell-escaped forms. Of base64 the
-    characters that hold only some bits of the secret go too.
+    `user:password`), hex, JSON- and repr-escaped (however often one inside another), HTML-, SQL-
+    and shell-escaped forms. Of base64 the characters that hold only some bits of the secret go too.
 
     Redact before cutting: the first half of a secret, left by a cut in its middle, is not
     recognised.
     """
 
     def __init__(self) -> None:
-        self._forms: list[_Form] = []
+        self._forms: list[Form] = []
         self._anchors: tuple[str, ...] = ()
         self._patterns: dict[tuple[int, ...], re.Pattern[str]] = {}
 
@@ -220,8 +222,8 @@ class Redactor:
         """From now on `value` and what is derived from it is replaced by its name."""
         shown = name.removeprefix("env:")
         known = {form.part for form in self._forms}
-        parts = dict.fromkeys(p for p in _parts(value) if len(p) >= SECRET_MIN_CHARS)
-        new = [_Form(part, shown) for part in parts if part not in known]
+        found = dict.fromkeys(p for p in parts(value) if len(p) >= SECRET_MIN_CHARS)
+        new = [Form(part, shown) for part in found if part not in known]
         forms = sorted((*self._forms, *new), key=lambda form: -len(form.part))
         self._patterns = {}
         self._forms = forms
@@ -272,126 +274,5 @@ class Redactor:
         return self._forms[hits[(hit.lastindex or 1) - 1]].shown
 
 
-class _Form:
-    """A secret, or a part of one that is a secret by itself, with all it may look like."""
-
-    __slots__ = ("anchors", "part", "patterns", "shown")
-
-    def __init__(self, part: str, shown: str) -> None:
-        self.part = part
-        self.shown = shown
-        self.patterns = tuple(_patterns(part))
-        self.anchors = tuple(dict.fromkeys(_anchors(part)))
-
-    def may_be_in(self, text: str) -> bool:
-        return any(anchor in text for anchor in self.anchors)
-
-
 PATTERNS_MAX = 64
 """Compiled patterns kept, one for each set of secrets that texts were seen to hold together."""
-
-LINE_MIN_CHARS = 16
-"""Of a line of a long secret (a private key) that is a secret by itself."""
-
-_ALNUM = re.compile(r"[A-Za-z0-9]+")
-_DSN_PASSWORD = re.compile(r"\bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))", re.IGNORECASE)
-_TELLING = re.compile(r"pass|pwd|token|secret|key|sig|auth|credential", re.IGNORECASE)
-_B64 = "[A-Za-z0-9+/_-]"
-_B64_CHAR = {"+": r"(?:\+|-|%2[Bb])", "/": r"(?:/|_|%2[Ff]|\\/)"}
-
-
-def _parts(value: str) -> Iterator[str]:
-    """The secret and its parts that are secrets by themselves, as they are and URL-decoded."""
-    for part in (value, *_pieces(value)):
-        yield part
-        if "%" in part:
-            yield unquote(part)
-        if "+" in part:
-            yield unquote_plus(part)
-
-
-def _pieces(value: str) -> Iterator[str]:
-    if "\n" in value:
-        lines = (line.strip() for line in value.splitlines())
-        yield from (li for li in lines if len(li) >= LINE_MIN_CHARS and not li.startswith("-----"))
-    for quoted, bare in _DSN_PASSWORD.findall(value):
-        yield quoted or bare
-    scheme, separator, rest = value.partition("://")
-    if not separator:
-        return
-    netloc = re.split(r"[/?#]", rest, maxsplit=1)[0] if "@" not in rest else rest
-    userinfo, at, _ = netloc.rpartition("@")
-    if at:
-        user, colon, password = userinfo.partition(":")
-        yield userinfo
-        yield password if colon else user
-    path, _, query = rest.rpartition("@")[2].partition("?")
-    for pair in query.partition("#")[0].split("&"):
-        key, _, found = pair.partition("=")
-        if _TELLING.search(key):
-            yield found
-    if scheme.startswith("http") and len(path) - path.find("/") >= LINE_MIN_CHARS and "/" in path:
-        yield path[path.find("/") :]
-
-
-def _patterns(part: str) -> Iterator[str]:
-    """Regular expressions of every form of one secret, longer ones first. None backtracks far."""
-    escaped = sorted(set(_escaped(part)) - {part}, key=lambda form: (-len(form), form))
-    yield from (re.escape(form) for form in escaped)
-    yield "".join(_url_encoded(c) for c in part)
-    octets = part.encode("utf-8", "surrogatepass")
-    yield from dict.fromkeys((octets.hex(), octets.hex().upper()))
-    for offset in range(3):
-        core = "".join(_B64_CHAR.get(c, c) for c in _base64_core(octets, offset))
-        before = f"{_B64}?" if offset else ""
-        yield f"{before}{core}{_B64}?(?:=|%3[Dd]){{0,2}}"
-
-
-def _url_encoded(char: str) -> str:
-    """One character as any URL encoder writes it: bare, `%2F`, `%2f`, `%252F`, a space as `+`."""
-    if char.isascii() and char.isalnum():
-        return char
-    octets = char.encode("utf-8", "surrogatepass")
-    once = "".join(f"%(?:25)?(?i:{o:02x})" for o in octets)
-    bare = re.escape(char) + (r"|\+" if char == " " else "")
-    return f"(?:{once}|{bare})"
-
-
-def _escaped(part: str) -> Iterator[str]:
-    """The whole text as JSON, Python, HTML, SQL and shells write it inside quotes."""
-    for ascii_only in (True, False):
-        once = json.dumps(part, ensure_ascii=ascii_only)[1:-1]
-        yield from (once, once.replace("/", "\\/"), json.dumps(once, ensure_ascii=ascii_only)[1:-1])
-    yield repr(part)[1:-1]
-    yield repr(part.encode("utf-8", "surrogatepass"))[2:-1]
-    html = part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    html = html.replace('"', "&quot;")
-    yield from (html, html.replace("'", "&#x27;"), html.replace("'", "&#39;"))
-    yield part.replace("'", "''")
-    yield from (part.replace("'", "'\"'\"'"), part.replace("'", "'\\''"))
-
-
-def _base64_core(octets: bytes, offset: int) -> str:
-    """The base64 characters that depend on nothing but these octets when `offset` octets stand
-    before them.
-    """
-    padded = b"\0" * offset + octets
-    first = (offset * 8 + 5) // 6
-    last = len(padded) * 8 // 6
-    return b64encode(padded).decode("ascii")[first:last]
-
-
-def _anchors(part: str) -> Iterator[str]:
-    """Plain texts, one of which is in every text that holds a form of the secret.
-
-    Every way of escaping leaves letters and digits alone. A secret without any has the anchor `""`,
-    which is in every text: it costs time, and still is found.
-    """
-    octets = part.encode("utf-8", "surrogatepass")
-    yield _longest_run(part)
-    yield from (octets.hex(), octets.hex().upper())
-    yield from (_longest_run(_base64_core(octets, offset)) for offset in range(3))
-
-
-def _longest_run(text: str) -> str:
-    return max(_ALNUM.findall(text), key=len, default="")

@@ -1,0 +1,107 @@
+"""`runbook rehearse`: what a run would do, told by the targets, with nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterator
+from typing import Any
+
+import click
+
+from engine.cli.complete import complete_environments, complete_inputs, complete_runbooks
+from engine.cli.drive import drive
+from engine.cli.face import Face
+from engine.cli.run import BY_CTRL_C, pack_of
+from engine.cli.session import Session
+from engine.core.events import Event
+from engine.wiring import RunResult
+
+HASH_SHOWN_CHARS = 12
+"""Of a plan hash in a table: enough to compare by eye; the journal and --json have all of it."""
+
+
+@click.command()
+@click.argument("name", shell_complete=complete_runbooks)
+@click.option("-e", "--env", "environment", metavar="NAME", shell_complete=complete_environments)
+@click.option(
+    "-i", "--input", "inputs", multiple=True, metavar="NAME=VALUE", shell_complete=complete_inputs
+)
+@click.option("--as", "as_name", metavar="NAME", help="On whose behalf, where that is allowed.")
+@click.pass_obj
+def rehearse(
+    session: Session, /, name: str, environment: str | None, inputs: tuple[str, ...], **more: Any
+) -> int:
+    """Rehearse the runbook NAME: checks ask, actions are previewed, nothing is written.
+
+    Ends with 0 when it would resolve, 1 when it would stop at a step, 3 when it cannot tell from a
+    step on. `runbook run NAME --plan RUN` carries out what was rehearsed.
+    """
+    where = session.environment(name, environment)
+    return session.run(rehearsed(session, name, where, inputs, more["as_name"]))
+
+
+async def rehearsed(
+    session: Session, name: str, environment: str, inputs: tuple[str, ...], as_name: str | None
+) -> int:
+    """One rehearsal, from its first event to its plan and its verdict."""
+    runbook = session.load(name)
+    actor = session.actor(as_name, name, environment)
+    async with session.open_store() as store:
+        engine = session.engine(store)
+        given = engine.parse_inputs(runbook, inputs)
+        results: list[RunResult] = []
+        async with session.sandbox(pack_of(name), environment, runbook) as around:
+
+            async def begin(face: Face) -> RunResult:
+                result = await engine.run(
+                    name,
+                    environment=environment,
+                    inputs={**around.inputs, **given},
+                    actor=actor,
+                    services=around.services,
+                    faces=face.faces(),
+                    rehearsal=True,
+                )
+                results.append(result)
+                return result
+
+            def start(face: Face) -> Awaitable[RunResult]:
+                return begin(face)
+
+            code = await drive(
+                session.output, start, lambda run: engine.cancel(run, BY_CTRL_C, actor)
+            )
+        if results and not session.json:
+            show_plan(session, await store.events(results[0].run))
+    return code
+
+
+def show_plan(session: Session, events: list[Event]) -> None:
+    """The plan as a table: what would be done where, to how many, and its hash."""
+    rows = list(_rows(events))
+    if not rows:
+        session.output.line("it would change nothing")
+        return
+    head = ("STEP", "WHAT", "WHERE", "AFFECTED", "PLAN HASH", "PREVIEW")
+    session.output.table(head, rows)
+
+
+def _rows(events: list[Event]) -> Iterator[tuple[str, ...]]:
+    started = {e.body["path"]: e.body for e in events if e.type == "StepStarted"}
+    for event in events:
+        body = event.body
+        begun = started.get(body.get("path", ""))
+        if event.type != "StepFinished" or begun is None or begun["kind"] != "action":
+            continue
+        plan = begun["plan"]
+        found = ((body["outcome"] or {}).get("result") or {}).get("preview") or {}
+        affected = found.get("affected")
+        said = found.get("text") or "; ".join(body["why"]) or body["status"]
+        where = f"{plan['target']} ({plan['fingerprint']})" if plan.get("target") else "-"
+        yield (
+            body["path"],
+            plan["type"],
+            where,
+            "-" if affected is None else str(affected),
+            begun.get("hash", "")[:HASH_SHOWN_CHARS],
+            " ".join(str(said).split()),
+        )
