@@ -13,6 +13,15 @@ sys.path.insert(0, str(Path(__file__).parent))  # so that tests can `import serv
 import servers
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests that noted something for it saw, as a table."""
+    from tests.tables import told  # noqa: PLC0415 - only at the end
+
+    for title, lines in told(terminalreporter):
+        terminalreporter.section(title)
+        terminalreporter.line("\n".join(lines))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[servers.Postgres]:
     """A PostgreSQL server of this worker."""

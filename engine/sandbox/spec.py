@@ -8,6 +8,9 @@
         inputs: {limit: 0.8}              # what the runbook is given, where a run gives nothing
         services:
           cache: {fill: [...]}            # laid over the service's own settings
+        ends: unresolved                  # how the runbook ends then, where it cannot be repaired
+        answers: {ready: "no"}            # what people say to its steps, where it is not the yes
+        anyway: It is asked for.          # why the runbook acts though there is no fault
 
 A fault's settings are laid over those of the service: a mapping key by key, a list behind the list,
 anything else instead.
@@ -26,6 +29,10 @@ from engine.language.words import did_you_mean, listed
 
 REFERENCE = re.compile(r"\$\{service:([A-Za-z0-9_-]+)\.([A-Za-z0-9_]+)\}")
 """`${service:cache.url}` in a connection; group 1 is the service."""
+
+
+ENDS = ("resolved", "unresolved", "failed", "aborted")
+"""How a run may end that finds a fault."""
 
 
 class Wrong(RunbookError):
@@ -56,13 +63,18 @@ class Fault:
     """What is broken for a runbook, and how to break it.
 
     `inputs` stand in for inputs that the run does not give: what a fault cannot make true in a
-    moment (a session idle for ten minutes) is asked for in a smaller size.
+    moment (a session idle for ten minutes) is asked for in a smaller size. `ends`, `answers` (by
+    the id of the step) and `anyway` say what is to be seen of the runbook here; tests hold it to
+    that.
     """
 
     runbook: str
     summary: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    ends: str = "resolved"
+    answers: Mapping[str, str] = field(default_factory=dict)
+    anyway: str | None = None
 
 
 def read_services(written: object, kinds: Collection[str]) -> dict[str, ServiceSpec]:
@@ -92,7 +104,7 @@ def read_faults(written: object, services: Collection[str]) -> dict[str, Fault]:
 
 def _read_fault(name: str, written: Mapping[str, Any], services: Collection[str]) -> Fault:
     where = f"faults.{name}"
-    only(written, ("summary", "inputs", "services"), where)
+    only(written, ("summary", "inputs", "services", "ends", "answers", "anyway"), where)
     summary = written.get("summary")
     if not isinstance(summary, str) or not summary.strip():
         raise Wrong("a fault has no summary", where, "say in a few lines what is broken")
@@ -103,6 +115,12 @@ def _read_fault(name: str, written: Mapping[str, Any], services: Collection[str]
         summary=summary.strip(),
         inputs=_mapping(written.get("inputs"), f"{where}.inputs"),
         services={k: _mapping(v, f"{where}.services.{k}") for k, v in changed.items()},
+        ends=_one_of(written.get("ends", "resolved"), ENDS, f"{where}.ends"),
+        answers={
+            step: _text(said, f"{where}.answers.{step}")
+            for step, said in _mapping(written.get("answers"), f"{where}.answers").items()
+        },
+        anyway=_text(written["anyway"], f"{where}.anyway") if "anyway" in written else None,
     )
 
 
@@ -151,6 +169,18 @@ def entries(written: object, where: str) -> Iterable[tuple[str, Mapping[str, Any
     for number, item in enumerate(written, start=1):
         place = f"{where}[{number}]"
         yield place, _mapping(item, place)
+
+
+def _one_of(written: object, known: Collection[str], where: str) -> str:
+    if written not in known:
+        raise Wrong(f"takes {listed(known)}, not {written!r}", where, "so a run may end")
+    return str(written)
+
+
+def _text(written: object, where: str) -> str:
+    if not isinstance(written, str) or not written.strip():
+        raise Wrong(f"takes a text, not {written!r}", where, 'write it in quotes: "yes"')
+    return written
 
 
 def whole_number(written: object, where: str, most: int) -> int:

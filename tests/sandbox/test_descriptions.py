@@ -93,6 +93,16 @@ CASES = {
         "services.s.routes[1]: unknown key 'jsn'",
         "did you mean 'json'?",
     ),
+    "a fault that ends in another word": (
+        "services: {s: {kind: http}}\nfaults: {book: {summary: a, ends: fine}}",
+        "faults.book.ends: takes resolved, unresolved, failed or aborted, not 'fine'",
+        "so a run may end",
+    ),
+    "a fault with an answer that is no text": (
+        "services: {s: {kind: http}}\nfaults: {book: {summary: a, answers: {ready: true}}}",
+        "faults.book.answers.ready: takes a text, not True",
+        'write it in quotes: "yes"',
+    ),
     "a fault without a summary": (
         "services: {s: {kind: http}}\nfaults: {book: {services: {}}}",
         "faults.book: a fault has no summary",
