@@ -267,6 +267,8 @@ class FaultProxy:
     """Passes this on, waits for the server's reply to it, drops the reply and resets."""
     hold_from: bytes | None = None
     """From when the client sends this, becomes a black hole; it is not passed on."""
+    lose_from: bytes | None = None
+    """Passes this on, and from then on nothing that the server says."""
     cut_after_reply_bytes: int | None = None
     """Resets when the server has sent so many bytes; those before it are passed on."""
     requests: bytearray = field(default_factory=bytearray)
@@ -320,7 +322,7 @@ class FaultProxy:
     def heal(self) -> None:
         """Lets everything through again."""
         self.refuse_new = self.black_hole = False
-        self.cut_before = self.cut_after = self.hold_from = None
+        self.cut_before = self.cut_after = self.hold_from = self.lose_from = None
         self.cut_after_reply_bytes = None
 
 
@@ -333,6 +335,7 @@ class _Line:
     server: asyncio.StreamWriter
     drop_replies: bool = False
     held: bool = False
+    lost: bool = False
     replied: int = 0
 
     async def pump(self, reader: asyncio.StreamReader, take: Callable[[bytes], bool]) -> None:
@@ -349,6 +352,8 @@ class _Line:
             return False
         if proxy.hold_from is not None and proxy.hold_from in data:
             self.held = True
+        if proxy.lose_from is not None and proxy.lose_from in data:
+            self.lost = True
         if proxy.cut_after is not None and proxy.cut_after in data:
             self.drop_replies = True
         if not (proxy.black_hole or self.held):
@@ -366,7 +371,7 @@ class _Line:
             _reset(self.client)
             return False
         self.replied += len(data)
-        if not (proxy.black_hole or self.held):
+        if not (proxy.black_hole or self.held or self.lost):
             self.client.write(data)
         return True
 
