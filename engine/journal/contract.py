@@ -171,7 +171,12 @@ class Store(Protocol):
         ...
 
     async def runs(
-        self, *, name: str | None = None, status: str | None = None, limit: int = 50
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        mode: str | None = None,
+        limit: int = 50,
     ) -> list[RunRow]:
         """The latest runs, newest first."""
         ...

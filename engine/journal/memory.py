@@ -114,11 +114,22 @@ class MemoryStore:
         return [decode(run, row) for row in self._rows.get(run, [])[after:stop]]
 
     async def runs(
-        self, *, name: str | None = None, status: str | None = None, limit: int = 50
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        mode: str | None = None,
+        limit: int = 50,
     ) -> list[RunRow]:
         rows = [heads.list_row(run, head) for run, head in self._heads.items()]
         rows.sort(key=lambda row: (row.started_us, row.run), reverse=True)
-        wanted = [row for row in rows if name in (None, row.name) and status in (None, row.status)]
+        wanted = [
+            row
+            for row in rows
+            if name in (None, row.name)
+            and status in (None, row.status)
+            and mode in (None, row.mode)
+        ]
         return wanted[:limit]
 
     async def find(self, prefix: str) -> str:

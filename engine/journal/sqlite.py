@@ -47,8 +47,8 @@ ORDER BY seq LIMIT ?
 """
 _RUNS = """
 SELECT run, name, environment, mode, actor, started_us, finished_us, status, because, last_seq FROM
-runs WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR status = ?2) ORDER BY started_us DESC, run
-DESC LIMIT ?3
+runs WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR mode = ?3)
+ORDER BY started_us DESC, run DESC LIMIT ?4
 """
 _NEWEST = "SELECT run FROM runs ORDER BY started_us DESC, run DESC LIMIT 1"
 _FIND = "SELECT run FROM runs WHERE run >= ?1 AND run < ?1 || char(0x10FFFF) ORDER BY run LIMIT 6"
@@ -232,10 +232,16 @@ class SqliteStore:
         return await self._read(work)
 
     async def runs(
-        self, *, name: str | None = None, status: str | None = None, limit: int = 50
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        mode: str | None = None,
+        limit: int = 50,
     ) -> list[RunRow]:
         def work(connection: sqlite3.Connection) -> list[RunRow]:
-            return [RunRow(*row) for row in connection.execute(_RUNS, (name, status, limit))]
+            found = connection.execute(_RUNS, (name, status, mode, limit))
+            return [RunRow(*row) for row in found]
 
         return await self._read(work)
 

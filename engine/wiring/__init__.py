@@ -35,6 +35,7 @@ from engine.wiring.admission import (
     autonomy_of,
     called,
     check_targets,
+    check_undo,
     same_targets,
     targets,
 )
@@ -214,12 +215,7 @@ class Engine(People):
     ) -> RunResult:
         """Undoes what a finished run did, the last first. Raises Usage when there is nothing to."""
         state = await self.state(run)
-        if state.finished is None:
-            raise Usage(f"run {run} is not over", help="cancel it first")
-        if state.undoing is not None:
-            raise Usage(f"run {run} was undone already")
-        if not state.done:
-            raise Usage(f"run {run} did nothing that has an `undo`")
+        check_undo(state)
         draft = Draft("UndoRequested", {"reason": reason}, self.clock.now_us(), actor)
         return await self._take_up(state, [draft], (actor, services, faces, False))
 

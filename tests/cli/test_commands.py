@@ -19,9 +19,9 @@ def test_runbooks_are_listed_with_title_severity_and_environments(runbook):
     done = runbook("list")
     assert done.code == 0
     assert done.out.splitlines()[:3] == [
-        "RUNBOOK         TITLE                          SEVERITY  ENVIRONMENTS",
-        "shop/ask        Ask a person                             open, staging",
-        "shop/disk-full  Disk full                      warning   open, staging",
+        "RUNBOOK         TITLE                          SEVERITY  ENVIRONMENTS   REHEARSED",
+        "shop/ask        Ask a person                             open, staging  never",
+        "shop/disk-full  Disk full                      warning   open, staging  never",
     ]
 
 
