@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "lint": ("engine.cli.books:lint", "Everything that is wrong in runbooks, before they run."),
     "schema": ("engine.cli.books:schema", "The JSON Schema of runbooks, for editors."),
     "test": ("engine.cli.testing:test", "Play the scenarios of runbooks, without any connection."),
+    "coverage": ("engine.cli.coverage:coverage", "What of documents runbooks carry out."),
     "replay": ("engine.cli.replay:replay", "What today's text would do with what a run found."),
     "new": ("engine.cli.new:new", "Write a commented runbook to start from."),
     "run": ("engine.cli.run:run", "Run a runbook."),
