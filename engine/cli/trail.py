@@ -152,6 +152,11 @@ _SAYINGS: Mapping[str, Any] = {
     ],
     "ApprovalExpired": lambda b, _: [f"{b.get('path')} was not approved", f"why: {b.get('why')}"],
     "UndoRequested": lambda b, _: ["undo requested", f"reason: {b.get('reason')}"],
+    "UndoRefused": lambda b, _: [
+        f"undo refused by {b.get('guard')}",
+        f"why: {b.get('why')}",
+        f"reason: {b.get('reason')}",
+    ],
     "UndoFinished": lambda b, _: [
         f"the undo is over: {len(b.get('undone') or ())} undone",
         *(f"undone: {path}" for path in b.get("undone") or ()),

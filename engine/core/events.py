@@ -25,6 +25,7 @@ CancelRequested, PauseRequested, ContinueRequested, UndoRequested: reason
 ApprovalRequested: path, id, kind, title, plan, hash, by [role, ...], count, reason_min, expires_us
     (or null), why (what asks for it: `approve`, `propose`, `plan`)
 Approved, Denied: path, hash, reason, roles [role, ...]: those the actor had
+UndoRefused: reason, guard, why: a guard was against it
 ApprovalExpired: path, why, policy, message: it was not approved in time, and people are told
 ApprovalRefused: path, hash, wanted (`approve`, `deny`), reason, why: it did not count
 UndoFinished: undone [path, ...], failed (path or null), why
@@ -77,6 +78,7 @@ TYPES: Mapping[str, int] = {
     "ApprovalExpired": 1,
     "ApprovalRefused": 1,
     "UndoRequested": 1,
+    "UndoRefused": 1,
     "UndoFinished": 1,
     "RunFinished": 1,
 }

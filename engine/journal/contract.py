@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.core.events import Actor, Draft, Event
-from engine.core.guards import Admission, Switch, Verdict
+from engine.core.guards import Admission, Closed, Switch, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,13 @@ class Store(Protocol):
     async def withdraw(self, run: str, drafts: Sequence[Draft]) -> list[Event]:
         """Writes the last events of a run that waits in line, and takes it out of it. Nothing when
         it does not wait (any more).
+        """
+        ...
+
+    async def reenter(self, run: str, asked: Draft, closed: Sequence[Closed]) -> Verdict:
+        """May a run that is over change something again, for its undo? Asked are the switch, the
+        freeze windows that are open (`closed`) and its lock, which it holds again until its
+        `UndoFinished`; then `asked`, its `UndoRequested`, is recorded. Refused: an `UndoRefused`.
         """
         ...
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from engine.clock import Clock, SystemClock
 from engine.core.events import Actor, Draft, Event
-from engine.core.guards import Admission, Switch
+from engine.core.guards import Admission, Closed, Switch, Verdict
 from engine.journal import admission, budgets, heads
 from engine.journal.admission import Asked
 from engine.journal.chain import (
@@ -66,6 +66,9 @@ class MemoryStore:
     async def withdraw(self, run: str, drafts: Sequence[Draft]) -> list[Event]:
         encoded = [encode(draft) for draft in drafts]
         return admission.withdraw(self._desk, run, encoded, self._clock.now_us())
+
+    async def reenter(self, run: str, asked: Draft, closed: Sequence[Closed]) -> Verdict:
+        return admission.reenter(self._desk, run, asked, closed)
 
     async def freeze(self, why: str, actor: Actor, at_us: int) -> Switch:
         on = self._desk.switched

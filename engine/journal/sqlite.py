@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from engine.clock import Clock, SystemClock
 from engine.core.events import Actor, Draft, Event
-from engine.core.guards import Admission, Switch
+from engine.core.guards import Admission, Closed, Switch, Verdict
 from engine.errors import JournalError
 from engine.journal import admission, audit, budgets, faults, heads, schema, tickets
 from engine.journal.admission import Asked
@@ -146,6 +146,9 @@ class SqliteStore:
         encoded = [encode(draft) for draft in drafts]
         now_us = self._clock.now_us()
         return await self._at_desk(lambda desk: admission.withdraw(desk, run, encoded, now_us))
+
+    async def reenter(self, run: str, asked: Draft, closed: Sequence[Closed]) -> Verdict:
+        return await self._at_desk(lambda desk: admission.reenter(desk, run, asked, closed))
 
     async def freeze(self, why: str, actor: Actor, at_us: int) -> Switch:
         def work(desk: SqliteDesk) -> Switch:

@@ -213,11 +213,15 @@ class Engine(People):
         services: Mapping[str, str] | None = None,
         faces: Faces = _NO_FACES,
     ) -> RunResult:
-        """Undoes what a finished run did, the last first. Raises Usage when there is nothing to."""
+        """Undoes what a finished run did, the last first; it holds the run's lock meanwhile.
+
+        Raises Usage when there is nothing to undo, and Refused (and records it) when a guard is
+        against it.
+        """
         state = await self.state(run)
         check_undo(state)
-        draft = Draft("UndoRequested", {"reason": reason}, self.clock.now_us(), actor)
-        return await self._take_up(state, [draft], (actor, services, faces, False))
+        await self._reenter(state, reason, actor)
+        return await self._take_up(state, [], (actor, services, faces, False))
 
     async def _take_up(
         self,
