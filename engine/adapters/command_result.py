@@ -18,6 +18,7 @@ TELLING_CHARS = 200
 """Of the line of a command that is told in the sentence that says how it ended."""
 
 _SAYS_ERROR = re.compile(r"(\S+: )?(error|fatal)\b", re.IGNORECASE)
+_RAISED = re.compile(r"[\w.]*[a-z](Error|Exception): ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +140,13 @@ def _parsed(call: Call, text: str, cut: bool) -> dict[str, Any]:
 
 def _problem(code: int, said: str) -> str:
     """The exit code, and the line that probably says why: one that begins as errors do, else the
+    last exception of a traceback (what follows it may be a link to its documentation), else the
     last.
     """
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     died = f" ({DIED[code]}, as shells tell it)" if code in DIED else ""
-    telling = next(filter(_SAYS_ERROR.match, lines), lines[-1] if lines else "")
+    last = next(filter(_RAISED.match, reversed(lines)), lines[-1] if lines else "")
+    telling = next(filter(_SAYS_ERROR.match, lines), last)
     return f"exit code {code}{died}" + (f": {telling[:TELLING_CHARS]}" if telling else "")
 
 

@@ -177,8 +177,8 @@ def test_a_row_that_changes_something_should_not_be_left_to_a_check(books, capsy
             "[shop/I1]",
             '["shop/I1:10-12"]',
             (
-                "disk.yaml:2:11: the inventory has no procedure 'shop/I1:10-12' (lines of a document "
-                "are named by steps, the head names procedures)"
+                "disk.yaml:2:11: the inventory has no procedure 'shop/I1:10-12' (lines of a "
+                "document are named by steps, the head names procedures)"
             ),
         ),
         (
