@@ -14,6 +14,7 @@ from engine.cli.output import to_json
 from engine.cli.run import BY_CTRL_C, pack_of
 from engine.cli.runs import told, who
 from engine.cli.session import Session
+from engine.errors import Usage
 from engine.wiring import RunResult
 
 AS = click.option(
@@ -102,12 +103,49 @@ def pause(session: Session, run: str, reason: str, as_name: str | None) -> int:
 
 @click.command()
 @click.argument("run", default="last", shell_complete=complete_runs)
-@click.option("--reason", required=True, metavar="TEXT", help="Why it is undone.")
+@click.option("--reason", metavar="TEXT", help="Why it is undone.")
+@click.option("--rehearse", is_flag=True, help="Only show what it would change.")
 @AS
 @click.pass_obj
-def undo(session: Session, run: str, reason: str, as_name: str | None) -> int:
-    """Undo what the finished RUN did, the last first: only what happened, or may have."""
+def undo(
+    session: Session, run: str, reason: str | None, rehearse: bool, as_name: str | None
+) -> int:
+    """Undo what the finished RUN did, the last first: only what happened, or may have.
+
+    With --rehearse nothing is written and nothing is recorded; it ends with 0 when all of it would
+    be undone, 1 when it would stop at a step, 3 when it cannot tell from a step on.
+    """
+    if rehearse:
+        return session.run(_rehearse_undo(session, run, as_name))
+    if reason is None or not reason.strip():
+        raise Usage("--reason is missing", help="say why it is undone: it stands in the trail")
     return session.run(_undo(session, run, reason, as_name))
+
+
+async def _rehearse_undo(session: Session, run: str, as_name: str | None) -> int:
+    from engine.cli.rehearse import show_plan  # noqa: PLC0415 - for this only
+    from engine.wiring.undoing import rehearse_undo  # noqa: PLC0415 - for this only
+
+    async with session.open_store() as store:
+        name = await store.find(run)
+        engine = session.engine(store)
+        state = await engine.state(name)
+        actor = session.actor(as_name, state.runbook.name, state.environment)
+        pack = pack_of(state.runbook.name)
+        async with session.sandbox(pack, state.environment, state.runbook) as around:
+            found = await rehearse_undo(engine, name, actor=actor, services=around.services)
+    if session.json:
+        told = {"would_undo": found.would_undo, "fails_at": found.fails_at, "why": found.why}
+        session.output.object({"type": "undo", "run": name, **told, "uncertain": found.uncertain})
+        return found.exit_code
+    show_plan(session, list(found.events))
+    if found.fails_at is not None:
+        session.output.line(f"would stop at {found.fails_at}: {found.why}")
+    elif found.uncertain is not None:
+        session.output.line(f"cannot tell from {found.uncertain} on")
+    else:
+        session.output.line(f"would undo {', '.join(found.would_undo)}")
+    return found.exit_code
 
 
 async def _undo(session: Session, run: str, reason: str, as_name: str | None) -> int:

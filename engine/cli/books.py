@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.cli.complete import complete_runbooks
 from engine.cli.outline import outline
 from engine.cli.session import Session
+from engine.clock import to_iso
 from engine.errors import Diagnosed
 from engine.language.model import Runbook
+
+if TYPE_CHECKING:
+    from engine.journal.contract import RunRow
 
 SETTINGS = """\
 Editors that speak to yaml-language-server (VS Code, Neovim, Emacs) complete and check runbooks:
@@ -42,16 +46,29 @@ def list_runbooks(session: Session, pack: str | None) -> int:
         books.pack(pack)
     names = [name for name in books.names() if pack is None or name.partition("/")[0] == pack]
     rows = [(name, _loaded(session, name)) for name in names]
+    from engine.cli import rehearsals  # noqa: PLC0415  opens the store
+
     if session.json:
+        found = rehearsals.look(session)
         for name, runbook in rows:
-            session.output.object(_row_json(session, name, runbook))
+            last = {"rehearsed": _rehearsed_json(found.get(name))}
+            session.output.object(_row_json(session, name, runbook) | last)
         return 0
     if not rows:
         session.output.note(f"no runbooks in {', '.join(map(str, books.folders))}")
         return 0
-    head = ("RUNBOOK", "TITLE", "SEVERITY", "ENVIRONMENTS")
-    session.output.table(head, [_row(session, name, runbook) for name, runbook in rows])
+    head = ("RUNBOOK", "TITLE", "SEVERITY", "ENVIRONMENTS", "REHEARSED")
+    told = rehearsals.columns(session, [runbook for _, runbook in rows])
+    cells = [(*_row(session, name, book), told.get(name, "")) for name, book in rows]
+    session.output.table(head, cells)
     return 0
+
+
+def _rehearsed_json(row: RunRow | None) -> dict[str, Any] | None:
+    if row is None or row.finished_us is None:
+        return None
+    at = to_iso(row.finished_us)
+    return {"run": row.run, "at": at, "environment": row.environment, "verdict": row.because}
 
 
 def _loaded(session: Session, name: str) -> Runbook | None:
@@ -96,13 +113,16 @@ def _row_json(session: Session, name: str, runbook: Runbook | None) -> dict[str,
 @click.pass_obj
 def show(session: Session, name: str) -> int:
     """What the runbook NAME does: its inputs and, step by step, what it asks and changes."""
+    from engine.cli import rehearsals  # noqa: PLC0415  opens the store
+
     runbook = session.load(name)
+    last = rehearsals.look(session, runbook.name).get(runbook.name)
     if session.json:
-        session.output.object(_show_json(session, runbook))
+        session.output.object(_show_json(session, runbook) | {"rehearsed": _rehearsed_json(last)})
         return 0
-    environments = _environments(session, runbook.name)
+    around = (_environments(session, runbook.name), rehearsals.told(last, runbook.rehearse_every_s))
     session.output.lines(
-        outline(runbook, environments, min(session.output.width, 120), session.output.style)
+        outline(runbook, around, min(session.output.width, 120), session.output.style)
     )
     return 0
 

@@ -34,13 +34,14 @@ EFFECTS = {
 
 
 def outline(
-    runbook: Runbook, environments: tuple[str, ...], width: int, style: Style
+    runbook: Runbook, around: tuple[tuple[str, ...], str], width: int, style: Style
 ) -> Iterator[str]:
+    """`around`: the environments of its pack, and when it was last rehearsed."""
     yield f"{style.paint(clean(runbook.title), 'bold')}  ({runbook.name})"
     for line in wrap(runbook.description, width) if runbook.description else ():
         yield line
     yield ""
-    for name, text in _facts(runbook, environments):
+    for name, text in _facts(runbook, *around):
         first, *rest = wrap(text, max(20, width - 16))
         yield f"{style.paint(f'{name:<14}', 'dim')}  {first}"
         for line in rest:
@@ -62,7 +63,9 @@ def outline(
             yield from _indented(f"{diagnostic.what} ({diagnostic.place})", 1, width)
 
 
-def _facts(runbook: Runbook, environments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _facts(
+    runbook: Runbook, environments: tuple[str, ...], rehearsed: str
+) -> Iterator[tuple[str, str]]:
     if runbook.severity:
         yield "severity", runbook.severity
     if runbook.respond_within_s is not None:
@@ -75,6 +78,7 @@ def _facts(runbook: Runbook, environments: tuple[str, ...]) -> Iterator[tuple[st
     if runbook.tags:
         yield "tags", ", ".join(runbook.tags)
     yield "environments", ", ".join(environments) or "none"
+    yield "rehearsed", rehearsed
     for trigger in runbook.triggers:
         yield (
             "triggered by",

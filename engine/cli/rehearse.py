@@ -26,6 +26,7 @@ HASH_SHOWN_CHARS = 12
     "-i", "--input", "inputs", multiple=True, metavar="NAME=VALUE", shell_complete=complete_inputs
 )
 @click.option("--as", "as_name", metavar="NAME", help="On whose behalf, where that is allowed.")
+@click.option("--explore", is_flag=True, help="Rehearse every other way of each choose too.")
 @click.pass_obj
 def rehearse(
     session: Session, /, name: str, environment: str | None, inputs: tuple[str, ...], **more: Any
@@ -36,13 +37,22 @@ def rehearse(
     step on. `runbook run NAME --plan RUN` carries out what was rehearsed.
     """
     where = session.environment(name, environment)
-    return session.run(rehearsed(session, name, where, inputs, more["as_name"]))
+    asked = rehearsed(session, name, where, inputs, more["as_name"], explore=more["explore"])
+    return session.run(asked)
 
 
-async def rehearsed(
-    session: Session, name: str, environment: str, inputs: tuple[str, ...], as_name: str | None
+async def rehearsed(  # noqa: PLR0913 - the words of one command
+    session: Session,
+    name: str,
+    environment: str,
+    inputs: tuple[str, ...],
+    as_name: str | None,
+    *,
+    explore: bool = False,
 ) -> int:
-    """One rehearsal, from its first event to its plan and its verdict."""
+    """One rehearsal, from its first event to its plan and its verdict; with `explore`, of the other
+    ways too.
+    """
     runbook = session.load(name)
     actor = session.actor(as_name, name, environment)
     async with session.open_store() as store:
@@ -50,17 +60,16 @@ async def rehearsed(
         given = engine.parse_inputs(runbook, inputs)
         results: list[RunResult] = []
         async with session.sandbox(pack_of(name), environment, runbook) as around:
+            asked: dict[str, Any] = {
+                "name": name,
+                "environment": environment,
+                "inputs": {**around.inputs, **given},
+                "actor": actor,
+                "services": around.services,
+            }
 
             async def begin(face: Face) -> RunResult:
-                result = await engine.run(
-                    name,
-                    environment=environment,
-                    inputs={**around.inputs, **given},
-                    actor=actor,
-                    services=around.services,
-                    faces=face.faces(),
-                    rehearsal=True,
-                )
+                result = await engine.run(faces=face.faces(), rehearsal=True, **asked)
                 results.append(result)
                 return result
 
@@ -70,9 +79,50 @@ async def rehearsed(
             code = await drive(
                 session.output, start, lambda run: engine.cancel(run, BY_CTRL_C, actor)
             )
+            if results and explore:
+                session.output.note("now every other way of each choose ...")
+                results = await engine.explore(results[0], **asked)
         if results and not session.json:
             show_plan(session, await store.events(results[0].run))
+        if explore:
+            _show_ways(session, [await store.events(result.run) for result in results])
     return code
+
+
+def _show_ways(session: Session, rehearsals: list[list[Event]]) -> None:
+    """A line for each way: what was forced, the verdict, what would be changed on it."""
+    rows = [_way(events) for events in rehearsals]
+    if session.json:
+        for row in rows:
+            session.output.object({"type": "way", **row})
+        return
+    session.output.line("")
+    cells = [
+        (
+            ", ".join(f"{path}: {way}" for path, way in row["forced"].items()) or "as it is now",
+            row["verdict"],
+            ", ".join(row["changes"]) or "nothing",
+            row["run"],
+        )
+        for row in rows
+    ]
+    session.output.table(("WAY", "VERDICT", "WOULD CHANGE", "RUN"), cells)
+
+
+def _way(events: list[Event]) -> dict[str, Any]:
+    named = {
+        event.body["path"]: event.body["plan"].get("name") or event.body["plan"]["way"]
+        for event in events
+        if event.type == "StepStarted" and "way" in event.body["plan"]
+    }
+    forced = events[0].body.get("forced") or {}
+    end = events[-1].body.get("verdict") or {"word": "it did not come to its end", "at": None}
+    return {
+        "forced": {path: str(named.get(path, way)) for path, way in forced.items()},
+        "verdict": " ".join(str(end[key]) for key in ("word", "at") if end.get(key)),
+        "changes": [row[0] for row in _rows(events)],
+        "run": events[0].run,
+    }
 
 
 def show_plan(session: Session, events: list[Event]) -> None:

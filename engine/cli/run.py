@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,11 @@ from engine.cli.session import Session
 from engine.core.events import Actor
 from engine.errors import Usage
 from engine.wiring import RunResult
+from engine.wiring.admission import SANDBOX
+
+if TYPE_CHECKING:
+    from engine.journal.contract import Store
+    from engine.language.model import Runbook
 
 BY_CTRL_C = "Ctrl-C"
 """The reason of a cancel that came from the keyboard."""
@@ -94,6 +99,8 @@ async def start(  # noqa: PLR0913 - what a run is asked with
         engine = session.engine(store)
         given = engine.parse_inputs(runbook, inputs)
         rehearsal = await store.find(plan) if plan is not None else None
+        if environment != SANDBOX and not session.json:
+            await _say_when_rehearsed(session, store, runbook)
         async with session.sandbox(pack_of(name), environment, runbook) as around:
 
             def begin(face: Face) -> Awaitable[RunResult]:
@@ -111,6 +118,15 @@ async def start(  # noqa: PLR0913 - what a run is asked with
             return await drive(
                 session.output, begin, lambda run: engine.cancel(run, BY_CTRL_C, actor)
             )
+
+
+async def _say_when_rehearsed(session: Session, store: Store, runbook: Runbook) -> None:
+    """Of a runbook that is rehearsed, or should be: how much its last rehearsal is worth."""
+    from engine.cli.rehearsals import latest, told  # noqa: PLC0415  not for help and completion
+
+    last = (await latest(store, runbook.name)).get(runbook.name)
+    if last is not None or runbook.rehearse_every_s is not None:
+        session.output.note(f"rehearsed: {told(last, runbook.rehearse_every_s)}")
 
 
 @click.command()

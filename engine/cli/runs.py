@@ -80,8 +80,9 @@ def _cells(row: RunRow, now_us: int) -> tuple[str, ...]:
     time_taken = took((row.finished_us - row.started_us) / 1e6) if row.finished_us else ""
     started = ago((now_us - row.started_us) / 1e6)
     because = clean(row.because or "")
+    status = row.status if row.mode != "rehearsal" or row.finished_us is None else "rehearsed"
     return (
-        row.run, row.status, row.name, started, row.environment, row.actor, time_taken, because
+        row.run, status, row.name, started, row.environment, row.actor, time_taken, because
     )  # fmt: skip
 
 

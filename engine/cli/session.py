@@ -107,11 +107,15 @@ class Session:
     def load(self, name: str) -> Runbook:
         return self.find_books().load(name, self.registry)
 
+    @property
+    def store_address(self) -> str:
+        return self.store_url or os.environ.get("RUNBOOK_STORE") or default_store_url()
+
     @asynccontextmanager
     async def open_store(self) -> AsyncIterator[Store]:
         from engine.journal.open import open_store  # noqa: PLC0415  only what touches runs needs it
 
-        store = open_store(self.store_url or os.environ.get("RUNBOOK_STORE") or default_store_url())
+        store = open_store(self.store_address)
         try:
             yield store
         finally:

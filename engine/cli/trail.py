@@ -100,6 +100,19 @@ def _run_finished(body: Mapping[str, Any], _: Rows) -> list[str]:
     return lines
 
 
+def _said(body: Mapping[str, Any]) -> list[str]:
+    return [f"plan hash: {body.get('hash')}", f"reason: {body.get('reason')}"]
+
+
+def _approval_requested(body: Mapping[str, Any], _: Rows) -> list[str]:
+    by = ", ".join(body.get("by") or ()) or "anybody but who asked for the run"
+    return [
+        f"{body.get('path')} waits for approval",
+        f"of: {body.get('count')} of {by}",
+        f"plan hash: {body.get('hash')}",
+    ]
+
+
 _SAYINGS: Mapping[str, Any] = {
     "RunStarted": _run_started,
     "RunQueued": lambda b, _: ["in line", f"why: {clean(str(b.get('reason')))}"],
@@ -127,5 +140,27 @@ _SAYINGS: Mapping[str, Any] = {
         f"reason: {b.get('reason')}",
     ],
     "CancelRequested": lambda b, _: ["cancel requested", f"reason: {b.get('reason')}"],
+    "PauseRequested": lambda b, _: ["pause requested", f"reason: {b.get('reason')}"],
+    "ContinueRequested": lambda _b, _: ["it goes on"],
+    "ApprovalRequested": _approval_requested,
+    "Approved": lambda b, _: [f"{b.get('path')} approved", *_said(b)],
+    "Denied": lambda b, _: [f"{b.get('path')} denied", *_said(b)],
+    "ApprovalRefused": lambda b, _: [
+        f"{b.get('path')}: a word that does not count ({b.get('wanted')})",
+        f"why: {b.get('why')}",
+        *_said(b),
+    ],
+    "ApprovalExpired": lambda b, _: [f"{b.get('path')} was not approved", f"why: {b.get('why')}"],
+    "UndoRequested": lambda b, _: ["undo requested", f"reason: {b.get('reason')}"],
+    "UndoRefused": lambda b, _: [
+        f"undo refused by {b.get('guard')}",
+        f"why: {b.get('why')}",
+        f"reason: {b.get('reason')}",
+    ],
+    "UndoFinished": lambda b, _: [
+        f"the undo is over: {len(b.get('undone') or ())} undone",
+        *(f"undone: {path}" for path in b.get("undone") or ()),
+        *([f"failed: {b['failed']}: {b.get('why')}"] if b.get("failed") else []),
+    ],
     "RunFinished": _run_finished,
 }  # fmt: skip

@@ -19,6 +19,7 @@ Nothing here knows a clock: a time is due when an event as late as it has been r
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +54,9 @@ def _body(state: State, body: Body, out: Decision) -> None:
     if body.phase == "done":
         if body.probe and body.step is not None:
             _settle(body.step, body, out)
+        elif body.expiry and body.step is not None:
+            path, why = body.step.path, body.step.why
+            out.record.append(finished(path, "failed", why=why, attempt=0))
         elif body is state.undoing:
             out.record.append(Record("UndoFinished", planning.end_of_undo(body)))
         elif body.step is None:
@@ -112,7 +116,9 @@ def _start(state: State, block: Block, entry: Entry, scope: Mapping[str, Any]) -
     digest = block.scope.frame.runbook.digest
     body["hash"] = plan_hash(plan_step(digest, path, entry, plan))
     asked = planning.approval(state, entry, body)
-    return Record("ApprovalRequested", asked) if asked is not None else Perform(body)
+    if asked is not None:
+        return Record("ApprovalRequested", asked)
+    return Record("StepStarted", body) if "asks" in plan else Perform(body)
 
 
 def _open(state: State, step: StepState, out: Decision) -> None:
@@ -135,6 +141,9 @@ def _open(state: State, step: StepState, out: Decision) -> None:
     else:
         _continue(state, step, out)
 
+
+DEFAULT_POLICY = "default"
+"""Whom an expired approval is told to, where the runbook has no `escalation` of its own."""
 
 REDO_ATTEMPTS = 3
 """Attempts at an idempotent action whose doubts are settled by doing it again; then a person is
@@ -213,14 +222,27 @@ def _await_approval(state: State, step: StepState, approval: Approval, out: Deci
         out.record.append(finished(step.path, "failed", why=(why,), attempt=0))
     elif approval.enough:
         if state.paused is None:
-            out.record.append(_again(step))
+            begun = _again(step)
+            out.record.append(Record("StepStarted", begun.body) if "asks" in step.plan else begun)
     elif approval.expires_us is not None and state.now_us >= approval.expires_us:
-        why = f"nobody approved it in time ({len(approval.given)} of {approval.count} did)"
-        out.record.append(finished(step.path, "failed", why=(why,), attempt=0))
+        out.record.append(_expired(state, step, approval))
     else:
         if approval.expires_us is not None:
             out.wake(approval.expires_us)
         out.ask.append(_approve(step))
+
+
+def _expired(state: State, step: StepState, approval: Approval) -> Record:
+    """Whoever is on call hears that something waits undone."""
+    why = f"nobody approved it in time ({len(approval.given)} of {approval.count} did)"
+    escalation = state.runbook.escalation
+    told = {
+        "path": step.path,
+        "why": why,
+        "policy": escalation.policy if escalation is not None else DEFAULT_POLICY,
+        "message": f"{step.title}: {why}, so it is not done",
+    }
+    return Record("ApprovalExpired", told)
 
 
 def _approve(step: StepState) -> Question:
@@ -256,14 +278,26 @@ ANSWERS = {"confirm": ("yes", "no"), "do": ("done", "not-done"), "acknowledge": 
 """What a person may answer, by the kind of question."""
 
 
+def by_hand(step: StepState) -> str:
+    """What a person is to do instead of the engine: the rendered action, one line a parameter."""
+    plan = step.plan
+    where = f" on {plan['target']} ({plan['fingerprint']})" if plan["target"] else ""
+    lines = [f"By hand, for this environment only guides: {plan['type']}{where}"]
+    lines += [
+        f"  {name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in plan["params"].items()
+    ]
+    return "\n".join(lines)
+
+
 def question(step: StepState) -> Question:
     """What a waiting step asks a person."""
     entry = step.entry
     if isinstance(entry, Call):
         kind = "confirm" if entry.verb == "check" else "do"
-        return Question(
-            step.path, entry.id, kind, entry.type, step.title, step.plan["params"], ANSWERS[kind]
-        )
+        asked = (entry.type, step.title, step.plan["params"], ANSWERS[kind])
+        text = None if entry.signature.asks_person else by_hand(step)
+        return Question(step.path, entry.id, kind, *asked, text)
     return Question(
         step.path,
         entry.id,
@@ -287,7 +321,7 @@ def open_questions(state: State) -> list[Question]:
     found = list(decide(state).ask)
     known = {one.path for one in found}
     for step in state.steps.values():
-        waits = step.status == "running" and step.answer is None
+        waits = step.status == "running" and step.answer is None and step.attempt > 0
         if waits and (step.asks_person or step.told) and step.path not in known:
             found.append(question(step))
     return found

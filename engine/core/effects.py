@@ -43,6 +43,8 @@ class Question:
     title: str
     params: Mapping[str, Any]
     answers: tuple[str, ...]
+    text: str | None = None
+    """What to do, of an action that is handed to a person; else the step type has the words."""
 
 
 @dataclass(slots=True)

@@ -25,6 +25,8 @@ CancelRequested, PauseRequested, ContinueRequested, UndoRequested: reason
 ApprovalRequested: path, id, kind, title, plan, hash, by [role, ...], count, reason_min, expires_us
     (or null), why (what asks for it: `approve`, `propose`, `plan`)
 Approved, Denied: path, hash, reason, roles [role, ...]: those the actor had
+UndoRefused: reason, guard, why: a guard was against it
+ApprovalExpired: path, why, policy, message: it was not approved in time, and people are told
 ApprovalRefused: path, hash, wanted (`approve`, `deny`), reason, why: it did not count
 UndoFinished: undone [path, ...], failed (path or null), why
 RunFinished: outcome, because, worst (`passed`, `failed`, `errored`, `unknown`), outputs,
@@ -73,8 +75,10 @@ TYPES: Mapping[str, int] = {
     "ApprovalRequested": 1,
     "Approved": 1,
     "Denied": 1,
+    "ApprovalExpired": 1,
     "ApprovalRefused": 1,
     "UndoRequested": 1,
+    "UndoRefused": 1,
     "UndoFinished": 1,
     "RunFinished": 1,
 }

@@ -17,6 +17,7 @@ from engine.language.model import (
     Each,
     End,
     Entry,
+    Escalate,
     Group,
     Parallel,
     RunbookCall,
@@ -185,7 +186,7 @@ class Moves:
     def _done(self, body: Body) -> None:
         """A container's end is decided (an event); a handler's closes its step at once."""
         body.phase = "done"
-        if body.probe:
+        if body.probe or body.expiry:
             return
         if body.step is None:
             if body.failure is not None:
@@ -223,6 +224,15 @@ class Moves:
         body = Body(step, scope.frame, scope, probe=True)
         prefix = f"{step.path}/probe-{step.attempt}/"
         body.main = [grow.block(self.blocks, prefix, (probe,), scope, body)]
+        step.body = body
+
+    def _expire(self, step: StepState, policy: str, message: str) -> None:
+        """An action that was not approved in time: people are told, then it fails."""
+        scope = Scope(step.block.scope.frame, {}, step.block.scope, True)
+        body = Body(step, scope.frame, scope, expiry=True)
+        place = step.entry.place
+        tell = Escalate(id="escalate", place=place, named=False, policy=policy, message=message)
+        body.main = [grow.block(self.blocks, f"{step.path}/expired/", (tell,), scope, body)]
         step.body = body
 
     def _halt(self, body: Body, reason: str) -> None:

@@ -102,6 +102,8 @@ def _call(state: Any, block: Block, entry: Call, scope: Mapping[str, Any]) -> di
         declared = entry.idempotent
         found["idempotent"] = signature.effect == "idempotent" if declared is None else declared
         found["key"] = f"{state.run}:{block.prefix}{entry.id}"
+        if state.autonomy == "guide" and not state.rehearsing:
+            found["asks"] = "do"
     return found
 
 

@@ -177,6 +177,8 @@ class State(Moves):
         step.in_flight, step.interrupted, step.next_us = False, False, None
         step.tries += 1
         step.status, step.why = body["status"], tuple(body["why"])
+        if step.body is not None and step.body.expiry:
+            step.body = None
         self.deadlines.pop(step.path, None)
         outcome = body["outcome"] or {}
         step.broke = (outcome.get("error") or {}).get("kind") == "bug"
@@ -252,10 +254,16 @@ class State(Moves):
         if approval is not None:
             approval.denied = {"name": _actor(event)["name"], "reason": event.body["reason"]}
 
+    @_on("ApprovalExpired")
+    def _approval_expired(self, event: Event | Draft) -> None:
+        step = self.steps[event.body["path"]]
+        step.why = (event.body["why"],)
+        self._expire(step, event.body["policy"], event.body["message"])
+
     def _counting(self, event: Event | Draft) -> Approval | None:
         """The approval that this event speaks to, when it counts."""
         step = self.steps.get(event.body["path"])
-        if step is None or step.approval is None or step.attempt > 0:
+        if step is None or step.approval is None or step.attempt > 0 or step.body is not None:
             return None
         actor = _actor(event)
         why = refusal(step.approval, event.body, actor, self.actor, event.at_us)

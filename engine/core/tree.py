@@ -105,7 +105,7 @@ class Body:
 
     `limit` blocks of `main` are open at once; `low` is the first that is not over.
     `handler`: this is the `on_failure` list of a step that already has its status. `probe`: this is
-    the probe of an action in doubt.
+    the probe of an action in doubt. `expiry`: it tells people that a step was not approved in time.
     `handles`: an `on_failure` that passes makes up for the failure (not so for a runbook's own).
     `halting`: why nothing new is begun but for `always`: `ended`, `cancelled`, `timeout`.
     """
@@ -120,6 +120,7 @@ class Body:
     always: tuple[Entry, ...] = ()
     handler: bool = False
     probe: bool = False
+    expiry: bool = False
     handles: bool = True
     phase: str = "main"
     extra: Block | None = None
@@ -189,7 +190,9 @@ class StepState:
 
     @property
     def asks_person(self) -> bool:
-        return isinstance(self.entry, Call) and self.entry.signature.asks_person
+        """A person does it or answers it: its type says so, or the autonomy of the run."""
+        by_type = isinstance(self.entry, Call) and self.entry.signature.asks_person
+        return by_type or "asks" in self.plan
 
     def failure(self) -> Failure:
         """This step as the reason of a failure; what failed inside it, where that is known."""

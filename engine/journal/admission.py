@@ -17,7 +17,18 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from engine.clock import MICROSECONDS
 from engine.core.events import Actor, Draft, Event
-from engine.core.guards import QUEUE_S, Admission, Rules, Seen, Switch, Verdict, judge
+from engine.core.guards import (
+    ADMITTED,
+    QUEUE_S,
+    Admission,
+    Closed,
+    Lock,
+    Rules,
+    Seen,
+    Switch,
+    Verdict,
+    judge,
+)
 from engine.journal import heads
 from engine.journal.chain import Encoded, encode
 from engine.journal.contract import Admitted, Holding, Lease, Standing
@@ -201,18 +212,41 @@ def _seen(desk: Desk, wanted: Admission) -> Seen:
 
 
 def release(desk: Desk, events: Iterable[Event], now_us: int) -> None:
-    """Takes in that runs ended: their locks are free, and the next in line begin."""
+    """Takes in that runs ended, or their undo: their locks are free, and the next in line begin."""
     for event in events:
-        if event.type != "RunFinished":
+        if event.type not in ("RunFinished", "UndoFinished"):
             continue
         ticket = desk.ticket(event.run)
         if ticket is None or ticket.state not in ("admitted", "queued"):
             continue
         state: TicketState = "over" if ticket.state == "admitted" else "withdrawn"
-        outcome = str(event.body.get("outcome", ""))
-        desk.put(ticket._replace(state=state, ended_us=event.at_us, outcome=outcome, start=None))
+        ended = ticket._replace(state=state)
+        if event.type == "RunFinished":
+            outcome = str(event.body.get("outcome", ""))
+            ended = ended._replace(ended_us=event.at_us, outcome=outcome, start=None)
+        desk.put(ended)
         if ticket.lock is not None:
             _call_next(desk, ticket.environment, ticket.lock, event.at_us, now_us)
+
+
+def reenter(desk: Desk, run: str, asked: Draft, closed: Sequence[Closed]) -> Verdict:
+    """Lets a run that is over change something again, and records that it was asked to; or records
+    what is against it. A run that no guard was asked for (of an older journal) has no lock.
+    """
+    ticket = desk.ticket(run)
+    verdict = ADMITTED
+    if ticket is not None:
+        lock = Lock(ticket.lock, "reject") if ticket.lock is not None else None
+        wanted = Admission(ticket.runbook, ticket.environment, Rules(lock=lock, closed=(*closed,)))
+        verdict = judge(wanted, _seen(desk, wanted), asked.at_us)
+    draft = asked
+    if verdict.answer == "refused":
+        told = {**asked.body, "guard": verdict.guard, "why": verdict.reason}
+        draft = Draft("UndoRefused", told, asked.at_us, asked.actor)
+    elif ticket is not None:
+        desk.put(ticket._replace(state="admitted"))
+    desk.extend(run, heads.require(run, desk.head(run)), [encode(draft)])
+    return verdict
 
 
 def claim(desk: Desk, lease: Lease, at_us: int, now_us: int) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.core.events import Actor, Draft, Event
-from engine.core.guards import Admission, Switch, Verdict
+from engine.core.guards import Admission, Closed, Switch, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,13 @@ class Store(Protocol):
         """
         ...
 
+    async def reenter(self, run: str, asked: Draft, closed: Sequence[Closed]) -> Verdict:
+        """May a run that is over change something again, for its undo? Asked are the switch, the
+        freeze windows that are open (`closed`) and its lock, which it holds again until its
+        `UndoFinished`; then `asked`, its `UndoRequested`, is recorded. Refused: an `UndoRefused`.
+        """
+        ...
+
     async def append(self, lease: Lease, after: int, drafts: Sequence[Draft]) -> list[Event]:
         """A driver's events, behind seq `after`. Raises Moved, Fenced, JournalError."""
         ...
@@ -171,7 +178,12 @@ class Store(Protocol):
         ...
 
     async def runs(
-        self, *, name: str | None = None, status: str | None = None, limit: int = 50
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        mode: str | None = None,
+        limit: int = 50,
     ) -> list[RunRow]:
         """The latest runs, newest first."""
         ...

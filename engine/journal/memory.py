@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from engine.clock import Clock, SystemClock
 from engine.core.events import Actor, Draft, Event
-from engine.core.guards import Admission, Switch
+from engine.core.guards import Admission, Closed, Switch, Verdict
 from engine.journal import admission, budgets, heads
 from engine.journal.admission import Asked
 from engine.journal.chain import (
@@ -67,6 +67,9 @@ class MemoryStore:
         encoded = [encode(draft) for draft in drafts]
         return admission.withdraw(self._desk, run, encoded, self._clock.now_us())
 
+    async def reenter(self, run: str, asked: Draft, closed: Sequence[Closed]) -> Verdict:
+        return admission.reenter(self._desk, run, asked, closed)
+
     async def freeze(self, why: str, actor: Actor, at_us: int) -> Switch:
         on = self._desk.switched
         if on is None:
@@ -114,11 +117,22 @@ class MemoryStore:
         return [decode(run, row) for row in self._rows.get(run, [])[after:stop]]
 
     async def runs(
-        self, *, name: str | None = None, status: str | None = None, limit: int = 50
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        mode: str | None = None,
+        limit: int = 50,
     ) -> list[RunRow]:
         rows = [heads.list_row(run, head) for run, head in self._heads.items()]
         rows.sort(key=lambda row: (row.started_us, row.run), reverse=True)
-        wanted = [row for row in rows if name in (None, row.name) and status in (None, row.status)]
+        wanted = [
+            row
+            for row in rows
+            if name in (None, row.name)
+            and status in (None, row.status)
+            and mode in (None, row.mode)
+        ]
         return wanted[:limit]
 
     async def find(self, prefix: str) -> str:

@@ -35,6 +35,12 @@ def open_store(url: str, *, clock: Clock | None = None) -> Store:
     raise Usage(f"{url!r} is not the address of a store", help=f"it is {FORMS}")
 
 
+def is_there(url: str) -> bool:
+    """Whether there is a store to look into: who only looks makes none. Raises Usage."""
+    scheme, _, rest = url.partition(":")
+    return _path_of(url, rest).exists() if scheme == "sqlite" else scheme != "memory"
+
+
 def _path_of(url: str, rest: str) -> Path:
     path = rest
     if rest.startswith("//"):

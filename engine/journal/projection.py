@@ -91,6 +91,8 @@ def _started(summary: Summary, event: Event) -> Summary:
 
 def _finished(summary: Summary, at_us: int, body: Mapping[str, Any]) -> Summary:
     because = body.get("because")
+    if verdict := body.get("verdict"):  # of a rehearsal: that is what people ask of it
+        because = " ".join(str(verdict[key]) for key in ("word", "at") if verdict.get(key))
     return summary._replace(
         queued=False,
         finished_us=at_us,

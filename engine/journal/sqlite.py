@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from engine.clock import Clock, SystemClock
 from engine.core.events import Actor, Draft, Event
-from engine.core.guards import Admission, Switch
+from engine.core.guards import Admission, Closed, Switch, Verdict
 from engine.errors import JournalError
 from engine.journal import admission, audit, budgets, faults, heads, schema, tickets
 from engine.journal.admission import Asked
@@ -47,8 +47,8 @@ ORDER BY seq LIMIT ?
 """
 _RUNS = """
 SELECT run, name, environment, mode, actor, started_us, finished_us, status, because, last_seq FROM
-runs WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR status = ?2) ORDER BY started_us DESC, run
-DESC LIMIT ?3
+runs WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR mode = ?3)
+ORDER BY started_us DESC, run DESC LIMIT ?4
 """
 _NEWEST = "SELECT run FROM runs ORDER BY started_us DESC, run DESC LIMIT 1"
 _FIND = "SELECT run FROM runs WHERE run >= ?1 AND run < ?1 || char(0x10FFFF) ORDER BY run LIMIT 6"
@@ -147,6 +147,9 @@ class SqliteStore:
         now_us = self._clock.now_us()
         return await self._at_desk(lambda desk: admission.withdraw(desk, run, encoded, now_us))
 
+    async def reenter(self, run: str, asked: Draft, closed: Sequence[Closed]) -> Verdict:
+        return await self._at_desk(lambda desk: admission.reenter(desk, run, asked, closed))
+
     async def freeze(self, why: str, actor: Actor, at_us: int) -> Switch:
         def work(desk: SqliteDesk) -> Switch:
             on = desk.switch()
@@ -232,10 +235,16 @@ class SqliteStore:
         return await self._read(work)
 
     async def runs(
-        self, *, name: str | None = None, status: str | None = None, limit: int = 50
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        mode: str | None = None,
+        limit: int = 50,
     ) -> list[RunRow]:
         def work(connection: sqlite3.Connection) -> list[RunRow]:
-            return [RunRow(*row) for row in connection.execute(_RUNS, (name, status, limit))]
+            found = connection.execute(_RUNS, (name, status, mode, limit))
+            return [RunRow(*row) for row in found]
 
         return await self._read(work)
 

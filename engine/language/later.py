@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from engine.errors import Diagnostic, Place
 from engine.language.model import Runbook
 
-GUIDE = "guide"
-"""The `autonomy` that is not executed. Of the runbook, `escalation` comes later too."""
-
 
 def later(runbook: Runbook) -> list[Diagnostic]:
     """Every key of this runbook, and of those it calls, that this version does not execute."""
@@ -20,8 +17,6 @@ def later(runbook: Runbook) -> list[Diagnostic]:
 
 
 def _of(runbook: Runbook) -> Iterator[Diagnostic]:
-    if runbook.autonomy is not None and runbook.autonomy[0] == GUIDE:
-        yield _told(f"autonomy: {GUIDE}", runbook.autonomy[1])
     if runbook.escalation is not None:
         yield _told("escalation", runbook.escalation.place)
 

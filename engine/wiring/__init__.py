@@ -35,6 +35,7 @@ from engine.wiring.admission import (
     autonomy_of,
     called,
     check_targets,
+    check_undo,
     same_targets,
     targets,
 )
@@ -212,16 +213,15 @@ class Engine(People):
         services: Mapping[str, str] | None = None,
         faces: Faces = _NO_FACES,
     ) -> RunResult:
-        """Undoes what a finished run did, the last first. Raises Usage when there is nothing to."""
+        """Undoes what a finished run did, the last first; it holds the run's lock meanwhile.
+
+        Raises Usage when there is nothing to undo, and Refused (and records it) when a guard is
+        against it.
+        """
         state = await self.state(run)
-        if state.finished is None:
-            raise Usage(f"run {run} is not over", help="cancel it first")
-        if state.undoing is not None:
-            raise Usage(f"run {run} was undone already")
-        if not state.done:
-            raise Usage(f"run {run} did nothing that has an `undo`")
-        draft = Draft("UndoRequested", {"reason": reason}, self.clock.now_us(), actor)
-        return await self._take_up(state, [draft], (actor, services, faces, False))
+        check_undo(state)
+        await self._reenter(state, reason, actor)
+        return await self._take_up(state, [], (actor, services, faces, False))
 
     async def _take_up(
         self,

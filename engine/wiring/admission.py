@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from engine.config import Books, Environment
 from engine.core import guards
 from engine.core.events import Actor
-from engine.errors import Collector, Diagnosed, NotYet, Refused
+from engine.core.state import State
+from engine.errors import Collector, Diagnosed, Refused, Usage
 from engine.language.later import later
 from engine.language.model import Call, Runbook, walk_runbook
 from engine.language.words import did_you_mean
@@ -76,12 +77,6 @@ def admit(runbook: Runbook, place: Environment, actor: Actor, books: Books) -> N
     """Raises Diagnosed for keys that are not executed yet, NotYet, and Refused for who may not."""
     if missing := later(runbook):
         raise Diagnosed(tuple(missing), _sources(runbook))
-    acts = any(call.verb == "action" for call in calls(runbook))
-    if autonomy_of(place, runbook) == "guide" and acts:
-        raise NotYet(
-            f"environment {place.name} has `autonomy: guide`, which is not executed yet",
-            help="set `autonomy: propose` or `auto` to let runbooks act there",
-        )
     if actor.means == "as" and not place.may_speak_as(actor.via or ""):
         raise Refused(
             f"{actor.via} may not use --as in environment {place.name}",
@@ -94,6 +89,16 @@ def admit(runbook: Runbook, place: Environment, actor: Actor, books: Books) -> N
 def autonomy_of(place: Environment, runbook: Runbook) -> str:
     """How far a run goes by itself: as the environment says, or less where the runbook does."""
     return guards.autonomy_of(place.autonomy, runbook.autonomy[0] if runbook.autonomy else None)
+
+
+def check_undo(state: State) -> None:
+    """Raises Usage when there is nothing of this run to undo."""
+    if state.finished is None:
+        raise Usage(f"run {state.run} is not over", help="cancel it first")
+    if state.undoing is not None:
+        raise Usage(f"run {state.run} was undone already")
+    if not state.done:
+        raise Usage(f"run {state.run} did nothing that has an `undo`")
 
 
 def _check_roles(runbook: Runbook, actor: Actor, books: Books) -> None:

@@ -11,7 +11,8 @@ from engine.config import Environment
 from engine.config.freeze import closed_times
 from engine.core.events import Actor, Draft, Event
 from engine.core.guards import QUEUE_S, Admission, Closed, Lock, Rules, Switch
-from engine.errors import Usage
+from engine.core.state import State
+from engine.errors import Refused, Usage
 from engine.journal.contract import Admitted, Lease, Standing, Store
 from engine.journal.lease import LEASE_S
 from engine.language.model import Runbook
@@ -128,6 +129,16 @@ class Guarding(Base):
                 open_now = closed_times(place.windows, now_us, now_us + 1)
                 found += [EnvironmentClosed(pack, name, window) for window in open_now]
         return found
+
+    async def _reenter(self, state: State, reason: str, actor: Actor) -> None:
+        """Asks the guards whether a run that is over may change something again. Raises Refused."""
+        now_us = self.clock.now_us()
+        windows = self._environment(state.runbook, state.environment).windows
+        closed = closed_times(windows, now_us, now_us + 1)
+        asked = Draft("UndoRequested", self._redacted(state, {"reason": reason}), now_us, actor)
+        verdict = await self.store.reenter(state.run, asked, closed)
+        if verdict.answer == "refused":
+            raise Refused(f"run {state.run} is not undone: {verdict.reason}")
 
     async def _turn(
         self, lease: Lease, events: list[Event], observe: Callable[[Event], None] | None

@@ -150,7 +150,9 @@ class People(Guarding):
     async def _question(self, asked: Asked) -> Question:
         """A question in the words of its step type."""
         text, evidence = asked.title, None
-        if asked.kind in ("confirm", "do"):
+        if asked.text is not None:
+            text = asked.text
+        elif asked.kind in ("confirm", "do"):
             kind: Kind = "check" if asked.kind == "confirm" else "action"
             told = await self.registry.step(asked.type, kind).call(None, asked.params)
             text, evidence = told.text, told.evidence

@@ -19,9 +19,9 @@ def test_runbooks_are_listed_with_title_severity_and_environments(runbook):
     done = runbook("list")
     assert done.code == 0
     assert done.out.splitlines()[:3] == [
-        "RUNBOOK         TITLE                          SEVERITY  ENVIRONMENTS",
-        "shop/ask        Ask a person                             open, staging",
-        "shop/disk-full  Disk full                      warning   open, staging",
+        "RUNBOOK         TITLE                          SEVERITY  ENVIRONMENTS   REHEARSED",
+        "shop/ask        Ask a person                             open, staging  never",
+        "shop/disk-full  Disk full                      warning   open, staging  never",
     ]
 
 
@@ -260,9 +260,9 @@ def test_help_imports_nothing_heavy_and_lists_every_command():
     assert done.stderr == "0\n"
     commands = done.stdout.partition("Commands:\n")[2].partition("\n\n")[0]
     assert [line.split()[0] for line in commands.splitlines()] == [
-        "list", "show", "lint", "schema", "test", "coverage", "replay", "new", "run", "rehearse", "demo",
-        "runs", "watch", "answer", "settle", "approve", "deny", "pause", "undo", "cancel", "resume",
-        "guards", "freeze", "thaw", "audit", "doctor", "completion", "version",
+        "list", "show", "lint", "schema", "test", "coverage", "replay", "new", "run", "rehearse",
+        "demo", "runs", "watch", "answer", "settle", "approve", "deny", "pause", "undo", "cancel",
+        "resume", "guards", "freeze", "thaw", "audit", "doctor", "completion", "version",
     ]  # fmt: skip
 
 

@@ -97,3 +97,77 @@ def test_a_waiting_run_is_paused_and_resumed(books: Path, capsys: pytest.Capture
     assert main(["run", "p/small", "--env", "local"]) == 7
     assert main(["pause", "last", "--reason", "let me look"]) == 0
     assert main(["resume", "last"]) == 7
+
+
+def test_the_lists_say_when_a_runbook_was_last_rehearsed(
+    books: Path, capsys: pytest.CaptureFixture[str]
+):
+    main(["show", "p/small"])
+    assert "rehearsed       never" in out_of(capsys)
+    main(["rehearse", "p/small", "--env", "local"])
+    out_of(capsys)
+    main(["show", "p/small"])
+    assert "ago in local: would resolve" in out_of(capsys)
+    main(["list"])
+    assert "ago in local: would resolve" in out_of(capsys)
+    main(["--json", "list"])
+    (row,) = [json.loads(line) for line in out_of(capsys).splitlines()]
+    assert row["rehearsed"]["verdict"] == "would resolve"
+    main(["runs"])
+    assert "  rehearsed  p/small" in out_of(capsys)
+
+
+def test_whoever_starts_a_runbook_is_told_when_it_was_rehearsed(
+    books: Path, capsys: pytest.CaptureFixture[str]
+):
+    (books / "small.yaml").write_text("rehearse_every: 7d\n" + RUNBOOK.lstrip())
+    main(["run", "p/small", "--env", "local"])
+    assert "rehearsed: never; every 7d it should\n" in out_of(capsys)
+    main(["rehearse", "p/small", "--env", "local"])
+    out_of(capsys)
+    main(["run", "p/small", "--env", "local"])
+    assert "ago in local: would resolve\n" in out_of(capsys)
+
+
+def test_listing_makes_no_journal(books: Path):
+    assert main(["list"]) == 0
+    assert not (books.parent.parent / "journal.db").exists()
+
+
+WAYS = """
+title: Ways
+steps:
+  - id: which
+    choose:
+      - {name: small, when: true, steps: [{id: a, action: run.note, with: {text: a}}]}
+      - {name: large, when: false, steps: [{end: unresolved, because: too large}]}
+"""
+
+
+def test_explore_rehearses_every_way_of_a_choose(books: Path, capsys: pytest.CaptureFixture[str]):
+    (books / "ways.yaml").write_text(WAYS)
+    assert main(["rehearse", "p/ways", "--env", "local", "--explore"]) == 0
+    told = [line.split("  ") for line in out_of(capsys).splitlines()]
+    rows = [[cell.strip() for cell in line if cell.strip()] for line in told]
+    ways = {row[0]: row[1:3] for row in rows if len(row) == 4}
+    assert ways["as it is now"] == ["would resolve", "which/way-1/a"]
+    assert ways["which: large"] == ["cannot tell from which", "nothing"]
+
+
+def test_an_undo_is_rehearsed_with_nothing_written_or_recorded(
+    books: Path, capsys: pytest.CaptureFixture[str]
+):
+    (books / "small.yaml").write_text(RUNBOOK.replace("    approve:", "    # approve:"))
+    assert main(["run", "p/small", "--env", "local"]) == 0
+    out_of(capsys)
+    main(["--json", "audit", "show", "last"])
+    before = out_of(capsys)
+    assert main(["undo", "last", "--rehearse"]) == 0
+    told = out_of(capsys)
+    assert "would undo note\n" in told
+    assert "note/undo/back" in told
+    main(["--json", "audit", "show", "last"])
+    assert out_of(capsys) == before
+    assert main(["undo", "last"]) == 2
+    assert "--reason is missing" in out_of(capsys)
+    assert main(["undo", "last", "--reason", "it was the wrong one"]) == 0

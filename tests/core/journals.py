@@ -22,11 +22,13 @@ class Story:
     script: dict[str, Any] = field(default_factory=dict)
     people: dict[str, Any] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
+    """What its `RunStarted` says beside the inputs."""
 
     def world(self) -> World:
         """`t.act` must not be done twice here; `t.strike` is declared idempotent."""
         made = once(book(self.text, **self.others))
-        return World(made, self.script, people=self.people)
+        return World(made, self.script, people=self.people, more=self.more)
 
     def told(self) -> World:
         return self.world().begin().go()
@@ -179,6 +181,29 @@ steps:
             "b": [Oops("reply lost", maybe_done=True), {"ok": True}],
             "b/probe-1/then": {"ok": False},
         },
+    ),
+    "not approved in time": Story(
+        """
+steps:
+  - id: a
+    action: t.act
+    approve: {by: [lead], within: 10m}
+    on_failure: [{id: mend, action: t.act}]
+  - {id: b, action: t.act, approve: {by: [lead], within: 10m}}
+on_failure: [{id: after, action: t.act}]
+"""
+    ),
+    "only guided": Story(
+        """
+autonomy: guide
+steps:
+  - {id: a, check: t.look}
+  - {id: b, action: t.act, with: {what: "{{ a.ok }}"}}
+  - {id: c, action: t.strike, idempotent: true, undo: [{id: back, action: t.act}]}
+  - {id: d, check: t.look, expect: false, on_failure: undo}
+""",
+        people={"b": DONE, "c": DONE, "d/on_failure/back": DONE, "c/undo/back": DONE},
+        more={"autonomy": "guide"},
     ),
     "in doubt": Story(
         """

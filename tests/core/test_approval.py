@@ -7,7 +7,8 @@ import pytest
 from engine.core.approval import Approval, refusal
 from engine.core.decide import decide
 from engine.core.events import Actor
-from tests.core.world import SECOND, World, book, run
+from engine.core.judge import finished
+from tests.core.world import HANG, SECOND, World, book, run
 
 TEXT = """
 steps:
@@ -62,12 +63,44 @@ def test_a_denial_ends_it():
     assert world.performed == []
 
 
-def test_it_fails_when_the_time_is_over():
+def test_when_the_time_is_over_people_are_told_and_it_fails():
     world = asked()
     world.go()
     assert world.outcome == "failed"
     assert world.why("a") == "nobody approved it in time (0 of 2 did)"
-    assert world.performed == []
+    assert world.performed == [("a/expired/escalate", 1)]
+    told = next(e.body["plan"] for e in world.events if e.body.get("kind") == "escalate")
+    assert told["policy"] == "default"
+    assert told["message"] == "a: nobody approved it in time (0 of 2 did), so it is not done"
+
+
+def test_an_approval_does_not_count_while_people_are_told_that_none_came():
+    world = asked()
+    hash_ = decide(world.state).ask[0].params["hash"]
+    world.script = {"a/expired/escalate": HANG}
+    world.go()
+    said = {"path": "a", "hash": hash_, "reason": "looked at it", "roles": ["lead"]}
+    world.now_us = world.state.started_us
+    world.put("Approved", said, BOB)
+    assert world.state.steps["a"].approval.given == []
+
+
+def test_on_failure_of_an_expired_step_follows_and_may_make_up_for_it():
+    handled = "    on_failure: [{id: other, action: t.act}]\n    approve:"
+    world = asked(TEXT.replace("    approve:", handled)).go()
+    performed = [path for path, _ in world.performed]
+    assert performed == ["a/expired/escalate", "a/on_failure/other", "b"]
+    assert world.outcome == "resolved"
+
+
+def test_a_cancel_while_people_are_told_ends_the_run():
+    world = asked()
+    world.script = {"a/expired/escalate": HANG}
+    world.go()
+    world.put("CancelRequested", {"reason": "enough"})
+    told = finished("a/expired/escalate", "passed", attempt=1)
+    world.put(told.type, told.body)
+    assert world.go().outcome == "cancelled"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +140,7 @@ def test_an_approval_that_comes_too_late_does_not_count():
     body = {"path": "a", "hash": hash_, "reason": "looked at it", "roles": ["lead"]}
     world.put("Approved", body, CAROL)
     world.go()
-    assert world.performed == []
+    assert world.performed == [("a/expired/escalate", 1)]
     assert world.outcome == "failed"
 
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from engine.core.events import Actor
-from engine.errors import Usage
+from engine.errors import Refused, Usage
 from tests.runs import lab
 from tests.runs.conftest import ALICE, bench, on  # noqa: F401 - fixtures
 
@@ -151,3 +151,62 @@ async def test_a_lock_without_a_name_is_told_and_nothing_is_recorded(bench):  # 
     with pytest.raises(Usage, match="renders to nothing"):
         await bench.run(text, inputs={"host": ""})
     assert await bench.engine.store.runs() == []
+
+
+UNDO = """
+guards: {lock: disk}
+steps:
+  - id: go
+    action: lab.act
+    target: there
+    with: {word: w}
+    undo: [{id: back, action: lab.act, target: there, with: {word: back}}]
+"""
+
+
+async def test_nothing_is_undone_while_everything_is_frozen(bench):  # noqa: F811
+    run = (await bench.run(UNDO)).run
+    await bench.engine.freeze("release", ALICE)
+    with pytest.raises(Refused, match=r"everything is frozen since .* by alice: release"):
+        await bench.engine.undo(run, "wrong", actor=ALICE)
+    last = (await bench.events(run))[-1]
+    assert (last.type, last.body["guard"], last.body["reason"]) == (
+        "UndoRefused", "freeze", "wrong",
+    )  # fmt: skip
+    assert "back" not in lab.Target.effects
+    await bench.engine.thaw("out", ALICE)
+    assert (await bench.engine.undo(run, "wrong", actor=ALICE)).status == "undone"
+
+
+async def test_an_undo_holds_the_lock_of_its_run(bench, on):  # noqa: F811
+    run = (await bench.run(UNDO)).run
+    other = f"guards: {{lock: {{key: disk, when_taken: reject}}}}\n{ACT}"
+    seen = []
+
+    async def meanwhile():
+        seen.append(await bench.run(other))
+        return {}
+
+    on["back"] = meanwhile
+    assert (await bench.engine.undo(run, "wrong", actor=ALICE)).status == "undone"
+    assert seen[0].status == "refused"
+    assert f"the lock disk is held by run {run}" in seen[0].because
+    assert (await bench.run(other)).status == "resolved"
+
+
+async def test_an_undo_is_refused_while_another_run_holds_the_lock(bench, on):  # noqa: F811
+    run = (await bench.run(UNDO)).run
+    refused = []
+
+    async def meanwhile():
+        try:
+            await bench.engine.undo(run, "wrong", actor=ALICE)
+        except Refused as e:
+            refused.append(e.message)
+        return {}
+
+    on["w"] = meanwhile
+    other = (await bench.run(UNDO)).run
+    assert len(refused) == 1
+    assert f"the lock disk is held by run {other}" in refused[0]
+    assert "back" not in lab.Target.effects

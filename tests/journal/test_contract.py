@@ -202,6 +202,19 @@ async def test_the_list_shows_the_newest_first_and_can_be_narrowed(store, starte
     assert (await store.runs(status="resolved")) == [
         RunRow("r2", "a", "staging", "real", "engine", 1002, 2000, "resolved", "done", 2)
     ]
+    assert len(await store.runs(mode="real")) == 3
+    assert await store.runs(mode="rehearsal") == []
+
+
+async def test_a_rehearsal_is_listed_with_its_verdict(store, started, draft):
+    begun = started()
+    rehearsal = replace(begun, body={**begun.body, "mode": "rehearsal"})
+    lease, _ = await store.create("r1", [rehearsal], ME)
+    verdict = {"word": "would stop at", "at": "clear"}
+    end = draft("RunFinished", 2000, outcome="failed", because="no", verdict=verdict)
+    await store.append(lease, 1, [end])
+    (row,) = await store.runs(mode="rehearsal")
+    assert (row.status, row.because) == ("failed", "would stop at clear")
 
 
 async def test_the_status_in_the_list_follows_the_events(store, started, draft):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from engine.errors import Diagnostic, Place
 from engine.language.later import later
 from engine.language.load import check_runbook, load_runbook
@@ -96,14 +98,7 @@ def test_those_that_are_not_shown_are_counted():
     assert render([found], {}, more=7).splitlines()[-1] == "and 7 more"
 
 
-def test_autonomy_guide_of_a_runbook_is_named_too():
-    text = "autonomy: guide\n" + steps("  - wait: 1s\n")
-    runbook = load_runbook("pack/name", text, "name.yaml", CATALOG, find)
-    assert [(each.what, str(each.place)) for each in later(runbook)] == [
-        ("'autonomy: guide' is not executed by this version", "name.yaml:1:1"),
-    ]
-
-
-def test_autonomy_auto_is_what_a_runbook_does_anyway():
-    text = "autonomy: auto\n" + steps("  - wait: 1s\n")
+@pytest.mark.parametrize("autonomy", ["guide", "propose", "auto"])
+def test_every_autonomy_is_executed(autonomy):
+    text = f"autonomy: {autonomy}\n" + steps("  - wait: 1s\n")
     assert later(load_runbook("pack/name", text, "name.yaml", CATALOG, find)) == []

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from engine.core.events import Actor
-from engine.errors import Diagnosed, NotYet, Refused, RunbookError, Usage
+from engine.errors import Diagnosed, Refused, RunbookError, Usage
 from engine.wiring import Faces
 from tests.runs import lab
 from tests.runs.conftest import ALICE
@@ -280,10 +280,16 @@ async def test_who_is_refused_without_the_role(bench):
         await bench.run(f"who: [dba]\n{ACT}")
 
 
-async def test_an_environment_that_only_guides_refuses_actions(bench):
+async def test_an_environment_that_only_guides_hands_every_action_to_a_person(bench):
     bench.environment("autonomy: guide\nconnections: {there: {adapter: lab}}\n")
-    with pytest.raises(NotYet, match="autonomy"):
-        await bench.run(ACT)
+    result = await bench.run(ACT)
+    assert (result.status, result.exit_code) == ("waiting", 7)
+    (asked,) = result.questions
+    assert asked.text.startswith("By hand, for this environment only guides: lab.act on there")
+    await bench.engine.answer(result.run, "", "done", "did it", ALICE)
+    ended = await bench.engine.resume(result.run, actor=ALICE)
+    assert ended.status == "resolved"
+    assert lab.Target.effects == {}
 
 
 async def test_a_key_that_is_not_executed_yet_is_refused_with_its_place(bench):
