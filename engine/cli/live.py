@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
-from engine.cli.rows import BAD_WORDS, CONTAINERS, Row, Rows
+from engine.cli.brief import brief
+from engine.cli.rows import BAD_WORDS, CONTAINERS, Row, Rows, clock_time
 from engine.cli.text import TITLE_MAX_CELLS, Style, cells, clean, countdown, cut, pad, took, wrap
 from engine.core.events import Event
 
@@ -165,7 +165,11 @@ def _title_cells(title: str, room: int) -> int:
 def _place(row: Row, now_us: int, room: int, width: int) -> tuple[str, list[str]]:
     """What stands beside the title, and what below it. Nothing a person must read is cut off."""
     beside, more = found(row, now_us)
-    urgent = row.word in BAD_WORDS or row.word == "warning" or (row.asks and not row.done)
+    urgent = (
+        row.word in BAD_WORDS
+        or row.word == "warning"
+        or ((row.asks or row.approval) and not row.done)
+    )
     details = [line for detail in (more, *row.details) if detail for line in wrap(detail, width)]
     if cells(beside) > room and (urgent or room < FOUND_MIN_CELLS):
         details = [*wrap(beside, width), *details]
@@ -179,7 +183,7 @@ def _place(row: Row, now_us: int, room: int, width: int) -> tuple[str, list[str]
 
 def waits(row: Row) -> bool:
     """Nothing happens here until a time has come or a person has spoken."""
-    return row.asks or row.again or row.until_us is not None
+    return bool(row.approval) or row.asks or row.again or row.until_us is not None
 
 
 def found(row: Row, now_us: int) -> tuple[str, str]:
@@ -199,11 +203,13 @@ def found(row: Row, now_us: int) -> tuple[str, str]:
 
 
 def _waits_for(row: Row, now_us: int) -> tuple[str, str]:
+    if row.approval:
+        return "waits for approval", f"{row.approval} {row.found}".strip()
     if row.asks:
         return "waits for a person", question_of(row)
     if row.until_us is not None:
         left = countdown((row.until_us - now_us) / MICROSECONDS)
-        return f"waits until {local_time(row.until_us)}, {left} left", ""
+        return f"waits until {clock_time(row.until_us)}, {left} left", ""
     verb = "trying" if row.plan.get("effect") in CHANGING else "asking"
     if row.again_us is None:
         return f"{verb} again", row.found
@@ -213,6 +219,8 @@ def _waits_for(row: Row, now_us: int) -> tuple[str, str]:
 def question_of(row: Row) -> str:
     """What a person is asked: the first text of the parameters, or an escalation's message."""
     params = row.plan.get("params")
+    if row.type and not row.type.startswith("human.") and isinstance(params, Mapping):
+        return f"by hand: {row.type} on {row.plan.get('target')}, {brief(params)}"
     values = params.values() if isinstance(params, Mapping) else (row.plan.get("message"),)
     return next((clean(value) for value in values if isinstance(value, str)), "")
 
@@ -225,8 +233,3 @@ def elapsed(row: Row, now_us: int) -> str:
         return took(seconds) if seconds >= 1 or row.kind not in CONTAINERS else ""
     seconds = (now_us - row.started_us) / MICROSECONDS
     return "" if seconds < 1 else countdown(int(seconds))
-
-
-def local_time(at_us: int) -> str:
-    """The time of day where the person sits."""
-    return datetime.fromtimestamp(at_us / MICROSECONDS).astimezone().strftime("%H:%M:%S")

@@ -15,6 +15,12 @@ from engine.cli.rows import CONTAINERS, Row, Rows
 from engine.cli.text import Style, clean, pad, took
 from engine.core.events import Event
 
+_ASKED = {
+    "PauseRequested": "asked to pause",
+    "ContinueRequested": "lets it go on",
+    "UndoRequested": "asked to undo it",
+}
+
 
 class PlainView:
     """Lines for the events of one run."""
@@ -45,6 +51,10 @@ class PlainView:
                 f"; cut short were {', '.join(map(str, interrupted))}" if interrupted else ""
             )
             yield f"taken up by {clean(str(event.body.get('driver', '')))}{cut_short}"
+        elif event.type in ("PauseRequested", "ContinueRequested", "UndoRequested"):
+            reason = clean(str(event.body.get("reason") or ""))
+            who = clean(str(event.actor.get("name", "")))
+            yield f"{who} {_ASKED[event.type]}" + (f": {reason}" if reason else "")
         elif event.type == "CancelRequested":
             reason = clean(str(event.body.get("reason") or ""))
             yield f"{self.rows.cancelled_by} asked to cancel" + (f": {reason}" if reason else "")
@@ -66,6 +76,10 @@ class PlainView:
             yield from self._ended(row)
         elif event.type == "Answered":
             yield self._line("answered", row, row.found)
+        elif event.type == "ApprovalRequested":
+            yield self._line("waiting", row, f"approval of {row.approval}")
+        elif event.type in ("Approved", "Denied", "ApprovalRefused", "ApprovalExpired"):
+            yield self._line("waiting", row, row.found)
 
     def _ended(self, row: Row) -> Iterator[str]:
         if row.kind in CONTAINERS and row.word == "passed":

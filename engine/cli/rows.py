@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from engine.cli.brief import brief, named_fields, show
@@ -46,6 +47,8 @@ class Row:
     """Of a wait: when it is over."""
     asks: bool = False
     """A question to a person."""
+    approval: str = ""
+    """Whose approval it waits for, and how to give it."""
     type: str = ""
     plan: Mapping[str, Any] = field(default_factory=dict)
     parent: Row | None = None
@@ -121,6 +124,7 @@ class Rows:
             row = self._add(path, event.at_us, body)
         row.attempt = int(body.get("attempt", 1))
         row.word, row.again, row.again_us, row.progress = "running", False, None, ""
+        row.approval = ""
         self.bad = [bad for bad in self.bad if bad is not row]
         plan = body.get("plan")
         if isinstance(plan, Mapping):
@@ -171,7 +175,8 @@ class Rows:
     def _plan(self, row: Row, plan: Mapping[str, Any]) -> None:
         row.plan = plan
         row.type = str(plan.get("type", ""))
-        row.asks = row.type.startswith("human.") or plan.get("wait") == "acknowledged"
+        by_hand = "asks" in plan or row.type.startswith("human.")
+        row.asks = by_hand or plan.get("wait") == "acknowledged"
         if isinstance(plan.get("until_us"), int):
             row.until_us = plan["until_us"]
         if row.kind == "choose":
@@ -250,11 +255,45 @@ class Rows:
             self.bad = [bad for bad in self.bad if bad is not row]
         return row
 
+    def on_approval_requested(self, event: Event, body: Mapping[str, Any]) -> Row:
+        path = str(body["path"])
+        row = self._by_path.get(path) or self._add(path, event.at_us, body)
+        by = ", ".join(map(str, body.get("by") or ())) or "anybody but who started it"
+        until = body.get("expires_us")
+        within = f" until {clock_time(until)}" if isinstance(until, int) else ""
+        row.approval = (
+            f"{body.get('count')} of {by}{within}: runbook approve {event.run} {path} --reason ..."
+        )
+        row.plan, row.type = dict(body.get("plan") or {}), str(body["plan"].get("type", ""))
+        return row
+
+    def on_decided(self, event: Event, body: Mapping[str, Any]) -> Row | None:
+        row = self._by_path.get(str(body.get("path")))
+        if row is not None:
+            who = clean(str(event.actor.get("name", "")))
+            reason = clean(str(body.get("reason") or body.get("why") or ""))
+            word = _DECIDED[event.type]
+            row.found = f"{who} {word}: {reason}" if event.type != "ApprovalExpired" else reason
+        return row
+
     def on_cancel_requested(self, event: Event, _: Mapping[str, Any]) -> None:
         self.cancelled_by = clean(str(event.actor.get("name", "")))
 
     def on_run_finished(self, _: Event, body: Mapping[str, Any]) -> None:
         self.finished = body
+
+
+_DECIDED: Mapping[str, str] = {
+    "Approved": "approved it",
+    "Denied": "denied it",
+    "ApprovalRefused": "tried to decide it, which does not count",
+    "ApprovalExpired": "",
+}
+
+
+def clock_time(at_us: int) -> str:
+    """The time of day where the person sits."""
+    return datetime.fromtimestamp(at_us / 1e6).astimezone().strftime("%H:%M:%S")
 
 
 _APPLY: Mapping[str, Any] = {
@@ -266,6 +305,11 @@ _APPLY: Mapping[str, Any] = {
     "StepSkipped": Rows.on_step_skipped,
     "Answered": Rows.on_answered,
     "DoubtSettled": Rows.on_settled,
+    "ApprovalRequested": Rows.on_approval_requested,
+    "Approved": Rows.on_decided,
+    "Denied": Rows.on_decided,
+    "ApprovalRefused": Rows.on_decided,
+    "ApprovalExpired": Rows.on_decided,
     "CancelRequested": Rows.on_cancel_requested,
     "RunFinished": Rows.on_run_finished,
 }
