@@ -1,7 +1,7 @@
 """Changes at Meta.
 
-Give them `retry: {attempts: 5, delay: 1s, factor: 2, jitter: full}`: what Meta refused for its rate
-or for a moment is tried again, what may have been done is not.
+What Meta refused for its rate or for a moment is tried again, five attempts with waits that double,
+unless the step has a `retry` of its own. What may have been done is not.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine.adapters.meta_batch import Entry, entries_of
+from engine.adapters.meta_errors import RETRY
 from engine.adapters.meta_reader import rendered
 from engine.adapters.meta_records import Batched, BudgetSet, Changed, StatusSet
 from engine.adapters.meta_words import money, whole
@@ -29,7 +30,7 @@ TAKEN = "Meta would take it (validate_only)"
 NO_DRY_RUN = "Meta has no dry run for it, so it was not asked"
 
 
-@action("meta.set_status", effect=IDEMPOTENT)
+@action("meta.set_status", effect=IDEMPOTENT, retry=RETRY)
 async def set_status(meta: MetaWriter, id: str, status: Status) -> StatusSet:
     """Switch a campaign, ad set or ad on or off; done without writing where it is so already.
 
@@ -50,7 +51,7 @@ async def would_set_status(meta: GraphReader, id: str, status: Status) -> Previe
     return Preview(text, affected=1, diff=f"-status: {now.get('status')}\n+status: {status}")
 
 
-@action("meta.set_budget", effect=IDEMPOTENT)
+@action("meta.set_budget", effect=IDEMPOTENT, retry=RETRY)
 async def set_budget(
     meta: MetaWriter, id: str, *, daily_minor: int | None = None, lifetime_minor: int | None = None
 ) -> BudgetSet:
@@ -84,7 +85,7 @@ async def would_set_budget(
     return Preview(text, affected=1, diff=diff)
 
 
-@action("meta.request", effect=UNSAFE)
+@action("meta.request", effect=UNSAFE, retry=RETRY)
 async def request(
     meta: MetaWriter,
     method: Literal["POST", "DELETE"],
@@ -114,7 +115,7 @@ async def would_request(
     return Preview(f"{rendered(method, path, params or {})}\n{said}", affected=1)
 
 
-@action("meta.batch", effect=UNSAFE)
+@action("meta.batch", effect=UNSAFE, retry=RETRY)
 async def batch(
     meta: MetaWriter,
     requests: list[dict[str, Any]],

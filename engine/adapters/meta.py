@@ -25,8 +25,8 @@ STEPS_REMEMBERED = 500
 class MetaAdapter:
     """A connection to Meta's Graph and Marketing API.
 
-    Retries are the step's, `retry: {attempts: 5, delay: 1s, factor: 2, jitter: full}`. A call that
-    Meta is known to refuse is not sent, because asking makes a block last longer.
+    Steps are tried again as Meta asks for it, or as their own `retry` says. A call that Meta is
+    known to refuse is not sent, because asking makes a block last longer.
 
     version: of the API, such as v18.0; it stands in every path
     access_token: of a system user, a person or a page; it is sent in a header only

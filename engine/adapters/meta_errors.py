@@ -14,6 +14,7 @@ from typing import Any, Literal
 from engine.adapters.http_request import HIDDEN
 from engine.errors import AdapterError
 from engine.language.duration import format_duration
+from engine.plugin import Retry
 
 Kind = Literal["rate_limit", "transient", "permission", "token", "parameter", "unknown"]
 
@@ -57,6 +58,11 @@ RATE_LIMITED: Mapping[int, str] = {
     80014: "batches of the catalog",
 }
 """Who has called too often, by code."""
+
+RETRY = Retry(attempts=5, delay_s=1.0, factor=2.0, max_s=60.0, jitter="full")
+"""How the steps of the family try again where they say nothing: as Meta asks for it, waits that
+double, by chance. Only what is worth it, see `retryable`, and never into a known block.
+"""
 
 MESSAGE_MAX_CHARS = 600
 """Of what Meta says, in ours."""
@@ -201,7 +207,7 @@ def _cure(found: Refusal) -> str | None:
         case "rate_limit":
             return "wait, and ask for less: calling on while limited makes the block longer"
         case "transient":
-            return "try again: `retry: {attempts: 5, delay: 1s, factor: 2, jitter: full}`"
+            return "try again in a while: the step did already, as its `retry` says"
         case "permission":
             return "grant it in Business settings, or log in again with auth_type=rerequest"
         case "token":

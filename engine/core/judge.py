@@ -15,13 +15,17 @@ from engine.core.scope import names
 from engine.core.state import State
 from engine.core.tree import StepState
 from engine.language import expect as expecting
-from engine.language.model import Call, Escalate, Retry
+from engine.language.catalog import Retry
+from engine.language.model import Call, Escalate
 from engine.language.template import TemplateProblem, evaluate
 
 EVIDENCE_MAX_BYTES = 1024 * 1024
 """Of one result in the journal, as JSON: what an adapter may read at most. Beyond it each long text
 and list is kept as its digest and beginning.
 """
+
+BLOCKED_MAX_S = 366 * 86_400.0
+"""Of a block that an error tells: longer than any run, and a time that can be reckoned with."""
 
 EVIDENCE_TEXT_CHARS = 2000
 """How much of a text is kept when a result is over the limit."""
@@ -105,8 +109,9 @@ def assess(state: State, step: StepState, outcome: Outcome) -> Assessed:
             if not judgement.holds:
                 return Assessed("failed", judgement.lines, (), extracted)
         warnings: tuple[str, ...] = ()
-        if entry.warn is not None:
-            judgement = expecting.judge(entry.warn, scope)
+        warn = entry.warn if entry.warn is not None else entry.signature.default_warn
+        if warn is not None:
+            judgement = expecting.judge(warn, scope)
             warnings = () if judgement.holds else judgement.lines
     except TemplateProblem as error:
         why = f"the answer cannot be judged: {error.message}"
@@ -136,7 +141,7 @@ def _next(step: StepState, found: Assessed, outcome: Outcome, at_us: int) -> int
     if isinstance(entry, Escalate) and found.status == "passed":
         return at_us if entry.wait else None
     if isinstance(entry, Call) and entry.within_s is not None:
-        due_us = at_us + _us(entry.every_s)
+        due_us = at_us + _us(max(entry.every_s or 0.0, _blocked_s(outcome)))
         in_time = due_us <= step.started_us + _us(entry.within_s)
         return due_us if found.status != "passed" and in_time and not hopeless else None
     if isinstance(entry, Call) and entry.hold_s is not None and found.status == "passed":
@@ -144,15 +149,28 @@ def _next(step: StepState, found: Assessed, outcome: Outcome, at_us: int) -> int
         return None if at_us >= end_us else min(at_us + _us(entry.every_s), end_us)
     retry = entry.retry if isinstance(entry, Call | Escalate) else None
     if found.status == "errored" and retry is not None and not hopeless:
-        return _retry_at(retry, step.tries + 1, outcome.random, at_us)
+        return _retry_at(retry, step.tries + 1, outcome, at_us)
     return None
 
 
-def _retry_at(retry: Retry, tries: int, random: float, at_us: int) -> int | None:
-    if tries >= retry.attempts:
+def _retry_at(retry: Retry, tries: int, outcome: Outcome, at_us: int) -> int | None:
+    """After the wait, and not while the target is known to refuse: asking then makes it longer.
+
+    None when there are no attempts left, or it refuses for longer than a retry may wait.
+    """
+    blocked_s = _blocked_s(outcome)
+    if tries >= retry.attempts or blocked_s > retry.max_s:
         return None
     wait_s = min(retry.max_s, retry.delay_s * retry.factor ** min(tries - 1, 64))
-    return at_us + _us(wait_s * random if retry.jitter == "full" else wait_s)
+    return at_us + _us(blocked_s + (wait_s * outcome.random if retry.jitter == "full" else wait_s))
+
+
+def _blocked_s(outcome: Outcome) -> float:
+    """For how long the target takes no more calls, where its adapter's error says so."""
+    found = ((outcome.error or {}).get("detail") or {}).get("blocked_for_s")
+    if isinstance(found, int | float) and found > 0:
+        return float(min(found, BLOCKED_MAX_S))
+    return 0.0
 
 
 def _us(seconds: float | None) -> int:

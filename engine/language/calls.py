@@ -41,7 +41,7 @@ def read_call(draft: Draft, record: Record, common: dict[str, Any], verb: Kind) 
         target=record.get("target"),
         params=params,
         places=places,
-        retry=read_retry(record),
+        retry=read_retry(record, signature.default_retry),
         **more,
     )
 

@@ -35,6 +35,21 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how far apart a step that errored is tried again.
+
+    The wait before attempt n+1 is `min(max_s, delay_s * factor ** (n - 1))`; with full jitter, a
+    random part of it. `attempts` counts the first one.
+    """
+
+    attempts: int = 3
+    delay_s: float = 1.0
+    factor: float = 2.0
+    max_s: float = 60.0
+    jitter: Literal["full", "none"] = "full"
+
+
+@dataclass(frozen=True, slots=True)
 class StepSignature:
     """A check or action as the language sees it."""
 
@@ -52,6 +67,10 @@ class StepSignature:
     """True for actions that honour `max_affected`."""
     default_expect: Any = None
     """An expectation (YAML value) used where the step has none, e.g. of `http.health`."""
+    default_warn: Any = None
+    """As `default_expect`, of `warn`."""
+    default_retry: Retry | None = None
+    """For families whose targets ask for it; `retry: 1` of a step is none."""
     result_fields: frozenset[str] | None = None
     """Top-level fields of the result, or None where they depend on the target (`redis.info`)."""
     result_doc: Mapping[str, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from engine.errors import Place
-from engine.language.catalog import StepSignature
+from engine.language.catalog import Retry, StepSignature
 
 Outcome = Literal["resolved", "unresolved", "aborted"]
 OUTCOMES: tuple[Outcome, ...] = ("resolved", "unresolved", "aborted")
@@ -50,21 +50,6 @@ Value = Any
 
 Expectation = Any
 """An `Expression`, or a mapping from a path in the result to a matcher (see `expect`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """How often and how far apart a step that errored is tried again.
-
-    The wait before attempt n+1 is `min(max_s, delay_s * factor ** (n - 1))`; with full jitter, a
-    random part of it. `attempts` counts the first one.
-    """
-
-    attempts: int = 3
-    delay_s: float = 1.0
-    factor: float = 2.0
-    max_s: float = 60.0
-    jitter: Literal["full", "none"] = "full"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from engine.language.catalog import Retry
 from engine.language.fields import Record
-from engine.language.model import Retry
 
 
-def read_retry(record: Record) -> Retry | None:
+def read_retry(record: Record, otherwise: Retry | None = None) -> Retry | None:
+    """What the step says; what it leaves out, and all of it, is as `otherwise`."""
     found: Record | None = record.get("retry")
     if found is None:
-        return None
-    usual = Retry()
+        return otherwise
+    usual = otherwise or Retry()
     return Retry(
         attempts=found.get("attempts", usual.attempts),
         delay_s=found.get("delay", usual.delay_s),

@@ -33,7 +33,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar
 
 from engine.errors import AdapterError, RunbookError
-from engine.language.catalog import StepSignature
+from engine.language.catalog import Retry, StepSignature
 from engine.language.shape import Duration, Size
 from engine.plugin.result import to_json
 from engine.plugin.signature import Question, Shell, Sql, parameters_of, signature_of
@@ -48,6 +48,7 @@ __all__ = [
     "Duration",
     "Preview",
     "Question",
+    "Retry",
     "SecretText",
     "Shell",
     "Size",
@@ -224,12 +225,20 @@ class StepType(Generic[P, R]):
         return await function(**params)
 
 
-def check(
-    type: str, *, expect: Any = None, target: bool = True, asks: bool = False
+def check(  # noqa: PLR0913 - what a check may declare, by name
+    type: str,
+    *,
+    expect: Any = None,
+    warn: Any = None,
+    retry: Retry | None = None,
+    target: bool = True,
+    asks: bool = False,
 ) -> Callable[[Callable[P, Awaitable[R]]], StepType[P, R]]:
     """Makes an async function a check named `family.noun`.
 
     expect: what is expected where the step says nothing, written as in YAML
+    warn: what is worth a warning where it does not hold and the step says nothing
+    retry: how an error is tried again where the step says nothing
     target: False for a family without a connection; then the function takes no side
     asks: True when it returns a Question, which the engine asks a person
     """
@@ -237,17 +246,19 @@ def check(
     def decorate(function: Callable[P, Awaitable[R]]) -> StepType[P, R]:
         signature = signature_of(type, function, takes_target=target)
         fields = ANSWER_FIELDS if asks else signature.result_fields
-        more = {"default_expect": expect, "asks_person": asks, "result_fields": fields}
+        more = {"default_expect": expect, "default_warn": warn, "default_retry": retry}
+        more |= {"asks_person": asks, "result_fields": fields}
         return StepType(dataclasses.replace(signature, **more), function)
 
     return decorate
 
 
-def action(
+def action(  # noqa: PLR0913 - what an action may declare, by name
     type: str,
     *,
     effect: Literal["idempotent", "unsafe"],
     counts: bool = False,
+    retry: Retry | None = None,
     target: bool = True,
     asks: bool = False,
 ) -> Callable[[Callable[P, Awaitable[R]]], StepType[P, R]]:
@@ -255,6 +266,7 @@ def action(
 
     effect: IDEMPOTENT or UNSAFE
     counts: True when it honours `context.max_affected`
+    retry: how an error is tried again where the step says nothing; never a doubt
     target: False for a family without a connection; then the function takes no side
     asks: True when it returns a Question: instructions that a person carries out
     """
@@ -265,7 +277,7 @@ def action(
         signature = signature_of(type, function, takes_target=target)
         fields = ANSWER_FIELDS if asks else signature.result_fields
         more: dict[str, Any] = {"kind": "action", "effect": effect, "counts": counts}
-        more |= {"asks_person": asks, "result_fields": fields}
+        more |= {"asks_person": asks, "result_fields": fields, "default_retry": retry}
         return StepType(dataclasses.replace(signature, **more), function)
 
     return decorate

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.plugin import IDEMPOTENT, UNSAFE, Preview, Question, action, check
+from engine.plugin import IDEMPOTENT, UNSAFE, Preview, Question, Retry, action, check
 
 
 @check("t.look", target=False)
 async def look(what: Any = None) -> dict[str, Any]:
     """Finds what the test says."""
     return {"what": what}
+
+
+@check("t.limited", target=False, retry=Retry(attempts=3, delay_s=7), warn={"used": {"lt": 80}})
+async def limited() -> dict[str, Any]:
+    """Finds what the test says."""
+    return {}
 
 
 @action("t.act", effect=IDEMPOTENT, target=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
+
 from engine.core.decide import decide
 from engine.core.judge import finished
 from tests.core.world import HANG, SECOND, Oops, book, once, run
@@ -65,6 +67,57 @@ def test_full_jitter_takes_its_chance_from_the_event():
     between = next(e for e in world.events if e.type == "AttemptFinished")
     assert between.body["random"] == 0.5
     assert between.body["next_us"] - between.at_us == 5 * SECOND
+
+
+def waits(detail, retry="{attempts: 3, delay: 2s, factor: 2, max: 1m, jitter: none}"):
+    """How long after each attempt the next one began, in seconds."""
+    text = f"steps: [{{id: a, action: t.act, retry: {retry}}}]"
+    world = run(book(text), {"a": Oops(detail=detail)})
+    starts = [e.at_us for e in world.events if e.type == "StepStarted"]
+    return [(b - a - SECOND // 10) / SECOND for a, b in itertools.pairwise(starts)]
+
+
+def test_a_retry_begins_its_wait_when_a_block_is_over():
+    assert waits({"blocked_for_s": 20}) == [22, 24]
+
+
+def test_a_block_that_is_longer_than_a_retry_may_wait_is_not_called_into():
+    assert waits({"blocked_for_s": 60}) == [62, 64]
+    assert waits({"blocked_for_s": 60.1}) == []
+
+
+@pytest.mark.parametrize("told", [None, 0, -5, "20", float("nan"), [20]])
+def test_a_block_that_is_none_changes_no_wait(told):
+    assert waits({"blocked_for_s": told}) == [2, 4]
+
+
+def test_a_check_does_not_ask_again_while_it_is_blocked():
+    text = "steps: [{id: a, check: t.look, expect: result.ok, within: 1m, every: 5s}]"
+    found = [Oops(detail={"blocked_for_s": 40}), {"ok": True}]
+    world = run(book(text), {"a": found})
+    starts = [e.at_us for e in world.events if e.type == "StepStarted"]
+    assert (starts[1] - starts[0]) // SECOND == 40
+    blocked = run(book(text), {"a": [Oops(detail={"blocked_for_s": 61}), {"ok": True}]})
+    assert (attempts(blocked, "a"), blocked.outcome) == ([1], "failed")
+
+
+def test_a_step_type_may_have_a_retry_and_a_warning_of_its_own():
+    text = "steps: [{id: a, check: t.limited}]"
+    assert attempts(run(book(text), {"a": Oops()}), "a") == [1, 2, 3]
+    world = run(book(text), {"a": {"used": 90}})
+    (end,) = [e for e in world.events if e.type == "StepFinished"]
+    assert end.body["warnings"] == ["used: expected less than 80, was 90"]
+
+
+def test_what_a_step_says_of_its_retry_is_laid_over_that_of_its_type():
+    text = "steps: [{id: a, check: t.limited, retry: 2}]"
+    (step,) = book(text).steps
+    assert (step.retry.attempts, step.retry.delay_s) == (2, 7.0)
+    text = "steps: [{id: a, check: t.limited, retry: 1, warn: {used: {lt: 95}}}]"
+    assert attempts(run(book(text), {"a": Oops()}), "a") == [1]
+    world = run(book(text), {"a": {"used": 90}})
+    (end,) = [e for e in world.events if e.type == "StepFinished"]
+    assert end.body["warnings"] == []
 
 
 def test_an_answer_no_is_not_retried():

@@ -37,10 +37,11 @@ class Oops:
     message: str = "connection refused"
     maybe_done: bool = False
     retryable: bool = True
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
     def outcome(self) -> Outcome:
         error = {"message": self.message, "help": None, "maybe_done": self.maybe_done}
-        more = {"retryable": self.retryable, "detail": {}, "kind": "adapter"}
+        more = {"retryable": self.retryable, "detail": dict(self.detail), "kind": "adapter"}
         return Outcome(None, {**error, **more}, 1.0, 0.5)
 
 
