@@ -120,7 +120,9 @@ async def would_maintain(
     size = sum(of.get("bytes") or 0 for of in sizes)
     dead = sum(of.get("dead_rows") or 0 for of in sizes)
     text = f"{operation} of {len(sizes)} tables with {size} bytes and {dead} dead rows"
-    return Preview(text, sample=tuple(sizes))
+    busy = await db.busy()
+    doubt = f"it waits for {busy} sessions that are in a transaction" if busy else None
+    return Preview(text, sample=tuple(sizes), doubt=doubt)
 
 
 @action("sql.terminate", effect=IDEMPOTENT, counts=True)

@@ -28,6 +28,9 @@ from engine.adapters.sql_text import (
 )
 from engine.errors import AdapterError
 
+BUSY_AFTER_S = 0.5
+"""From then on a session is no passing one: our own statements take milliseconds."""
+
 PLAN_MAX_LINES = 200
 """Of an EXPLAIN in a preview."""
 
@@ -98,6 +101,14 @@ class SqlReader:
     async def activity(self, longer_than_s: float) -> Activity:
         """The sessions of the server (PostgreSQL)."""
         return await self.backend.activity(self.limits, longer_than_s)
+
+    async def busy(self) -> int:
+        """Sessions in a statement or a transaction for longer than `BUSY_AFTER_S`: what takes locks
+        on whole tables waits for them. 0 where there are no sessions (SQLite).
+        """
+        if self.backend.dialect != "postgresql":
+            return 0
+        return (await self.activity(BUSY_AFTER_S)).long_running
 
     async def sizes(self, tables: Sequence[str]) -> list[dict[str, Any]]:
         """How large tables are, and what of them is dead."""

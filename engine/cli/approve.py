@@ -80,7 +80,8 @@ async def _show(session: Session, run: str, seen: Any) -> None:
     else:
         note(f"  preview   {seen['preview']['text']}")
         if seen["preview"].get("diff"):
-            note(seen["preview"]["diff"])
+            for line in str(seen["preview"]["diff"]).splitlines():
+                note(f"            {line}")
 
 
 @click.command()

@@ -227,6 +227,10 @@ def next_lines(result: RunResult, command: str) -> Iterator[str]:
             yield f"in doubt: {clean(question.text)} Look at its target, then say so:"
             yield f"  {command} settle {result.run} {question.path} --happened --reason '...'"
             yield f"  {command} settle {result.run} {question.path} --did-not --reason '...'"
+        elif question.kind == "approve":
+            yield f"{clean(question.id)} waits for approval: {clean(question.text)}"
+            for word in ("approve", "deny"):
+                yield f"  {command} {word} {result.run} {question.path} --reason '...'"
         else:
             yield f"{clean(question.id)} waits for a person: {clean(question.text)}"
             for answer in question.answers:

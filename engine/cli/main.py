@@ -61,6 +61,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "thaw": ("engine.cli.guards:thaw", "End a freeze."),
     "audit": ("engine.cli.audit:audit", "The audit trail: show, verify, export."),
     "doctor": ("engine.cli.doctor:doctor", "Whether every connection of an environment answers."),
+    "docs": ("engine.cli.docs:docs", "The manual."),
     "completion": ("engine.cli.complete:completion", "How to complete names in your shell."),
     "version": ("engine.cli.books:version", "Which version this is."),
 }

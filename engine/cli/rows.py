@@ -227,7 +227,10 @@ class Rows:
         extracted = body.get("extracted")
         if extracted:
             return brief(extracted)
-        return brief((body.get("outcome") or {}).get("result"), self._named)
+        result = (body.get("outcome") or {}).get("result")
+        if body.get("status") == "previewed" and isinstance(result, Mapping):
+            return clean(str((result.get("preview") or {}).get("text") or ""))
+        return brief(result, self._named)
 
     def on_step_skipped(self, event: Event, body: Mapping[str, Any]) -> Row:
         path = str(body["path"])

@@ -55,6 +55,8 @@ def _action(step: StepState, found: Assessed, result: Mapping[str, Any]) -> Asse
     limit = step.plan.get("max_affected")
     if affected is not None and limit is not None and affected > limit:
         return Assessed("failed", (f"{affected} would be affected, more than {limit}",))
+    if doubt := result.get("preview", {}).get("doubt"):
+        return Assessed("unverifiable", (doubt,), found.warnings)
     return Assessed("previewed", (), found.warnings)
 
 

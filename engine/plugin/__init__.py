@@ -89,6 +89,8 @@ class Preview:
     affected: int | None = None
     sample: tuple[Any, ...] = ()
     diff: str | None = None
+    doubt: str | None = None
+    """What is seen now that may keep it from coming so. A rehearsal then does not promise it."""
 
 
 def _say_nothing(_text: str) -> None:

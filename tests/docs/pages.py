@@ -1,0 +1,143 @@
+"""The pages of the manual, played: their files are written, their commands run, what they print is
+put beside what the page says.
+
+A block of YAML with `file=PATH` is a file of the folder that the commands run in. In a block of
+kind `console` a line `$ WORDS` is a command by ada, `bob$ WORDS` one by bob, and the lines below it
+are what it prints. `python -m tests.docs` writes them anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "engine" / "docs"
+PERSON = Path(__file__).with_name("person.py")
+CALL_MAX_S = 60.0
+
+BLOCK = re.compile(
+    r"^```(?P<kind>\w+)(?: file=(?P<file>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+COMMAND = re.compile(r"^(?P<who>[a-z]*)\$ (?P<words>.*)$")
+
+WORLD = {
+    "runbooks/shop/environments/local.yaml": """\
+connections:
+  orders: {adapter: sql, url: "sqlite:shop.db"}
+  machine: {adapter: command, allowed: [sh, test]}
+  warehouse: {adapter: http, base_url: "http://127.0.0.1:9"}
+""",
+    "runbooks/shop/contacts.yaml": """\
+people:
+  ada: {os_user: ada, roles: [on-call]}
+  bob: {os_user: bob, roles: [lead]}
+  carol: {os_user: carol, roles: [lead]}
+""",
+}
+"""What every page has: an environment and people. And a database of twelve orders, four of them
+stuck. At the warehouse nobody is there: port 9 of the loopback.
+"""
+
+
+def pages() -> list[Path]:
+    return sorted(FOLDER.glob("*.md"))
+
+
+@contextmanager
+def world() -> Iterator[Path]:
+    """A folder of a name that is always as long, so that tables are always as wide."""
+    folder = Path(tempfile.mkdtemp(prefix="runbook-docs-", dir="/tmp"))
+    try:
+        for name, text in WORLD.items():
+            _write(folder / name, text)
+        database = sqlite3.connect(folder / "shop.db")
+        database.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, state TEXT)")
+        rows = [(n, "stuck" if n % 3 == 0 else "open") for n in range(1, 13)]
+        database.executemany("INSERT INTO orders VALUES (?, ?)", rows)
+        database.commit()
+        database.close()
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def played(text: str) -> str:
+    """A page with what its commands print now."""
+    with world() as folder:
+
+        def block(found: re.Match[str]) -> str:
+            if found["file"]:
+                _write(folder / found["file"], found["text"])
+            if found["kind"] != "console":
+                return found[0]
+            return f"```console\n{''.join(_said(found['text'], folder))}```"
+
+        return _steady(BLOCK.sub(block, text), folder)
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def _said(text: str, folder: Path) -> Iterator[str]:
+    for line in text.splitlines():
+        command = COMMAND.match(line)
+        if command is None:
+            continue
+        yield f"{line}\n"
+        yield _call(command["words"], command["who"] or "ada", folder)
+
+
+def _call(words: str, who: str, folder: Path) -> str:
+    """What a command prints. `$?` is shown where the page asks for it by `; echo $?`."""
+    person = f"{shlex.quote(sys.executable)} {shlex.quote(str(PERSON))} {who}"
+    script = re.sub(r"^runbook ", f"{person} ", words)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("RUNBOOK_", "XDG_"))}
+    done = subprocess.run(
+        ["sh", "-c", script],
+        cwd=folder,
+        env={**kept, "PATH": path, "RUNBOOK_STORE": f"sqlite:///{folder}/journal.db", "TZ": "UTC"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        timeout=CALL_MAX_S,
+        check=False,
+        text=True,
+    )
+    return done.stdout
+
+
+_RUN = re.compile(r"\d{8}-\d{6}-[0-9a-z]{8}")
+_OTHERWISE = (
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-11-21 02:15:00"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-11-21 02:15 UTC"),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "2026-11-21T02:15:00Z"),
+    (r"until \d\d:\d\d:\d\d", "until 02:30:00"),
+    (r"\b\d+(\.\d+)? (ms|s)\b", "4 ms"),
+    (r"\b\d+(\.\d+)?s ago", "4s ago"),
+    (r"taken up by [^;\s]+", "taken up by host:4711"),
+)
+"""What is another every time, and what stands for it in a page."""
+
+
+def _steady(text: str, folder: Path) -> str:
+    text = text.replace(str(folder), "/tmp/runbook-docs-00000000")
+    names: dict[str, str] = {}
+    for found in _RUN.findall(text):
+        names.setdefault(found, f"20261121-021500-{'abcdefgh'[len(names) % 8] * 8}")
+    text = _RUN.sub(lambda found: names[found[0]], text)
+    for pattern, stands_for in _OTHERWISE:
+        text = re.sub(pattern, stands_for, text)
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
