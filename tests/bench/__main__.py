@@ -18,7 +18,9 @@ from tests.bench.appends import appends
 from tests.bench.checks import checks, memory
 from tests.bench.crowd import crowd
 from tests.bench.deciding import deciding
+from tests.bench.lines import lines
 from tests.bench.place import Place, place
+from tests.bench.ssh import ssh
 from tests.bench.startup import startup
 from tests.bench.table import Row, as_json, machine, table
 
@@ -32,6 +34,8 @@ BENCHMARKS: dict[str, Callable[[Place, int], Awaitable[list[Row]]]] = {
     "crowd": lambda where, rounds: crowd(where, max(1, rounds // 3)),
     "ageing": ageing,
     "appends": appends,
+    "lines": lambda where, rounds: lines(where, max(1, rounds // 4)),
+    "ssh": lambda where, rounds: ssh(where, max(1, rounds // 2)),
 }
 
 

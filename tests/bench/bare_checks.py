@@ -26,7 +26,7 @@ def connect(path: str) -> sqlite3.Connection:
 def bare_checks(url: str, count: int, database: sqlite3.Connection) -> None:
     with httpx.Client(base_url=url, verify=False) as client:
         for number in range(count):
-            _row(database, {"step": number, "path": "/health"}, begin=True)
+            row(database, {"step": number, "path": "/health"}, begin=True)
             _judge(database, number, client.get("/health"))
 
 
@@ -34,7 +34,7 @@ async def bare_checks_async(url: str, count: int, database: sqlite3.Connection) 
     """The same in a program that does other things meanwhile, as the engine is one."""
     async with httpx.AsyncClient(base_url=url, verify=False) as client:
         for number in range(count):
-            _row(database, {"step": number, "path": "/health"}, begin=True)
+            row(database, {"step": number, "path": "/health"}, begin=True)
             _judge(database, number, await client.get("/health"))
 
 
@@ -46,10 +46,11 @@ def _judge(database: sqlite3.Connection, number: int, answer: httpx.Response) ->
     }
     if found["json"]["status"] != "healthy":
         raise RuntimeError(f"check {number} failed")
-    _row(database, {"step": number, "result": found}, begin=False)
+    row(database, {"step": number, "result": found}, begin=False)
 
 
-def _row(database: sqlite3.Connection, body: object, *, begin: bool) -> None:
+def row(database: sqlite3.Connection, body: object, *, begin: bool) -> None:
+    """Two of them are one commit: one begins it, the other ends it."""
     if begin:
         database.execute("BEGIN IMMEDIATE")
     values = (None, time.time(), json.dumps(body))
