@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from engine.adapters.http_answer import HttpAnswer
-from engine.adapters.http_request import Body
+from engine.adapters.http_answer import HttpAnswer, shown_body
+from engine.adapters.http_request import Body, Parts
 from engine.plugin import UNSAFE, Preview, action
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ async def request(  # noqa: PLR0913 - a request has these parts, and each is a k
     form: the body, as a form
     text: the body, as text
     accept: further statuses that mean done, such as 404 of a DELETE
-    dry_run: what to add for the target's own dry run, for rehearsals
+    dry_run: what to add to json, query or headers for the target's own dry run, in rehearsals
     """
     return await http.request(
         method,
@@ -53,7 +53,15 @@ async def request(  # noqa: PLR0913 - a request has these parts, and each is a k
 
 @request.preview
 async def would_request(http: HttpReader, method: Method, path: str = "/", **more: Any) -> Preview:
-    """The request as it would be sent, without what the connection adds to it."""
+    """The request as it would be sent, without what the connection adds to it. With `dry_run` the
+    target is asked what it would do; without, only whether somebody is there.
+    """
     body = Body(more.get("json"), more.get("form"), more.get("text"))
-    call = http.call(method, path, body=body, query=more.get("query"), headers=more.get("headers"))
+    parts = Parts(body, more.get("query") or {}, more.get("headers") or {})
+    call = http.call(method, path, body=body, query=parts.query, headers=parts.headers)
+    if (dry_run := more.get("dry_run")) is not None:
+        found = await http.trial(method, path, parts, dry_run)
+        told = f"its dry run was answered with {found.status}: {shown_body(found)}"
+        return Preview(http.rendered(call), diff=told)
+    await http.reach()
     return Preview(http.rendered(call))

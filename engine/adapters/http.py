@@ -10,10 +10,19 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from engine.adapters.http_answer import HttpAnswer
+from engine.adapters.http_answer import RENDERED_MAX_CHARS, HttpAnswer, shown_body
 from engine.adapters.http_errors import SAFE_METHODS
 from engine.adapters.http_line import Line
-from engine.adapters.http_request import Address, Body, Call, address, checked_headers, shown_url
+from engine.adapters.http_request import (
+    Address,
+    Body,
+    Call,
+    Parts,
+    address,
+    checked_headers,
+    shown_url,
+    with_trial,
+)
 from engine.errors import AdapterError
 from engine.language.shape import Duration
 from engine.plugin import SecretText, StepContext, reveal
@@ -181,7 +190,7 @@ def _usual_trust() -> ssl.SSLContext:
 
 
 class HttpReader:
-    """The reading side: GET and HEAD, nothing else."""
+    """The reading side: GET and HEAD, and what a runbook declares to be a dry run."""
 
     __slots__ = ("_line",)
 
@@ -229,6 +238,27 @@ class HttpReader:
     ) -> Call:
         """The request that a change would send, checked as it would be. Raises AdapterError."""
         return self._line.change(method, path, query, body, headers or {})
+
+    async def reach(self) -> None:
+        """Whether somebody takes connections there; nothing is sent. Raises AdapterError."""
+        await self._line.reach()
+
+    async def trial(
+        self, method: str, path: str, parts: Parts, dry_run: Mapping[str, Any]
+    ) -> HttpAnswer:
+        """The target's own dry run of a request: what makes it one is in `dry_run`, added to its
+        `json`, `query` or `headers`. Raises AdapterError, also where the answer is not 2xx.
+        """
+        tried = with_trial(parts, dry_run)
+        call = self.call(method, path, body=tried.body, query=tried.query, headers=tried.headers)
+        found = await self._line.send(call, trial=True)
+        if not 200 <= found.status < 300:
+            raise AdapterError(
+                f"the dry run of {call.method} {found.url} was answered with {found.status}",
+                help=shown_body(found) or None,
+                retryable=False,
+            )
+        return found
 
 
 class HttpWriter(HttpReader):
@@ -278,9 +308,6 @@ def _refused(method: str, found: HttpAnswer) -> AdapterError:
         },
     )
 
-
-RENDERED_MAX_CHARS = 4096
-"""Of a body in a preview: enough to see what would be sent."""
 
 DETAIL_MAX_BYTES = 2048
 """Of a refusing answer's body that is kept with the error: it mostly says why."""

@@ -14,6 +14,10 @@ BODY_MAX_BYTES = 1024 * 1024
 """Of an answer that is read, decompressed. An answer that matters to a runbook has some KiB."""
 
 
+RENDERED_MAX_CHARS = 4096
+"""Of a body in a preview: enough to see what would be sent, or what a dry run said."""
+
+
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
     """What was answered.
@@ -38,6 +42,14 @@ class HttpAnswer:
     json: Any = None
     text: str | None = None
     json_problem: str | None = None
+
+
+def shown_body(found: HttpAnswer) -> str:
+    """What a body says to people, cut."""
+    told = found.text
+    if told is None:
+        told = "" if found.json is None else json.dumps(found.json, ensure_ascii=False)
+    return told[:RENDERED_MAX_CHARS]
 
 
 @dataclass(frozen=True, slots=True)

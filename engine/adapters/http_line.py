@@ -82,9 +82,27 @@ class Line:
         url = url_of(self._adapter.address.base, path, query)
         return Call(checked_method(method), url, own, content)
 
-    async def send(self, call: Call) -> HttpAnswer:
-        """Sends one request and reads its answer. Raises AdapterError."""
-        if self._methods is not None and call.method not in self._methods:
+    async def reach(self) -> None:
+        """Whether somebody takes connections there; nothing is sent. Raises AdapterError."""
+        address = self._adapter.address
+        limit_s = min(self._adapter.timeout_s, self._context.timeout_s)
+        try:
+            async with asyncio.timeout(limit_s):
+                _, writer = await asyncio.open_connection(address.host, address.port)
+        except (OSError, TimeoutError) as e:
+            where = address.authority
+            raise http_errors.told(
+                e, method="GET", where=where, sent=False, timeout_s=limit_s
+            ) from e
+        writer.close()
+
+    async def send(self, call: Call, *, trial: bool = False) -> HttpAnswer:
+        """Sends one request and reads its answer. Raises AdapterError.
+
+        `trial`: it is the target's own dry run, which the runbook declares: any method may ask for
+        that.
+        """
+        if self._methods is not None and call.method not in self._methods and not trial:
             raise AdapterError(f"the reading side sends no {call.method}", retryable=False)
         adapter = self._adapter
         limit_s = min(adapter.timeout_s, self._context.timeout_s)

@@ -195,6 +195,39 @@ class Call:
     content: bytes | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is sent besides the method and the path."""
+
+    body: Body
+    query: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+TRIAL_KEYS = ("json", "query", "headers")
+"""Where a target may want to be told that this is a dry run."""
+
+
+def with_trial(parts: Parts, dry_run: Mapping[str, Any]) -> Parts:
+    """The parts with what makes them a dry run. Raises AdapterError."""
+    for name, value in dry_run.items():
+        if name not in TRIAL_KEYS or not isinstance(value, Mapping) or not value:
+            known = ", ".join(TRIAL_KEYS)
+            raise _wrong(f"`dry_run` takes mappings named {known}, not {name!r}: {value!r}")
+    if not dry_run:
+        raise _wrong("`dry_run` is empty: nothing would make the request a dry run")
+    body = parts.body
+    if "json" in dry_run:
+        if body.form is not None or body.text is not None or not isinstance(body.json or {}, dict):
+            raise _wrong("`dry_run.json` is added to a JSON object, and the body is none")
+        body = Body(json={**(body.json or {}), **dry_run["json"]})
+    return Parts(
+        body,
+        {**parts.query, **dry_run.get("query", {})},
+        {**parts.headers, **dry_run.get("headers", {})},
+    )
+
+
 def _wrong(message: str, hint: str | None = None) -> AdapterError:
     """Nothing was sent, and trying again changes nothing."""
     return AdapterError(message, help=hint, retryable=False)

@@ -194,7 +194,13 @@ def test_a_family_of_a_third_party_is_found_and_runs(tmp_path):
         "host_doc": "where it stands",
         "level": {"tank": "water", "ml": 500, "host": "hidden"},
         "made": {"cups": 2, "key": "k"},
-        "would": {"text": "3 cups would be brewed", "affected": 3, "sample": [], "diff": None},
+        "would": {
+            "text": "3 cups would be brewed",
+            "affected": 3,
+            "sample": [],
+            "diff": None,
+            "doubt": None,
+        },
         "metadata_is_loaded": False,
     }
 
