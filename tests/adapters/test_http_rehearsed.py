@@ -38,7 +38,7 @@ async def test_without_a_dry_run_nothing_is_sent(target, adapter):
 
 async def test_without_a_dry_run_a_service_that_is_gone_is_told():
     adapter = HttpAdapter("http://127.0.0.1:9")
-    with pytest.raises(AdapterError, match="127.0.0.1:9 refuses connections") as caught:
+    with pytest.raises(AdapterError, match="refuses connections") as caught:
         await would(adapter, method="POST", path="/ok")
     assert not caught.value.maybe_done
 
@@ -63,7 +63,7 @@ async def test_the_declared_dry_run_is_sent_with_its_marks(target, adapter):
 
 
 async def test_a_dry_run_that_is_refused_fails_the_preview(adapter):
-    with pytest.raises(AdapterError, match="the dry run of POST .* was answered with 4") as caught:
+    with pytest.raises(AdapterError, match="was answered with 404") as caught:
         await would(adapter, method="POST", path="/no-such-path", dry_run={"query": {"dry": 1}})
     assert not caught.value.maybe_done
 

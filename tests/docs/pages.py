@@ -121,6 +121,8 @@ def _call(words: str, who: str, folder: Path) -> str:
 
 _RUN = re.compile(r"\d{8}-\d{6}-[0-9a-z]{8}")
 _OTHERWISE = (
+    (r"\b[0-9a-f]{64}\b", "5f0c" + "7a1e" * 15),
+    (r"\b[0-9a-f]{12}\b", "5f0c7a1e7a1e"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-11-21 02:15:00"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-11-21 02:15 UTC"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "2026-11-21T02:15:00Z"),
