@@ -27,14 +27,14 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "sql.transaction": {"statements": [{"sql": "DELETE FROM t WHERE id = 1"}]},
     "sql.maintenance": {"operation": "vacuum", "tables": ["t"]},
     "sql.terminate": {"state": "idle"},
-    "kubectl.rollout_undo": {"name": "deployment/api"},
-    "kubectl.rollout_restart": {"name": "deployment/api"},
-    "kubectl.scale": {"name": "deployment/api", "replicas": 2},
-    "kubectl.set_image": {"name": "deployment/api", "images": {"api": "api:2"}},
-    "kubectl.set_env": {"name": "deployment/api", "env": {"A": "1"}},
-    "kubectl.patch": {"name": "deployment/api", "patch": {"spec": {"replicas": 2}}},
-    "kubectl.apply": {"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}},
-    "kubectl.delete": {"names": ["pod/api-1"]},
+    "kubectl.rollout_undo": {"workload": "api"},
+    "kubectl.rollout_restart": {"workload": "api"},
+    "kubectl.scale": {"workload": "api", "replicas": 2},
+    "kubectl.set_image": {"workload": "api", "images": {"api": "api:2"}},
+    "kubectl.set_env": {"workload": "api", "env": {"A": "1"}},
+    "kubectl.patch": {"resource": "deployment/api", "patch": {"spec": {"replicas": 2}}},
+    "kubectl.apply": {"manifest": "kind: ConfigMap"},
+    "kubectl.delete": {"resource": "pod/api-1"},
 }
 """The parameters of a step, by its type."""
 
