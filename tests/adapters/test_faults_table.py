@@ -282,11 +282,9 @@ async def engine_of(folder: Path, scene: Scene) -> AsyncIterator[Engine]:
     (pack / "environments").mkdir(parents=True)
     environment = {"connections": {"target": scene.connection}}
     (pack / "environments" / "test.yaml").write_text(json.dumps(environment))
-    (pack / "book.yaml").write_text(
-        f"title: t\nsteps:\n  - {{id: it, action: {scene.step}, target: target, timeout: 1s,"
-        " retry: 1,\n"
-        "     probe: {check: run.value, with: {value: 1}, expect: result.value == 1}}\n"
-    )
+    probe = "{check: run.value, with: {value: 1}, expect: result.value == 1}"
+    step = f"id: it, action: {scene.step}, target: target, timeout: 1s, retry: 1, probe: {probe}"
+    (pack / "book.yaml").write_text(f"title: t\nsteps: [{{{step}}}]\n")
     store = open_store("memory:")
     yield Engine(books=Books([folder / "books"]), registry=Registry(), store=store)
     await store.close()

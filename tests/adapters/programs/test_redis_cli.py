@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import servers
 
 
 @pytest.fixture
 def queue(redis, stage):
-    here = {"allowed": ["redis-cli"], "path": str(Path(servers.redis_binary()).parent)}
-    stage.connections(containers=here)
+    stage.connections(containers={"allowed": ["redis-cli"]})
     return redis
 
 
