@@ -11,7 +11,7 @@ from engine.adapters.meta_health import insights, rate_limits, token
 from engine.adapters.meta_line import GraphLine
 from engine.adapters.meta_reader import MetaReader
 from engine.adapters.meta_records import Insights, RateLimits, Token
-from engine.adapters.meta_usage import Budget
+from engine.adapters.meta_usage import USES, Budget
 from engine.adapters.meta_writer import Memory, MetaWriter
 from engine.language.shape import Duration
 from engine.plugin import SecretText, StepContext, reveal
@@ -119,6 +119,24 @@ class MetaAdapter:
         who = found.body.get("name") or found.body.get("id")
         said = "; ".join([f"Meta answers {who} with {found.version}", *found.warnings])
         return f"{said}; {self.budget.now().worst_percent:g} % of its limits are used"
+
+    def budget_names(self) -> tuple[str, ...]:
+        """One for each use that Meta counts by itself; see `engine.runner.budgets`."""
+        return tuple(f"meta {self.fingerprint()} {use}" for use in USES)
+
+    def budgets(self) -> dict[str, tuple[float, float]]:
+        """What the answers of this run told."""
+        found = {}
+        for use, name in zip(USES, self.budget_names(), strict=True):
+            used, met = self.budget.used(use), self.budget.block(use)
+            if used is not None:
+                found[name] = (used, met.blocked_for_s if met is not None else 0.0)
+        return found
+
+    def recall(self, name: str, used: float, blocked_for_s: float) -> None:
+        """What the answers of other runs told."""
+        if blocked_for_s > 0:
+            self.budget.recall(name.rpartition(" ")[2], used, blocked_for_s)
 
     def reader(self, context: StepContext) -> GraphReader:
         return GraphReader(GraphLine(self, context, writes=False), self)

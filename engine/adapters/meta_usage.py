@@ -22,7 +22,7 @@ METERS_MAX = 200
 
 BLOCKED_AT_PERCENT = 100.0
 
-INSIGHTS, APP, OTHER = "ads_insights", "app", "other"
+INSIGHTS, APP, OTHER = USES = ("ads_insights", "app", "other")
 """What a call uses up: the quota of insights, of the app alone, or of an account."""
 
 
@@ -62,6 +62,10 @@ class Usage:
     blocked_for_s: float
     blocked: str | None
     meters: tuple[Meter, ...]
+
+
+_LIMIT_OF = {INSIGHTS: "insights", APP: "app", OTHER: "ad_account"}
+"""The limit that stands for what another run was told of a use."""
 
 
 class Budget:
@@ -105,6 +109,17 @@ class Budget:
         """The longest block that calls of this use would meet."""
         met = [m for m in self._current() if m.blocked_for_s > 0 and _meets(m.limit, use)]
         return max(met, key=lambda m: m.blocked_for_s, default=None)
+
+    def used(self, use: str) -> float | None:
+        """The share that calls of this use have used of their limits; None where none was told."""
+        met = [m.percent for m in self._current() if _meets(m.limit, use)]
+        return max(met) / 100 if met else None
+
+    def recall(self, use: str, used: float, blocked_for_s: float) -> None:
+        """Takes in what another run was told. What this run was told itself counts more."""
+        limit = _LIMIT_OF[use]
+        if limit not in self._kept:
+            self._keep(Meter(limit, used * 100, {}, blocked_for_s))
 
     def _keep(self, meter: Meter) -> None:
         if meter.limit in self._kept or len(self._kept) < METERS_MAX:

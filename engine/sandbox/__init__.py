@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanag
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.errors import Diagnosed, Diagnostic, Place
 from engine.language.model import Call, Runbook, walk_runbook
@@ -33,6 +33,9 @@ from engine.sandbox.spec import (
     read_services,
     services_named,
 )
+
+if TYPE_CHECKING:
+    from engine.sandbox.cluster import Cluster
 
 __all__ = ["KINDS", "Fault", "NotStarted", "Sandbox", "connections_of", "fault_of", "missing"]
 
@@ -138,6 +141,8 @@ class Sandbox:
         """`cache.url` and its like, once they are up."""
         self.behaviours: dict[str, Answering] = {}
         """The http services: their state, the requests they got, problems of their description."""
+        self.clusters: dict[str, Cluster] = {}
+        """The stand-in API servers: their objects."""
         self._tell = on_progress or (lambda _text: None)
         self._folder = Path()
         self._open: list[AsyncExitStack] = []
@@ -205,7 +210,8 @@ class Sandbox:
         if spec.kind == "cluster":
             from engine.sandbox.cluster import Cluster, cluster_service  # noqa: PLC0415  many modules
 
-            return cluster_service(Cluster(spec), folder)
+            cluster = self.clusters[spec.name] = Cluster(spec)
+            return cluster_service(cluster, folder)
         read = MetaService.read if spec.kind == "meta" else Behaviour.read
         behaviour = read(spec)
         self.behaviours[spec.name] = behaviour

@@ -24,6 +24,7 @@ from engine.language.inputs import read_input, take_inputs
 from engine.language.model import Choose, Runbook
 from engine.language.words import did_you_mean
 from engine.registry import Registry
+from engine.runner.budgets import SharedBudgets, budgeted
 from engine.runner.connections import FAULT, Connections, fault
 from engine.runner.drive import Driver, Driving, Performing
 from engine.runner.perform import Performer
@@ -279,9 +280,12 @@ class Engine(People):
     def _performer(self, means: _Means, rehearsal: bool) -> Performing:
         """Who carries out the plans. In a rehearsal it is given nothing it could write with."""
         run, connections = means.lease.run, means.connections
+        perform: Performing = Performer(
+            run, self.registry, connections, means.faces.tell, self.clock
+        )
         if rehearsal:
-            return Rehearser(run, self.registry, Readings(connections), self.clock)
-        return Performer(run, self.registry, connections, means.faces.tell, self.clock)
+            perform = Rehearser(run, self.registry, Readings(connections), self.clock)
+        return budgeted(perform, SharedBudgets(self.store, connections, self.clock))
 
     async def _result(self, state: State, decision: Decision) -> RunResult:
         if state.finished is not None and state.over:

@@ -80,6 +80,13 @@ class People(Guarding):
         `hash`: the plan hash they looked at; the present one when it is not given. Raises Usage
         when nothing waits for approval there, Refused (and records it) when it does not count.
         """
+        state = await self.state(run)
+        if (late := _decided(state, path)) is not None:
+            said = {"path": late, "hash": hash or state.steps[late].hash, "reason": reason}
+            over = "it was decided already, or its time is over"
+            told = {**said, "roles": [], "wanted": "deny" if deny else "approve", "why": over}
+            await self._say(state, "ApprovalRefused", told, actor)
+            raise Refused(f"this does not count: {over}")
         state = await self._open(run)
         asked = _open_question(state, path, ("approve",))
         approval = state.steps[asked.path].approval
@@ -166,6 +173,19 @@ class People(Guarding):
             evidence = {k: asked.params[k] for k in ("target", "params", "max_affected", "hash")}
         asked_for = (asked.path, asked.id, asked.kind, asked.type, asked.title)
         return Question(*asked_for, text, asked.answers, evidence)
+
+
+def _decided(state: State, path: str) -> str | None:
+    """The path of the step that is meant, where it asked for approval once and does not any more.
+
+    Without a path, the only one that ever asked.
+    """
+    waiting = {asked.path for asked in open_questions(state) if asked.kind == "approve"}
+    asked = {p: step for p, step in state.steps.items() if step.approval is not None}
+    meant = [p for p, step in asked.items() if not path or path in (p, step.entry.id)]
+    if len(meant) != 1 or meant[0] in waiting:
+        return None
+    return meant[0]
 
 
 def _open_question(state: State, path: str, kinds: tuple[str, ...]) -> Asked:

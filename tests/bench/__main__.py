@@ -18,8 +18,10 @@ from tests.bench.appends import appends
 from tests.bench.checks import checks, memory
 from tests.bench.crowd import crowd
 from tests.bench.deciding import deciding
+from tests.bench.kubectl import kubectl
 from tests.bench.lines import lines
 from tests.bench.place import Place, place
+from tests.bench.scenarios import scenarios
 from tests.bench.ssh import ssh
 from tests.bench.startup import startup
 from tests.bench.table import Row, as_json, machine, table
@@ -35,6 +37,8 @@ BENCHMARKS: dict[str, Callable[[Place, int], Awaitable[list[Row]]]] = {
     "ageing": ageing,
     "appends": appends,
     "lines": lambda where, rounds: lines(where, max(1, rounds // 4)),
+    "kubectl": lambda where, rounds: kubectl(where, max(1, rounds // 3)),
+    "scenarios": lambda where, rounds: scenarios(where, max(1, rounds // 3)),
     "ssh": lambda where, rounds: ssh(where, max(1, rounds // 2)),
 }
 

@@ -62,8 +62,7 @@ def _postgres(url: str) -> dict[str, bytes]:
 
 
 def _cluster(sandbox: Sandbox, name: str) -> bytes:
-    held: Any = sandbox.behaviours.get(name)
-    return json.dumps(held.seen(), sort_keys=True).encode() if held is not None else b""
+    return json.dumps(sandbox.clusters[name].state(), sort_keys=True).encode()
 
 
 def asked_to_write(sandbox: Sandbox) -> list[str]:

@@ -111,6 +111,33 @@ async def test_an_approval_that_does_not_count_is_refused_and_recorded(bench, ac
     assert lab.Target.effects == {}
 
 
+async def test_an_approval_that_is_said_again_is_refused_and_recorded(bench):
+    contacts(bench)
+    result = await bench.run(APPROVE)
+    await bench.engine.approve(result.run, "a", "looked at it", BOB)
+    with pytest.raises(Refused, match="decided already"):
+        await bench.engine.approve(result.run, "a", "looked at it", BOB)
+    await bench.engine.resume(result.run, actor=ALICE)
+    for path in ("a", ""):
+        with pytest.raises(Refused, match="decided already"):
+            await bench.engine.approve(result.run, path, "looked at it", BOB, deny=True)
+        assert (await bench.events(result.run))[-1].type == "ApprovalRefused"
+    assert lab.Target.effects == {"w": 1}
+
+
+async def test_an_approval_that_expired_is_refused_and_recorded(bench):
+    contacts(bench)
+    limited = APPROVE.replace("approve: {", "approve: {within: 15m, ")
+    result = await bench.run(limited)  # the clock of the bench does not wait
+    assert result.status == "failed"
+    with pytest.raises(Refused, match="its time is over"):
+        await bench.engine.approve(result.run, "a", "looked at it", BOB)
+    types = [event.type for event in await bench.events(result.run)]
+    assert types[-1] == "ApprovalRefused"
+    assert "ApprovalExpired" in types
+    assert lab.Target.effects == {}
+
+
 async def test_two_approvers_at_once_let_it_act_once(bench):
     contacts(bench)
     result = await bench.run(APPROVE)
