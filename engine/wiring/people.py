@@ -82,10 +82,14 @@ class People(Guarding):
         """
         state = await self.state(run)
         if (late := _decided(state, path)) is not None:
-            said = {"path": late, "hash": hash or state.steps[late].hash, "reason": reason}
+            said: dict[str, Any] = {
+                "path": late,
+                "hash": hash or state.steps[late].hash,
+                "reason": reason,
+            }
             over = "it was decided already, or its time is over"
-            told = {**said, "roles": [], "wanted": "deny" if deny else "approve", "why": over}
-            await self._say(state, "ApprovalRefused", told, actor)
+            said |= {"roles": [], "wanted": "deny" if deny else "approve", "why": over}
+            await self._say(state, "ApprovalRefused", said, actor)
             raise Refused(f"this does not count: {over}")
         state = await self._open(run)
         asked = _open_question(state, path, ("approve",))
