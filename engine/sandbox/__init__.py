@@ -36,10 +36,11 @@ from engine.sandbox.spec import (
 
 if TYPE_CHECKING:
     from engine.sandbox.cluster import Cluster
+    from engine.sandbox.host import Host
 
 __all__ = ["KINDS", "Fault", "NotStarted", "Sandbox", "connections_of", "fault_of", "missing"]
 
-KINDS = ("cluster", "http", "meta", "postgres", "redis")
+KINDS = ("cluster", "host", "http", "meta", "postgres", "redis")
 
 Progress = Callable[[str], None]
 
@@ -80,6 +81,7 @@ def missing(environment: EnvironmentLike, connections: Collection[str]) -> tuple
     """What is not installed here and these connections need: a sentence each, with the cure."""
     lacks = {
         "cluster": "" if shutil.which("kubectl") else "no kubectl: install it from kubernetes.io",
+        "host": "" if shutil.which("git") else "no git: install it",
         "redis": "" if redis.redis_server() else f"no redis-server: {redis.missing_redis()}",
         "postgres": ""
         if postgres.postgres_home()
@@ -143,6 +145,7 @@ class Sandbox:
         """The http services: their state, the requests they got, problems of their description."""
         self.clusters: dict[str, Cluster] = {}
         """The stand-in API servers: their objects."""
+        self.hosts: dict[str, Host] = {}
         self._tell = on_progress or (lambda _text: None)
         self._folder = Path()
         self._open: list[AsyncExitStack] = []
@@ -212,10 +215,29 @@ class Sandbox:
 
             cluster = self.clusters[spec.name] = Cluster(spec)
             return cluster_service(cluster, folder)
+        if spec.kind == "host":
+            from engine.sandbox.host import Host, host_service  # noqa: PLC0415  with a sandbox only
+
+            host = self.hosts[spec.name] = Host(spec, folder)
+            return host_service(host)
         read = MetaService.read if spec.kind == "meta" else Behaviour.read
         behaviour = read(spec)
+        if isinstance(behaviour, Behaviour):
+            behaviour.others = self.states
         self.behaviours[spec.name] = behaviour
         return http_service(behaviour, lambda: datetime.now(UTC))
+
+    def states(self) -> dict[str, Any]:
+        """What templates see of the other services, by name: the state of HTTP services, the
+        deployments of clusters, the files of hosts.
+        """
+        found: dict[str, Any] = {
+            name: behaviour.state
+            for name, behaviour in self.behaviours.items()
+            if isinstance(behaviour, Behaviour)
+        }
+        found |= {name: {"deployments": one.deployments()} for name, one in self.clusters.items()}
+        return found | {name: {"files": one.files()} for name, one in self.hosts.items()}
 
     async def _stop(self) -> None:
         """Ends all of it at once. What is cut short by a cancellation is killed, and the folder

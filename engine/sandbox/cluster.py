@@ -50,6 +50,8 @@ from engine.sandbox.spec import ServiceSpec
 
 Json = dict[str, Any]
 
+REVISION = "deployment.kubernetes.io/revision"
+
 CONTEXT = "sandbox"
 """The name of the context in the kubeconfig, of its cluster and of its user."""
 
@@ -97,6 +99,28 @@ class Cluster:
             for key, found in self.store.objects.items()
             if key[0] != "events"
         }
+
+    def deployments(self) -> dict[str, Json]:
+        """What other services of the sandbox see: `{name: {image, images, env, replicas, ready,
+        settled, revision}}`.
+        """
+        found = {}
+        for key, held in self.store.objects.items():
+            if not key[0].startswith("deployments"):
+                continue
+            spec = held["spec"]["template"]["spec"]["containers"]
+            status = held.get("status") or {}
+            settled = status.get("updatedReplicas", 0) == status.get("readyReplicas", 0)
+            found[held["metadata"]["name"]] = {
+                "image": spec[0]["image"],
+                "images": {one["name"]: one["image"] for one in spec},
+                "env": {one["name"]: one.get("value") for one in spec[0].get("env") or []},
+                "replicas": held["spec"].get("replicas", 1),
+                "ready": status.get("readyReplicas", 0),
+                "settled": settled,
+                "revision": held["metadata"].get("annotations", {}).get(REVISION),
+            }
+        return found
 
     def kubeconfig(self, port: int) -> str:
         """For clients, as JSON, which is YAML."""

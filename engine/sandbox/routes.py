@@ -32,7 +32,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -186,6 +186,8 @@ class Behaviour:
     requests: list[Request] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     calls: dict[int, int] = field(default_factory=dict)
+    others: Callable[[], Mapping[str, Any]] = dict
+    """The states of the sandbox's services, which templates see as `services`."""
 
     @classmethod
     def read(cls, spec: ServiceSpec) -> Behaviour:
@@ -234,6 +236,7 @@ class Behaviour:
             "state": self.state,
             "calls": self.calls.get(number, 0) + 1,
             "tells": self.tells,
+            "services": self.others(),
             "now": now,
         }
 

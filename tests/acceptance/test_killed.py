@@ -6,6 +6,7 @@ of a third nothing can tell, so that a person has to.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -59,6 +60,11 @@ def runbook() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it came to its end by itself just now
+        os.kill(pid, signal.SIGKILL)
+
+
 class Zygote:
     """Forks drivers; each is killed after a given time, or let be."""
 
@@ -89,7 +95,7 @@ class Zygote:
         pid = int(self.process.stdout.readline())
         killer = None
         if kill_after_s is not None:
-            killer = threading.Timer(kill_after_s, os.kill, (pid, signal.SIGKILL))
+            killer = threading.Timer(kill_after_s, _kill, (pid,))
             killer.start()
         assert self.process.stdout.readline() == "ended\n"
         if killer is not None:
