@@ -198,17 +198,21 @@ def _details(entry: Entry) -> Iterator[str]:
         yield "goes on when it fails"
 
 
+def _span(written: float | Template) -> str:
+    return written.text if isinstance(written, Template) else format_duration(written)
+
+
 def _call_details(call: Call) -> Iterator[str]:
     yield from (f"{name}: {_text(value)}" for name, value in call.params.items())
     if call.expect is not None:
         yield f"expects {_text(call.expect)}"
     if call.warn is not None:
         yield f"warns unless {_text(call.warn)}"
-    every = f", every {format_duration(call.every_s)}" if call.every_s is not None else ""
+    every = f", every {_span(call.every_s)}" if call.every_s is not None else ""
     if call.within_s is not None:
-        yield f"asked until it holds, for {format_duration(call.within_s)}{every}"
+        yield f"asked until it holds, for {_span(call.within_s)}{every}"
     if call.hold_s is not None:
-        yield f"must hold for {format_duration(call.hold_s)}{every}"
+        yield f"must hold for {_span(call.hold_s)}{every}"
     if call.retry is not None:
         yield f"up to {call.retry.attempts} attempts"
     if call.max_affected is not None:

@@ -140,13 +140,14 @@ def _next(step: StepState, found: Assessed, outcome: Outcome, at_us: int) -> int
     hopeless = outcome.error is not None and not outcome.error["retryable"]
     if isinstance(entry, Escalate) and found.status == "passed":
         return at_us if entry.wait else None
-    if isinstance(entry, Call) and entry.within_s is not None:
-        due_us = at_us + _us(max(entry.every_s or 0.0, _blocked_s(outcome)))
-        in_time = due_us <= step.started_us + _us(entry.within_s)
+    every_s = step.span("every_s") or 0.0
+    if (within_s := step.span("within_s")) is not None:
+        due_us = at_us + _us(max(every_s, _blocked_s(outcome)))
+        in_time = due_us <= step.started_us + _us(within_s)
         return due_us if found.status != "passed" and in_time and not hopeless else None
-    if isinstance(entry, Call) and entry.hold_s is not None and found.status == "passed":
-        end_us = (step.hold_from_us or at_us) + _us(entry.hold_s)
-        return None if at_us >= end_us else min(at_us + _us(entry.every_s), end_us)
+    if (hold_s := step.span("hold_s")) is not None and found.status == "passed":
+        end_us = (step.hold_from_us or at_us) + _us(hold_s)
+        return None if at_us >= end_us else min(at_us + _us(every_s), end_us)
     retry = entry.retry if isinstance(entry, Call | Escalate) else None
     if found.status == "errored" and retry is not None and not hopeless:
         return _retry_at(retry, step.tries + 1, outcome, at_us)

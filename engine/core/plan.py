@@ -97,6 +97,9 @@ def _call(state: Any, block: Block, entry: Call, scope: Mapping[str, Any]) -> di
         "effect": signature.effect,
         "timeout_s": entry.timeout_s or CALL_TIMEOUT_S,
     }
+    for name in ("within_s", "hold_s", "every_s"):
+        if (written := getattr(entry, name)) is not None:
+            found[name] = _seconds(name.removesuffix("_s"), written, scope)
     if entry.verb == "action":
         found["max_affected"] = entry.max_affected
         declared = entry.idempotent
@@ -172,14 +175,18 @@ def _items(entry: Each, scope: Mapping[str, Any]) -> list[Any]:
 
 
 def _wait(state: Any, entry: Wait, scope: Mapping[str, Any]) -> dict[str, Any]:
-    seconds = entry.for_s
-    if seconds is None:
-        value = render(entry.duration, scope)
-        try:
-            seconds = parse_duration(value)
-        except ValueError as error:
-            raise Usage(f"`wait`: {error}") from error
-    return {"until_us": state.now_us + round(seconds * 1e6)}
+    written = entry.duration if entry.for_s is None else entry.for_s
+    return {"until_us": state.now_us + round(_seconds("wait", written, scope) * 1e6)}
+
+
+def _seconds(key: str, written: Any, scope: Mapping[str, Any]) -> float:
+    """A duration, written as one or as a template that renders to one. Raises Usage."""
+    if isinstance(written, int | float):
+        return float(written)
+    try:
+        return parse_duration(render(written, scope))
+    except ValueError as error:
+        raise Usage(f"`{key}`: {error}") from error
 
 
 def text(value: Template | str, scope: Mapping[str, Any]) -> str:

@@ -34,14 +34,15 @@ def assess(
     entry = step.entry
     if not isinstance(entry, Call):
         return found
-    if found.status == "passed" and entry.hold_s is not None:
-        why = f"it holds now; a run would watch it for {entry.hold_s:g} s"
+    hold_s, within_s = step.span("hold_s"), step.span("within_s")
+    if found.status == "passed" and hold_s is not None:
+        why = f"it holds now; a run would watch it for {hold_s:g} s"
         return Assessed("unverifiable", (why,), found.warnings, found.extracted)
     if found.status in ("failed", "errored") and previewed:
         why = "it may read what a previewed action would have changed"
         return Assessed("unverifiable", (*found.why, why), found.warnings, found.extracted)
-    if found.status in ("failed", "errored") and entry.within_s is not None:
-        why = f"a run would ask again for {entry.within_s:g} s"
+    if found.status in ("failed", "errored") and within_s is not None:
+        why = f"a run would ask again for {within_s:g} s"
         return Assessed("unverifiable", (*found.why, why), found.warnings, found.extracted)
     return found
 

@@ -167,7 +167,7 @@ class State(Moves):
         held = body["status"] == "passed"
         if isinstance(step.entry, Escalate):
             step.told = held
-        elif isinstance(step.entry, Call) and step.entry.hold_s is not None and held:
+        elif step.span("hold_s") is not None and held:
             step.hold_from_us = step.hold_from_us or event.at_us
 
     @_on("StepFinished")

@@ -194,6 +194,11 @@ class StepState:
         by_type = isinstance(self.entry, Call) and self.entry.signature.asks_person
         return by_type or "asks" in self.plan
 
+    def span(self, name: str) -> float | None:
+        """`within_s`, `hold_s` or `every_s`, in seconds; in an older journal, as it is written."""
+        found = self.plan.get(name, getattr(self.entry, name, None))
+        return found if isinstance(found, int | float) else None
+
     def failure(self) -> Failure:
         """This step as the reason of a failure; what failed inside it, where that is known."""
         if self.body is not None and self.body.failure is not None and not self.body.probe:

@@ -229,7 +229,7 @@ class Span:
         if isinstance(node.value, str) and has_template(node.value):
             if self.templates:
                 return draft.template(node)
-            hint = "only `wait` and values under `with` take a template"
+            hint = "only `wait`, `within`, `hold`, `every` and values under `with` take a template"
             draft.error("RB404", f"{named(label)} takes a duration, and no template", node, hint)
             return MISSING
         try:

@@ -105,9 +105,9 @@ CHECK: Final = table(
         MapOf(Bare(), "a mapping of names to expressions", identifiers=True),
         "more fields for the result",
     ),
-    Key("within", Span(), "asks again until `expect` holds, this long at most"),
-    Key("hold", Span(), "`expect` must hold all this time"),
-    Key("every", Span(), "how often it asks, with `within` or `hold`; 5s unless given"),
+    Key("within", Span(templates=True), "asks again until `expect` holds, this long at most"),
+    Key("hold", Span(templates=True), "`expect` must hold all this time"),
+    Key("every", Span(templates=True), "how often it asks, with these; 5s unless given"),
 )
 
 ACTION: Final = table(

@@ -105,9 +105,10 @@ class Call(Step):
     expect: Expectation | None = None
     warn: Expectation | None = None
     extract: Mapping[str, Expression] = field(default_factory=dict)
-    within_s: float | None = None
-    hold_s: float | None = None
-    every_s: float | None = None
+    within_s: float | Template | None = None
+    hold_s: float | Template | None = None
+    every_s: float | Template | None = None
+    """Templates are rendered to durations when the step begins: its plan has the seconds."""
     approve: Approve | None = None
     idempotent: bool | None = None
     probe: Call | None = None

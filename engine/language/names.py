@@ -148,6 +148,9 @@ class _Check:
             self.draft.collector.add("RB203", what, at, hint, len("as"))
 
     def call(self, entry: Call, point: Point) -> None:
+        for span in (entry.within_s, entry.hold_s, entry.every_s):
+            if isinstance(span, Template):
+                self.value(span, point)
         self.value(entry.params, point)
         found = entry.signature.result_fields
         asking = replace(point.and_("result"), result=found)

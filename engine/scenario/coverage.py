@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from engine.language.model import Choose, Runbook, walk_runbook
+from engine.language.model import Choose, Entry, Runbook
 
 Points = Mapping[str, tuple[tuple[str, str], ...]]
 """By runbook: the points of its text in their order, each with the words for people."""
@@ -17,11 +17,20 @@ def points(runbook: Runbook) -> Points:
 
 
 def _points(runbook: Runbook) -> Iterable[tuple[str, str]]:
-    for entry in walk_runbook(runbook):
-        yield entry.id, entry.id
-        if isinstance(entry, Choose):
-            for number, way in enumerate(entry.ways, 1):
-                yield f"{entry.id} way-{number}", f"{entry.id}: the way {way.name or number}"
+    for _, block in runbook.blocks():
+        for entry in block:
+            yield from _of(entry)
+
+
+def _of(entry: Entry) -> Iterable[tuple[str, str]]:
+    """An entry and what is inside; not its `undo`, which a person asks for afterwards."""
+    yield entry.id, entry.id
+    if isinstance(entry, Choose):
+        for number, way in enumerate(entry.ways, 1):
+            yield f"{entry.id} way-{number}", f"{entry.id}: the way {way.name or number}"
+    for name, block in entry.blocks():
+        for inner in block if name != "undo" else ():
+            yield from _of(inner)
 
 
 def never_reached(

@@ -19,7 +19,19 @@ from engine.scenario.virtual import Came, Open, Said, really
 UNASKED = ("CancelRequested", "PauseRequested", "ContinueRequested", "UndoRequested")
 """What people say without being asked."""
 
-_NOT_ASKED_FOR = frozenset({"timeout_s", "fingerprint", "effect", "idempotent", "key", "when"})
+_NOT_ASKED_FOR = frozenset(
+    {
+        "timeout_s",
+        "fingerprint",
+        "effect",
+        "idempotent",
+        "key",
+        "when",
+        "within_s",
+        "hold_s",
+        "every_s",
+    }
+)
 """Parts of a plan that do not change what is asked of the world."""
 
 

@@ -363,3 +363,24 @@ def test_an_idempotent_action_that_a_probe_can_tell_of_is_not_done_again_blindly
     world = run(book(PROBED.replace("t.strike", "t.act")), script)
     assert attempts(world, "a") == [1]
     assert world.outcome == "resolved"
+
+
+def test_within_hold_and_every_may_be_templates():
+    text = """
+inputs: {limit: {type: duration, default: 30s}}
+steps:
+  - {id: a, check: t.look, expect: result.ok, within: "{{ inputs.limit }}", every: "{{ 10 }}"}
+"""
+    world = run(book(text), {"a": {"ok": False}})
+    assert len(attempts(world, "a")) == 3
+    held = run(book(text.replace("within", "hold")), {"a": {"ok": True}})
+    assert len(attempts(held, "a")) == 4
+    first, last = held.events[1], next(e for e in held.events if e.type == "StepFinished")
+    assert last.at_us - first.at_us >= 30 * SECOND
+
+
+def test_a_span_that_renders_to_no_duration_errors_before_anything_is_asked():
+    text = "steps: [{id: a, check: t.look, expect: result.ok, within: '{{ \"soon\" }}'}]"
+    world = run(book(text))
+    assert world.performed == []
+    assert world.why("a").startswith("`within`: ")

@@ -10,7 +10,13 @@ import redis.asyncio
 
 from engine.config import Books
 
-NAMES = Books([Path(__file__).resolve().parents[2] / "runbooks"]).names()
+DOING_AS_ASKED = {"stratum/deploy-to-production"}
+"""Not repairs: they do what they are given, whatever is there; `test_all` has them."""
+NAMES = [
+    name
+    for name in Books([Path(__file__).resolve().parents[2] / "runbooks"]).names()
+    if name not in DOING_AS_ASKED
+]
 REPAIRING = [name for name in NAMES if name != "adinsights/health-checks"]
 
 
@@ -119,21 +125,13 @@ async def test_connection_exhaustion_ends_leaked_sessions_and_no_others(show):
     assert result.outputs == {"terminated": 21}
 
 
-async def test_connection_exhaustion_asks_for_less_load_when_no_session_is_leaked(show):
+async def test_connection_exhaustion_takes_load_off_when_no_session_is_leaked(show):
     async with show("stratum/database-connection-exhaustion") as stage:
-        url = stage.services["database.admin_url"]
-
-        async def less():
-            async with await psycopg.AsyncConnection.connect(url) as c:
-                await c.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE application_name = 'stratum-api'"
-                )
-            return "done"
-
-        result = await stage.run(idle_for="1h", answer=less)
-    assert (result.status, len(stage.asked)) == ("resolved", 1)
-    assert "kubectl scale deployment/stratum-workers --replicas=4" in stage.asked[0]
+        result = await stage.run(idle_for="1h")
+        cluster = stage.sandbox.states()["cluster"]["deployments"]
+    assert result.status == "failed"  # the sessions of this sandbox do not go away by that
+    assert cluster["stratum-workers"]["replicas"] == 4
+    assert cluster["stratum-api"]["env"]["DATABASE_POOL_SIZE"] == "20"
 
 
 async def test_maintenance_leaves_no_dead_rows_and_says_so_in_the_chat(show):

@@ -159,7 +159,7 @@ def test_our_scenarios_hold_and_reach_every_step_and_way(name):
     (tried,) = try_all([Job(OURS, name, file)], registry)
     assert [result.lines for result in tried.results if not result.holds] == []
     assert len(tried.results) >= 4
-    known = points(OURS.load(name, registry))
+    known = {name: points(OURS.load(name, registry))[name]}  # those it calls have their own
     assert never_reached(known, (result.reached for result in tried.results)) == {}
 
 
