@@ -97,13 +97,15 @@ def _input(spec: Input) -> str:
         limits.append("one of " + ", ".join(map(str, spec.one_of)))
     if spec.pattern:
         limits.append(f"matching {spec.pattern}")
-    default = (
-        "must be given"
-        if spec.required
-        else f"default {json.dumps(spec.default, ensure_ascii=False)}"
-    )
+    default = "must be given" if spec.required else f"default {_default(spec)}"
     parts = [f"{spec.name}: {spec.type}", default, *limits]
     return ", ".join(parts) + (f" - {clean(spec.description)}" if spec.description else "")
+
+
+def _default(spec: Input) -> str:
+    if spec.type == "duration" and isinstance(spec.default, int | float):
+        return format_duration(spec.default)
+    return json.dumps(spec.default, ensure_ascii=False)
 
 
 def _block(block: tuple[Entry, ...], depth: int, width: int, style: Style) -> Iterator[str]:

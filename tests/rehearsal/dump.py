@@ -73,6 +73,7 @@ def asked_to_write(sandbox: Sandbox) -> list[str]:
             trial = b"validate_only" in request.body or "dryrun" in (
                 request.target + request.body.decode("utf-8", "replace")
             ).lower().replace("_", "")
-            if request.method not in ("GET", "HEAD", "OPTIONS") and not trial:
+            asks = b"method=get" in request.body.lower()  # Graph's way to GET without a long URL
+            if request.method not in ("GET", "HEAD", "OPTIONS") and not trial and not asks:
                 found.append(f"{name}: {request.method} {request.target}")
     return found

@@ -12,6 +12,8 @@ from engine.config import Books
 
 DOING_AS_ASKED = {"stratum/deploy-to-production"}
 """Not repairs: they do what they are given, whatever is there; `test_all` has them."""
+ASKING = {"adinsights/meta-token-expired", "adinsights/meta-rate-limited"}
+"""What only a person can do is a part of these."""
 NAMES = [
     name
     for name in Books([Path(__file__).resolve().parents[2] / "runbooks"]).names()
@@ -36,7 +38,7 @@ async def test_a_faulted_runbook_ends_resolved_and_its_trail_is_whole(show, name
         result = await stage.run()
         assert (result.status, result.exit_code) == ("resolved", 0), result.because
         assert result.because
-        assert stage.asked == []
+        assert len(stage.asked) == (name in ASKING)
         verified = await stage.engine.store.verify(result.run)
         events = await stage.engine.store.events(result.run)
     assert verified.events == len(events) == events[-1].seq
