@@ -12,7 +12,11 @@ from engine.config import Books
 
 DOING_AS_ASKED = {"stratum/deploy-to-production"}
 """Not repairs: they do what they are given, whatever is there; `test_all` has them."""
-ASKING = {"adinsights/meta-token-expired", "adinsights/meta-rate-limited"}
+ASKING = {
+    "adinsights/meta-token-expired",
+    "adinsights/meta-rate-limited",
+    "terminal-strategist/meta-rate-limits",
+}
 """What only a person can do is a part of these."""
 NAMES = [
     name
