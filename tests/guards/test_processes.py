@@ -50,7 +50,8 @@ async def test_two_processes_that_ask_for_a_lock_a_thousand_times_are_never_both
     for counts in found:
         assert counts.get("waited too long", 0) == 0
         assert sum(counts.values()) == half
-        assert counts["admitted"] + counts.get("queued", 0) > 0
+    # Of the two together: under a loaded disk one of them may find the lock taken every time.
+    assert sum(counts.get("admitted", 0) + counts.get("queued", 0) for counts in found) > 0
     store = SqliteStore(journal)
     standing = await store.standing(SystemClock().now_us())
     assert (standing.held, standing.waiting) == ((), ())
