@@ -35,8 +35,9 @@ VARIABLE = "RUNBOOK_BOOKS"
 SANDBOX = "sandbox"
 """The environment that needs no server of the user's."""
 
-LOADED_MAX = 64
-"""Runbooks that are kept as they were made from their texts: what one process runs, mostly."""
+LOADED_MAX = 1000
+"""Runbooks that are kept as they were made from their texts (30 KiB each): a server asks all of
+them for each event."""
 
 T = TypeVar("T")
 

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from engine.clock import MICROSECONDS, to_datetime
+from engine.clock import MICROSECONDS
+from engine.config.cron import cron_problem, times, us_of, zone_of
 from engine.config.fields import Fields
 from engine.core.guards import Closed
 from engine.language.nodes import Mapping, Node, Scalar
@@ -57,7 +57,7 @@ def read_window(fields: Fields, node: Mapping) -> Window | None:
     given = {key.text: value for key, value in fields.mapping(node, "freeze", KEYS)}
     zone = given.get("timezone")
     timezone = (fields.text(zone, "timezone") if zone is not None else None) or "UTC"
-    if _zone(timezone) is None:
+    if zone_of(timezone) is None:
         hint = "one is named like Europe/Berlin or America/New_York; UTC unless given"
         fields.error("RB840", f"there is no time zone {named(timezone)}", zone or node, hint)
         return None
@@ -78,7 +78,7 @@ def _recurring(
     cron = fields.text(given["cron"], "cron")
     if cron is None:
         return None
-    if (problem := _cron_problem(cron)) is not None:
+    if (problem := cron_problem(cron)) is not None:
         hint = "minute hour day month weekday, such as '0 16 * * FRI'"
         fields.error(
             "RB841", f"{named(cron)} is no cron expression: {problem}", given["cron"], hint
@@ -99,7 +99,7 @@ def _once(
 ) -> Window | None:
     if not _whole(fields, node, given, ("from", "until"), ("length",)):
         return None
-    zone = _zone(common["timezone"])
+    zone = zone_of(common["timezone"])
     times = [_time(fields, given[key], key, zone) for key in ("from", "until")]
     if times[0] is None or times[1] is None:
         return None
@@ -140,38 +140,7 @@ def _time(fields: Fields, node: Node, name: str, zone: ZoneInfo | None) -> int |
         fields.wrong(name, "a time like 2026-12-24 or 2026-12-24 18:00", node)
         return None
     aware = found if found.tzinfo is not None else found.replace(tzinfo=zone)
-    return _us(aware)
-
-
-def _us(moment: datetime) -> int:
-    since = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return since // timedelta(microseconds=1)
-
-
-@lru_cache(maxsize=64)
-def _zone(name: str) -> ZoneInfo | None:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only where there are windows
-
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError):
-        return None
-    except KeyError:  # ZoneInfoNotFoundError
-        return None
-
-
-def _cron_problem(cron: str) -> str | None:
-    from cronsim import CronSim, CronSimError  # noqa: PLC0415 - only where there are windows
-
-    if len(cron.split()) != 5:
-        return f"it has {len(cron.split())} fields, not 5"
-    try:
-        next(CronSim(cron, datetime(2026, 1, 1, tzinfo=UTC)))
-    except CronSimError as error:
-        return str(error)[:1].lower() + str(error)[1:]
-    except StopIteration:
-        return "it never comes"
-    return None
+    return us_of(aware)
 
 
 def closed_times(windows: tuple[Window, ...], from_us: int, until_us: int) -> tuple[Closed, ...]:
@@ -197,7 +166,7 @@ def _times(window: Window, from_us: int, until_us: int) -> Iterator[Closed]:
     latest = _latest(window, from_us)
     if latest is not None and latest + window.length_us > from_us:
         yield Closed(latest, latest + window.length_us, window.why)
-    for begin_us in _begins(window, from_us):
+    for begin_us in times(window.cron, window.timezone, from_us):
         if begin_us >= until_us:
             return
         yield Closed(begin_us, begin_us + window.length_us, window.why)
@@ -208,22 +177,10 @@ def _latest(window: Window, at_us: int) -> int | None:
     length_s = window.length_us // MICROSECONDS + 1
     for back_s in sorted({min(length_s, back_s) for back_s in (*_LOOK_BACK_S, length_s)}):
         found = None
-        for begin_us in _begins(window, at_us - back_s * MICROSECONDS):
+        for begin_us in times(window.cron or "", window.timezone, at_us - back_s * MICROSECONDS):
             if begin_us > at_us:
                 break
             found = begin_us
         if found is not None:
             return found
     return None
-
-
-def _begins(window: Window, after_us: int) -> Iterator[int]:
-    """When the window begins, behind a time."""
-    from cronsim import CronSim  # noqa: PLC0415 - only where there are windows
-
-    # A day earlier, and left out: the hour that is shown twice is counted on the clock's face.
-    start = to_datetime(after_us - 86400 * MICROSECONDS).astimezone(_zone(window.timezone))
-    for begin in CronSim(window.cron or "", start):
-        begin_us = _us(begin)
-        if begin_us > after_us:
-            yield begin_us

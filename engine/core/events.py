@@ -98,7 +98,9 @@ class Actor:
     """Who caused an event: a person, by what means we know, and who acted for them.
 
     `means`: `os-user` (the operating system's word), `as` (named by `--as`, then `via` is the
-    operating-system user who did so), `engine` (nobody: the engine itself).
+    operating-system user who did so), `token` and `sign-on` (a person over HTTP; `via` is the token
+    or the identity provider), `webhook` and `schedule` (what triggered a run; `via` is the
+    delivery), `engine` (nobody: the engine itself).
     """
 
     name: str

@@ -177,15 +177,19 @@ class Store(Protocol):
         """
         ...
 
-    async def runs(
+    async def runs(  # noqa: PLR0913 - keyword only: each narrows the list by itself
         self,
         *,
         name: str | None = None,
         status: str | None = None,
         mode: str | None = None,
+        run: str | None = None,
+        before: tuple[int, str] | None = None,
         limit: int = 50,
     ) -> list[RunRow]:
-        """The latest runs, newest first."""
+        """The latest runs, newest first; `before` is the start and the id of the last one of the
+        page before.
+        """
         ...
 
     async def find(self, prefix: str) -> str:

@@ -116,12 +116,14 @@ class MemoryStore:
         stop = None if limit is None else after + limit
         return [decode(run, row) for row in self._rows.get(run, [])[after:stop]]
 
-    async def runs(
+    async def runs(  # noqa: PLR0913 - keyword only: each narrows the list by itself
         self,
         *,
         name: str | None = None,
         status: str | None = None,
         mode: str | None = None,
+        run: str | None = None,
+        before: tuple[int, str] | None = None,
         limit: int = 50,
     ) -> list[RunRow]:
         rows = [heads.list_row(run, head) for run, head in self._heads.items()]
@@ -132,6 +134,8 @@ class MemoryStore:
             if name in (None, row.name)
             and status in (None, row.status)
             and mode in (None, row.mode)
+            and run in (None, row.run)
+            and (before is None or (row.started_us, row.run) < before)
         ]
         return wanted[:limit]
 

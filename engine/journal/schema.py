@@ -116,7 +116,87 @@ CREATE TABLE budgets (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2)
+VERSION_3 = """
+-- What arrived from outside, and what became of it; see `engine.journal.ledger`.
+CREATE TABLE deliveries (
+    id          TEXT    NOT NULL PRIMARY KEY,
+    source      TEXT    NOT NULL,
+    kind        TEXT    NOT NULL,
+    about       TEXT    NOT NULL,
+    received_us INTEGER NOT NULL,
+    occurred_us INTEGER,
+    times       INTEGER NOT NULL,
+    last_us     INTEGER NOT NULL,
+    replay_of   TEXT,
+    verdict     TEXT,
+    verdicts    TEXT,
+    settled_us  INTEGER,
+    body        BLOB    NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX deliveries_by_time ON deliveries (received_us, id);
+CREATE INDEX deliveries_open ON deliveries (received_us, id) WHERE settled_us IS NULL;
+
+-- What a delivery is known by, so that the same one is never taken twice.
+CREATE TABLE delivery_keys (
+    key      TEXT NOT NULL PRIMARY KEY,
+    delivery TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX delivery_keys_of ON delivery_keys (delivery);
+
+-- Which runs a delivery started or joined.
+CREATE TABLE delivery_runs (
+    run      TEXT NOT NULL,
+    delivery TEXT NOT NULL,
+    PRIMARY KEY (run, delivery)
+) WITHOUT ROWID;
+
+CREATE INDEX delivery_runs_of ON delivery_runs (delivery);
+
+-- What is said once elsewhere about a run: a note on an incident. `state`: saying, said, failed.
+CREATE TABLE notes (
+    run    TEXT    NOT NULL,
+    kind   TEXT    NOT NULL,
+    state  TEXT    NOT NULL,
+    at_us  INTEGER NOT NULL,
+    detail TEXT,
+    PRIMARY KEY (run, kind)
+) WITHOUT ROWID;
+
+-- Requests that may come twice, by who asked and their key, with the run that was made of them.
+CREATE TABLE requests (
+    key    TEXT    NOT NULL PRIMARY KEY,
+    digest TEXT    NOT NULL,
+    run    TEXT    NOT NULL,
+    at_us  INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX requests_by_time ON requests (at_us);
+
+-- Up to when the times of a schedule were looked at.
+CREATE TABLE schedules (
+    name    TEXT    NOT NULL PRIMARY KEY,
+    seen_us INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Who may speak over HTTP; of the token itself only a hash is kept.
+CREATE TABLE tokens (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    person     TEXT    NOT NULL,
+    digest     TEXT    NOT NULL UNIQUE,
+    grants     TEXT    NOT NULL,
+    scopes     TEXT    NOT NULL,
+    made_us    INTEGER NOT NULL,
+    made_by    TEXT    NOT NULL,
+    expires_us INTEGER NOT NULL,
+    ended_us   INTEGER,
+    ended_why  TEXT,
+    used_us    INTEGER
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2, VERSION_3)
 """The n-th takes a database from version n-1 to n."""
 
 

@@ -48,8 +48,12 @@ ORDER BY seq LIMIT ?
 _RUNS = """
 SELECT run, name, environment, mode, actor, started_us, finished_us, status, because, last_seq FROM
 runs WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR mode = ?3)
-ORDER BY started_us DESC, run DESC LIMIT ?4
+AND (?4 IS NULL OR run = ?4) AND (started_us, run) < (?5, ?6)
+ORDER BY started_us DESC, run DESC LIMIT ?7
 """
+_LAST = ((1 << 63) - 1, "")
+"""Behind every run there can be."""
+
 _NEWEST = "SELECT run FROM runs ORDER BY started_us DESC, run DESC LIMIT 1"
 _FIND = "SELECT run FROM runs WHERE run >= ?1 AND run < ?1 || char(0x10FFFF) ORDER BY run LIMIT 6"
 _ENDS = """
@@ -72,7 +76,7 @@ class SqliteStore:
         busy_s: float = BUSY_S,
         factory: type[sqlite3.Connection] = sqlite3.Connection,
     ) -> None:
-        self._path = path = path.absolute()  # the working folder may change
+        self.path = self._path = path = path.absolute()  # the working folder may change
         self._busy_s = busy_s
         self._clock = clock or SystemClock()
         self._waiters = Waiters(self._clock)
@@ -234,16 +238,20 @@ class SqliteStore:
 
         return await self._read(work)
 
-    async def runs(
+    async def runs(  # noqa: PLR0913 - keyword only: each narrows the list by itself
         self,
         *,
         name: str | None = None,
         status: str | None = None,
         mode: str | None = None,
+        run: str | None = None,
+        before: tuple[int, str] | None = None,
         limit: int = 50,
     ) -> list[RunRow]:
+        values = (name, status, mode, run, *(before or _LAST), limit)
+
         def work(connection: sqlite3.Connection) -> list[RunRow]:
-            found = connection.execute(_RUNS, (name, status, mode, limit))
+            found = connection.execute(_RUNS, values)
             return [RunRow(*row) for row in found]
 
         return await self._read(work)
@@ -276,6 +284,27 @@ class SqliteStore:
         that the list knows of are missing: then the list is evidence.
         """
         return await self._read(lambda _: audit.rebuild(self._path, self._busy_s))
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` returns, once what it wrote to tables that hold no events is durable.
+
+        For the ledger and the tokens. It runs in the writer's thread, in a transaction with
+        others' work: it raises only RunbookError, and only before it has written anything.
+        """
+        done: T = await self._writer.perform(lambda batch: work(batch.connection))
+        return done
+
+    def now_us(self) -> int:
+        """The time on the clock of this store."""
+        return self._clock.now_us()
+
+    def time_commits(self, hear: Callable[[float], None]) -> None:
+        """`hear` is told, in another thread, how many seconds each commit takes from now on."""
+        self._writer.timed = hear
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` finds, on a connection that cannot write."""
+        return await self._read(work)
 
     async def close(self) -> None:
         """What is queued is written first. A second call does nothing."""

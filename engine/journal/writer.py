@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
+from time import perf_counter
 from typing import Any
 
 from engine.core.events import Event
@@ -170,6 +171,8 @@ class Writer:
         self._path = path
         self._busy_s = busy_s
         self._told = told
+        self.timed: Callable[[float], None] | None = None
+        """Hears, in the writer's thread, how many seconds each commit took."""
         self._heads: dict[str, Head] = {}
         self._version: int | None = None
         self._file = identity_of(path)
@@ -257,7 +260,10 @@ class Writer:
             except RunbookError as error:
                 request.error = error
         batch.flush()
+        begun_s = perf_counter()
         execute("COMMIT")
+        if self.timed is not None:
+            self.timed(perf_counter() - begun_s)
         self._heads |= batch.changed
         return batch.changed
 

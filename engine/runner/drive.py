@@ -84,6 +84,9 @@ class Driving:
     actor: Actor
     observe: Callable[[Event], None] | None = None
     ask: Asker | None = None
+    leave: asyncio.Event | None = None
+    """Once it is set nothing new is begun, what is under way comes to its end, and the driver lets
+    go."""
 
 
 class Driver:
@@ -100,6 +103,12 @@ class Driver:
         self._asked = ""
         self._asked_once: set[str] = set()
         self._broken: BaseException | None = None
+        self._leaving = False
+
+    @property
+    def left(self) -> bool:
+        """Whether it let go because it was asked to, with the run in the middle."""
+        return self._leaving and not self._state.over
 
     @property
     def state(self) -> State:
@@ -112,10 +121,12 @@ class Driver:
         Fenced.
         """
         minders = [self._mind(self._watch()), self._mind(self._heartbeat())]
+        if self._given.leave is not None:
+            minders.append(self._mind(self._heed(self._given.leave)))
         try:
             decision = await self._settle([], first or [])
             while not self._state.over:
-                if self._only_people(decision):
+                if self._only_people(decision) or self._may_leave():
                     break
                 items = await self._next(decision.wake_us)
                 decision = await self._settle(items, [])
@@ -147,7 +158,7 @@ class Driver:
             self._take_item(item, drafts)
         if _TIME in items:
             self._take(Draft("TimeReached", {}, self._now()), drafts)
-        decision, performs = self._decide(drafts)
+        decision, performs = self._decide(drafts) if not self._leaving else (Decision(), [])
         if drafts:
             given = self._given
             events = await given.store.append(given.lease, seq, drafts)
@@ -313,6 +324,11 @@ class Driver:
                 self._queue.put_nowait(_NEWS)
                 await asyncio.sleep(0)
 
+    async def _heed(self, leave: asyncio.Event) -> None:
+        await leave.wait()
+        self._leaving = True
+        self._queue.put_nowait(_NEWS)
+
     async def _heartbeat(self) -> None:
         while True:
             await asyncio.sleep(LEASE_S / 3)
@@ -325,6 +341,9 @@ class Driver:
         if decision.in_flight or self._tasks or decision.wake_us is not None:
             return False
         return self._asking is None and self._queue.empty()
+
+    def _may_leave(self) -> bool:
+        return self._leaving and not self._tasks and self._queue.empty()
 
     def _ask_next(self, decision: Decision) -> None:
         """One question at a time; one that was answered elsewhere, or is moot, is taken back."""

@@ -6,26 +6,27 @@ own vault of secrets and its own connections, and gives them back when it lets g
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from engine.clock import Clock, to_datetime
 from engine.config import Books, Environment
+from engine.core import guards
 from engine.core.effects import Decision
 from engine.core.events import Actor, Draft, Event
 from engine.core.state import State
-from engine.errors import Refused, RunbookError, Usage
+from engine.errors import Refused, Usage
 from engine.journal.contract import Lease, Store
 from engine.journal.lease import this_holder
-from engine.language.inputs import read_input, take_inputs
+from engine.language.inputs import take_inputs
 from engine.language.model import Choose, Runbook
-from engine.language.words import did_you_mean
 from engine.registry import Registry
 from engine.runner.budgets import SharedBudgets, budgeted
-from engine.runner.connections import FAULT, Connections, fault
+from engine.runner.connections import Connections
 from engine.runner.drive import Driver, Driving, Performing
 from engine.runner.perform import Performer
 from engine.runner.rehearse import Readings, Rehearser
@@ -40,9 +41,9 @@ from engine.wiring.admission import (
     same_targets,
     targets,
 )
+from engine.wiring.asking import Asking
 from engine.wiring.faces import Answerer, Faces, Ping, Question, RunResult, os_actor
 from engine.wiring.guarding import asked_for, not_begun, over_in_line
-from engine.wiring.people import People
 
 __all__ = [
     "SANDBOX",
@@ -53,6 +54,7 @@ __all__ = [
     "Ping",
     "Question",
     "RunResult",
+    "new_id",
     "os_actor",
     "targets",
 ]
@@ -61,6 +63,7 @@ VERSION = "0.1.0"
 """Of the engine, in the first event of every run. The same as in pyproject.toml; a test says so."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_ID_CHARS = 8
 _NO_FACES = Faces()
 
 EXPLORED_MAX = 50
@@ -79,7 +82,7 @@ class _Means:
     actor: Actor
 
 
-class Engine(People):
+class Engine(Asking):
     """Runs runbooks. Everything a face does to a run goes through here, and is an event."""
 
     def __init__(
@@ -102,14 +105,18 @@ class Engine(People):
         forced: Mapping[str, int] | None = None,
         plan: str | None = None,
         through: str | None = None,
+        autonomy: str | None = None,
+        run: str | None = None,
     ) -> RunResult:
         """Starts a runbook and drives it until it is over or waits for people only.
 
         `services` are the fields of a sandbox's services; `event` is what triggered the run.
         `rehearsal`: nothing is written, actions are previewed; `forced` are ways it takes, by path.
         `plan`: the id of a rehearsal whose plan is carried out; what differs from it is asked
-        first. `through`: why it may try an open breaker. What a guard is against is recorded, and a
-        result. Raises Diagnosed, Usage, NotYet, Refused before anything is; JournalError.
+        first. `through`: why it may try an open breaker. `autonomy`: how far it goes by itself, at
+        most as far as it would without. `run`: its id, see `new_id`. What a guard is against is
+        recorded, and a result. Raises Diagnosed, Usage, NotYet, Refused before anything is;
+        JournalError; Usage when there is a run of this id.
         """
         runbook = self.books.load(name, self.registry)
         place = self._place(runbook, environment, actor)
@@ -124,13 +131,13 @@ class Engine(People):
                 "event": event,
                 "environment": environment,
                 "mode": "rehearsal" if rehearsal else "real",
-                "autonomy": autonomy_of(place, runbook),
+                "autonomy": guards.autonomy_of(autonomy_of(place, runbook), autonomy),
                 "engine": VERSION,
                 "connections": connections.fingerprints(targets(runbook)),
                 **more,
             }
             draft = Draft("RunStarted", vault.redactor().json(body), self.clock.now_us(), actor)
-            began = await self._begin(runbook, place, draft, faces)
+            began = await self._begin(runbook, place, (run or new_id(draft.at_us), draft), faces)
             if isinstance(began, RunResult):
                 return began
             means = _Means(began[0], runbook, connections, vault, faces, actor)
@@ -144,10 +151,10 @@ class Engine(People):
         return place
 
     async def _begin(
-        self, runbook: Runbook, place: Environment, draft: Draft, faces: Faces
+        self, runbook: Runbook, place: Environment, first: tuple[str, Draft], faces: Faces
     ) -> tuple[Lease, list[Event]] | RunResult:
         """Asks the guards, but for a rehearsal, and waits in line. A result: it does not begin."""
-        run, holder = _new_id(draft.at_us), this_holder()
+        (run, draft), holder = first, this_holder()
         lease: Lease | None
         if draft.body["mode"] == "rehearsal":
             lease, events = await self.store.create(run, [draft], holder)
@@ -185,7 +192,7 @@ class Engine(People):
                 waiting.append((result.run, way))
         return results
 
-    async def resume(
+    async def resume(  # noqa: PLR0913 - keyword only, as `run`
         self,
         run: str,
         *,
@@ -193,15 +200,17 @@ class Engine(People):
         services: Mapping[str, str] | None = None,
         faces: Faces = _NO_FACES,
         force: bool = False,
+        unpause: bool = True,
     ) -> RunResult:
         """Takes a run up again where its journal ends, with the text it began with.
 
-        One that was paused is continued. Raises Usage when it is over; Refused while another driver
-        seems alive (unless `force`), and when a connection points elsewhere than it did.
+        One that was paused is continued, unless `unpause` is not wanted. Raises Usage when it is
+        over; Refused while another driver seems alive (unless `force`), and when a connection
+        points elsewhere than it did.
         """
         state = await self._open(run)
         drafts = []
-        if state.paused is not None:
+        if state.paused is not None and unpause:
             drafts.append(Draft("ContinueRequested", {"reason": ""}, self.clock.now_us(), actor))
         return await self._take_up(state, drafts, (actor, services, faces, force))
 
@@ -266,6 +275,7 @@ class Engine(People):
                 actor=means.actor,
                 observe=faces.observe,
                 ask=self._asker(faces.ask),
+                leave=faces.leave,
             ),
             events,
         )
@@ -275,6 +285,8 @@ class Engine(People):
         finally:
             self._driven.discard(lease.run)
         await self.store.release(lease)
+        if driver.left:
+            return RunResult(lease.run, "left", 3, "it is taken up again by whoever drives it next")
         return await self._result(driver.state, decision)
 
     def _performer(self, means: _Means, rehearsal: bool) -> Performing:
@@ -315,48 +327,6 @@ class Engine(People):
             raise Usage(f"run {plan} rehearsed {state.runbook.name}, not {runbook.name}")
         return {s.path: s.hash for s in state.steps.values() if s.is_action and s.hash}
 
-    async def doctor(
-        self, pack: str, environment: str, services: Mapping[str, str] | None = None
-    ) -> list[Ping]:
-        """Asks every connection of an environment whether it answers, one after the other."""
-        place = self.books.environment(pack, environment, self.registry)
-        async with self._connected(place, Vault(os.environ, services)) as connections:
-            return [await self._ping(place, connections, name) for name in place.connections]
-
-    async def _ping(self, place: Environment, connections: Connections, name: str) -> Ping:
-        begun_s = self.clock.monotonic_s()
-        kind, where = place.connections[name].adapter, "-"
-        try:
-            adapter = connections.adapter(name)
-            where = adapter.fingerprint()
-            message, ok, fix = await adapter.ping(), True, None
-        except RunbookError as error:
-            message, ok, fix = error.message, False, error.help
-        except Exception as error:  # noqa: BLE001 - a plugin's fault: the others are asked all the same
-            message, ok, fix = fault(error), False, FAULT
-        took_ms = round((self.clock.monotonic_s() - begun_s) * 1000, 1)
-        redact = connections.redact
-        return Ping(name, kind, where, ok, took_ms, redact(message), redact(fix) if fix else None)
-
-    def parse_inputs(self, runbook: Runbook, pairs: Sequence[str]) -> dict[str, Any]:
-        """`name=value` texts as values of their declared types. Raises Usage."""
-        found: dict[str, Any] = {}
-        for pair in pairs:
-            name, equals, text = pair.partition("=")
-            if not equals:
-                raise Usage(f"an input is given as name=value, not `{pair}`")
-            if name in found:
-                raise Usage(f"input `{name}` is given twice")
-            spec = runbook.inputs.get(name)
-            if spec is None:
-                known = runbook.inputs
-                raise Usage(f"{runbook.name} has no input `{name}`", help=did_you_mean(name, known))
-            try:
-                found[name] = read_input(spec, text)
-            except ValueError as error:
-                raise Usage(f"input `{name}` {error}") from error
-        return found
-
 
 def _text_of(runbook: Runbook) -> dict[str, Any]:
     """What a run goes by, whatever becomes of the files."""
@@ -393,7 +363,14 @@ def _other_ways(state: State, forced: Mapping[str, int]) -> list[dict[str, int]]
     return found
 
 
-def _new_id(at_us: int) -> str:
-    """A run's name: sorts by time, can be read out on the phone, and does not collide."""
+def new_id(at_us: int, of: str | None = None) -> str:
+    """A run's name: sorts by time, can be read out on the phone, and does not collide.
+
+    With `of`, it follows from that and the time alone: who asks again for the same gets the same.
+    """
     stamp = to_datetime(at_us).strftime("%Y%m%d-%H%M%S")
-    return f"{stamp}-{''.join(secrets.choice(_ALPHABET) for _ in range(8))}"
+    if of is None:
+        return f"{stamp}-{''.join(secrets.choice(_ALPHABET) for _ in range(_ID_CHARS))}"
+    number = int.from_bytes(hashlib.sha256(of.encode()).digest())
+    letters = [_ALPHABET[number >> 5 * place & 31] for place in range(_ID_CHARS)]
+    return f"{stamp}-{''.join(letters)}"

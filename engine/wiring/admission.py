@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.config import Books, Environment
+from engine.config import Books, Contacts, Environment
 from engine.core import guards
 from engine.core.events import Actor
 from engine.core.state import State
@@ -17,6 +17,9 @@ SANDBOX = "sandbox"
 """The environment whose services are started for the time of a run: anybody may start anything
 there.
 """
+
+TRIGGERS = frozenset({"webhook", "schedule"})
+"""Means of what is nobody: `who` is about people, and the runbook itself names its triggers."""
 
 CARRIED = frozenset({("ssh", "command")})
 """Families that an adapter of another family carries: `command` runs over an `ssh` connection."""
@@ -82,7 +85,7 @@ def admit(runbook: Runbook, place: Environment, actor: Actor, books: Books) -> N
             f"{actor.via} may not use --as in environment {place.name}",
             help="`allow_as` of the environment says who may",
         )
-    if runbook.who and place.name != SANDBOX:
+    if runbook.who and place.name != SANDBOX and actor.means not in TRIGGERS:
         _check_roles(runbook, actor, books)
 
 
@@ -103,15 +106,22 @@ def check_undo(state: State) -> None:
 
 def _check_roles(runbook: Runbook, actor: Actor, books: Books) -> None:
     contacts = books.contacts(runbook.name.partition("/")[0])
-    named = actor.means == "as"
-    roles_of = contacts.roles_of_person if named else contacts.roles_of
-    if set(runbook.who) & roles_of(actor.name):
+    if set(runbook.who) & roles_of(contacts, actor):
         return
     roles = ", ".join(runbook.who)
     raise Refused(
         f"{actor.name} may not start {runbook.name}: it takes one of the roles {roles}",
         help="contacts.yaml of the pack says which operating-system user has which role",
     )
+
+
+def roles_of(contacts: Contacts, actor: Actor) -> frozenset[str]:
+    """The roles of whoever acts: of the operating-system user, or of the person that is named by
+    `--as`, a token or a sign-on.
+    """
+    if actor.means == "os-user":
+        return contacts.roles_of(actor.name)
+    return contacts.roles_of_person(actor.name)
 
 
 def same_targets(then: Mapping[str, str], now: Mapping[str, str]) -> None:

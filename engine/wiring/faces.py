@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +28,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ended, or for whom it waits. `status`: an outcome, `waiting` or `in doubt`."""
+    """How a run ended, or for whom it waits. `status`: an outcome, `waiting`, `in doubt`, or `left`
+    (in the middle, as it was asked to).
+    """
 
     run: str
     status: str
@@ -57,13 +60,15 @@ Answerer = Callable[[Question], Awaitable[tuple[str, str] | None]]
 @dataclass(frozen=True, slots=True)
 class Faces:
     """Who looks on (`observe`), who can be asked (`ask`), where a console escalation is said
-    (`console`), and who is told the run's id as soon as there is one (`started`).
+    (`console`), who is told the run's id as soon as there is one (`started`), and what tells the
+    run to begin nothing more and let go (`leave`, once it is set).
     """
 
     observe: Callable[[Event], None] | None = None
     ask: Answerer | None = None
     console: Callable[[str], None] | None = None
     started: Callable[[str], None] | None = None
+    leave: asyncio.Event | None = None
 
     async def tell(self, policy: str, message: str | None) -> Mapping[str, Any]:
         """The console contact: whoever reads the standard error of this process."""

@@ -15,6 +15,7 @@ from engine.errors import Refused, Usage
 from engine.language.catalog import Kind
 from engine.runner.rehearse import Readings, Rehearser
 from engine.secret import Vault
+from engine.wiring.admission import roles_of
 from engine.wiring.faces import Answerer, Question
 from engine.wiring.guarding import Guarding, withdraw
 
@@ -95,8 +96,7 @@ class People(Guarding):
         asked = _open_question(state, path, ("approve",))
         approval = state.steps[asked.path].approval
         contacts = self.books.contacts(state.runbook.name.partition("/")[0])
-        named = actor.means == "as"
-        roles = contacts.roles_of_person(actor.name) if named else contacts.roles_of(actor.name)
+        roles = roles_of(contacts, actor)
         body = {
             "path": asked.path,
             "hash": hash or asked.params["hash"],

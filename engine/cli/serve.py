@@ -1,0 +1,121 @@
+"""`runbook serve`: the engine over HTTP."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli.session import Session
+from engine.errors import Usage
+
+if TYPE_CHECKING:
+    from engine.journal.sqlite import SqliteStore
+    from engine.language.model import Runbook
+    from engine.server.keeper import Around
+    from engine.server.settings import Settings
+
+
+@click.command()
+@click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="The configuration; see `runbook docs serve`.  [default: RUNBOOK_SERVE, else none]",
+)
+@click.option(
+    "--listen", metavar="HOST:PORT", help="Where, instead of what the configuration says."
+)
+@click.option("-e", "--env", "environment", metavar="NAME", help="Where triggered runs go.")
+@click.option("--check", is_flag=True, help="Only check the configuration and every runbook.")
+@click.pass_obj
+def serve(
+    session: Session, config: str | None, listen: str | None, environment: str | None, check: bool
+) -> int:
+    """Serve the API and the webhooks, and drive the runs they start, until SIGTERM."""
+    from engine.server.settings import VARIABLE, read_settings  # noqa: PLC0415
+
+    named = config or os.environ.get(VARIABLE)
+    settings = read_settings(Path(named) if named else None, os.environ)
+    if environment is not None:
+        settings = replace(settings, environment=environment)
+    if listen is not None:
+        settings = _listening(settings, listen)
+    problems = _check(session)
+    if check:
+        session.output.line(f"{named or 'the defaults'}: good; {problems or 'every runbook is'}")
+        return 1 if problems else 0
+    return session.run(_serve(session, settings))
+
+
+def _listening(settings: Settings, listen: str) -> Settings:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65_535:
+        raise Usage("--listen takes HOST:PORT", help="for example 127.0.0.1:8600")
+    return replace(settings, host=host.strip("[]"), port=int(port))
+
+
+def _check(session: Session) -> str:
+    """How many runbooks cannot be read; each is told."""
+    from engine.cli.main import tell  # noqa: PLC0415  it imports every command's module
+    from engine.errors import RunbookError  # noqa: PLC0415
+
+    bad = 0
+    for name in session.find_books().names():
+        try:
+            session.load(name)
+        except RunbookError as error:
+            tell(error)
+            bad += 1
+    return f"{bad} runbooks cannot be read" if bad else ""
+
+
+async def _serve(session: Session, settings: Settings) -> int:
+    from engine.clock import SystemClock  # noqa: PLC0415
+    from engine.server import app as application  # noqa: PLC0415  FastAPI: 300 ms
+    from engine.server import serve as server  # noqa: PLC0415
+    from engine.server.logs import Log  # noqa: PLC0415
+
+    listening = server.bind(settings)
+    host, port = listening.getsockname()[:2]
+    async with session.open_store() as store:
+        log = Log(SystemClock(), settings.vault.redactor().text, plain=sys.stderr.isatty())
+        around = _Surround(session)
+        parts = application.make_parts(
+            settings, session.engine(store), sqlite_of(store), log, around.around
+        )
+        where = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        session.output.note(f"serving on {where} (API {where}/api/v1/openapi.json); Ctrl-C ends it")
+        if not await parts.tokens.list():
+            session.output.note("nobody may use the API yet: `runbook token make` makes a token")
+        await server.serve(application.make_app(parts), listening)
+    return 0
+
+
+def sqlite_of(store: object) -> SqliteStore:
+    """The store, if it is one that a server can use. Raises Usage."""
+    from engine.journal.sqlite import SqliteStore  # noqa: PLC0415
+
+    if not isinstance(store, SqliteStore):
+        raise Usage("a server needs a journal that lasts", help="--store sqlite:///PATH")
+    return store
+
+
+class _Surround:
+    """The sandbox, for runs whose environment it is."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @asynccontextmanager
+    async def around(self, pack: str, environment: str, runbook: Runbook) -> AsyncIterator[Around]:
+        from engine.server.keeper import Around  # noqa: PLC0415
+
+        async with self._session.sandbox(pack, environment, runbook) as found:
+            yield Around(found.services, found.inputs)

@@ -1,0 +1,273 @@
+"""Which runbooks an event starts: their triggers, asked in order. Pure.
+
+A `match` names fields and what they must be: a text with `*` or `?` is a glob, `/.../` a regular
+expression that is found in it, a mapping holds matchers (`{gt: 0.9}`; a text that is a number
+counts as one), anything else is equal, as text. Every field must fit. Of a group of alerts, those
+that fit and lead to the same inputs are one run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import translate
+from functools import lru_cache
+from typing import Any
+
+from engine.core.arrivals import Arrival
+from engine.errors import Usage
+from engine.language.expressions.problem import TemplateProblem
+from engine.language.inputs import read_input, take_input, take_inputs
+from engine.language.matcher_words import is_matcher
+from engine.language.matchers import PATTERN_TIMEOUT_S, Miss, fits
+from engine.language.matching import pattern
+from engine.language.model import Runbook, Trigger
+from engine.language.result_path import Missing, find
+from engine.language.template import render
+
+RUNS_MAX = 20
+"""Runs of one runbook that one delivery starts: a storm of alerts is one trouble, not hundreds."""
+
+MATCHED_MAX_CHARS = 10_000
+"""Of a field that a pattern is tried on; what is longer does not fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A runbook that an event starts: where, how far it goes by itself, with which inputs.
+
+    `problem`: why it cannot be started all the same. `number` counts the runs of this runbook.
+    """
+
+    runbook: str
+    trigger: Trigger
+    event: Mapping[str, Any]
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    environment: str | None = None
+    autonomy: str | None = None
+    priority: float = 0
+    number: int = 0
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotMatched:
+    """A trigger that an event does not fit, and why."""
+
+    runbook: str
+    trigger: Trigger
+    why: tuple[str, ...]
+
+
+Ruling = Matched | NotMatched
+
+
+def rule(runbooks: Iterable[Runbook], arrival: Arrival) -> list[Ruling]:
+    """What each runbook with a trigger of this source says; the matched first, in the order in
+    which they are started: the highest `priority`, then by name.
+    """
+    found: list[Ruling] = []
+    for runbook in runbooks:
+        for trigger in runbook.triggers:
+            if trigger.source == arrival.source:
+                told = _one(runbook, trigger, arrival)
+                found += told
+                if any(isinstance(one, Matched) for one in told):
+                    break
+    return sorted(found, key=_order)
+
+
+def _order(ruling: Ruling) -> tuple[int, float, str, int]:
+    if isinstance(ruling, Matched):
+        return (0, -ruling.priority, ruling.runbook, ruling.number)
+    return (1, 0, ruling.runbook, 0)
+
+
+def wants_alerts(runbooks: Iterable[Runbook]) -> bool:
+    """Whether a rule for PagerDuty needs the alerts of an incident, which are not in its event."""
+    return any(
+        trigger.source == "pagerduty" and "alert" in repr(dict(trigger.rule))
+        for runbook in runbooks
+        for trigger in runbook.triggers
+    )
+
+
+def _one(runbook: Runbook, trigger: Trigger, arrival: Arrival) -> list[Ruling]:
+    why = _not_for_it(runbook, trigger, arrival)
+    if why is not None:
+        return [NotMatched(runbook.name, trigger, (why,))]
+    fitting: list[Mapping[str, Any]] = []
+    misses: list[str] = []
+    for candidate in arrival.candidates:
+        lines = _misses(trigger, candidate)
+        if lines:
+            misses += lines
+        else:
+            fitting.append(candidate)
+    if not fitting:
+        return [NotMatched(runbook.name, trigger, tuple(dict.fromkeys(misses))[:10])]
+    return list(_matched(runbook, trigger, fitting))
+
+
+def _not_for_it(runbook: Runbook, trigger: Trigger, arrival: Arrival) -> str | None:
+    """Why an event of the right source is not what this trigger waits for."""
+    rules = trigger.rule
+    if arrival.source == "webhook" and rules.get("name") != arrival.name:
+        return f"it waits for the webhook {rules.get('name')}, not {arrival.name}"
+    if arrival.source == "pagerduty":
+        wanted = str(rules.get("event") or "incident.triggered")
+        if _text_misses(wanted, arrival.kind):
+            return f"it waits for {wanted}, not {arrival.kind}"
+    if arrival.source == "schedule":
+        number = arrival.candidates[0].get("trigger")
+        mine = [one for one in runbook.triggers if one.source == "schedule"]
+        at = next((i for i, one in enumerate(mine) if one is trigger), -1)
+        if arrival.name != runbook.name or at != number:
+            return "it is another schedule"
+    return None
+
+
+def _misses(trigger: Trigger, event: Mapping[str, Any]) -> list[str]:
+    """Why an event does not fit; empty: it does."""
+    if trigger.source == "alertmanager":
+        wanted = trigger.rule.get("status") or "firing"
+        if event["status"] != wanted:
+            return [f"status: expected {wanted}, was {event['status']}"]
+    found: list[str] = []
+    for key, wanted in (trigger.rule.get("match") or {}).items():
+        value = field_of(trigger.source, event, str(key))
+        found += _misses_of(value, wanted, str(key))
+    return found
+
+
+def field_of(source: str, event: Mapping[str, Any], key: str) -> Any:
+    """A field of an event, by the name that a `match` gives it; Missing where it is not there."""
+    if source == "alertmanager":
+        labels = event["labels"]
+        if key in labels:
+            return labels[key]
+        root = re.split(r"[.\[]", key, maxsplit=1)[0]
+        if root not in event:
+            known = ", ".join(sorted(labels)[:20]) or "none"
+            return Missing(f"{key}: there is no such label; there are {known}")
+    if source == "webhook":
+        return find(event["body"], key)
+    return find(event, key)
+
+
+def _misses_of(value: Any, wanted: Any, at: str) -> list[str]:
+    if type(value) is Missing:
+        if is_matcher(wanted) and wanted == {"exists": False}:
+            return []
+        return [value.why]
+    if is_matcher(wanted):
+        told = fits(_as_number(value, wanted), wanted, at, {})
+        return list(told.lines) if isinstance(told, Miss) else []
+    if isinstance(wanted, list):
+        if any(not _misses_of(value, one, at) for one in wanted):
+            return []
+        return [f"{at}: expected one of {_shown(wanted)}, was {_shown(value)}"]
+    if isinstance(wanted, str) and isinstance(value, str | int | float | bool):
+        why = _text_misses(wanted, _plain(value))
+        return [f"{at}: expected {why}, was {_shown(value)}"] if why else []
+    same = value == wanted or _plain(value) == _plain(wanted)
+    return [] if same else [f"{at}: expected {_shown(wanted)}, was {_shown(value)}"]
+
+
+def _as_number(value: Any, wanted: Mapping[str, Any]) -> Any:
+    """Labels are texts: one that is compared with a number is read as one."""
+    numeric = any(
+        isinstance(one, int | float) and not isinstance(one, bool)
+        for operand in wanted.values()
+        for one in (operand if isinstance(operand, list) else [operand])
+    )
+    if not numeric or not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def _text_misses(wanted: str, value: str) -> str | None:
+    """What was expected of a text that does not fit; None: it fits."""
+    if len(wanted) > 1 and wanted[0] == wanted[-1] == "/":
+        if len(value) > MATCHED_MAX_CHARS:
+            return f"a text of up to {MATCHED_MAX_CHARS:,} characters"
+        try:
+            found = pattern(wanted[1:-1]).search(value, timeout=PATTERN_TIMEOUT_S)
+        except (ValueError, TimeoutError) as error:
+            return f"{wanted} ({error or 'which takes too long'})"
+        return None if found else wanted
+    if any(sign in wanted for sign in "*?["):
+        if len(value) > MATCHED_MAX_CHARS:
+            return f"a text of up to {MATCHED_MAX_CHARS:,} characters"
+        return None if _glob(wanted).fullmatch(value) else _shown(wanted)
+    return None if value == wanted else _shown(wanted)
+
+
+@lru_cache(maxsize=1024)
+def _glob(text: str) -> re.Pattern[str]:
+    return re.compile(translate(text))
+
+
+def _matched(
+    runbook: Runbook, trigger: Trigger, fitting: Sequence[Mapping[str, Any]]
+) -> Iterable[Matched]:
+    """One for each different set of inputs, with all the alerts that lead to it."""
+    groups: dict[str, tuple[dict[str, Any], str | None, list[Mapping[str, Any]]]] = {}
+    for event in fitting:
+        inputs, problem = _inputs(runbook, trigger, event)
+        key = json.dumps([inputs, problem], sort_keys=True, default=str)
+        groups.setdefault(key, (inputs, problem, []))[2].append(event)
+    for number, (inputs, problem, events) in enumerate(groups.values()):
+        if number >= RUNS_MAX:
+            return
+        first = dict(events[0])
+        if trigger.source == "alertmanager":
+            first["alerts"] = [event["alert"] for event in events]
+        yield Matched(
+            runbook.name,
+            trigger,
+            first,
+            inputs,
+            trigger.rule.get("environment"),
+            trigger.rule.get("autonomy"),
+            trigger.rule.get("priority") or 0,
+            number,
+            problem,
+        )
+
+
+def _inputs(
+    runbook: Runbook, trigger: Trigger, event: Mapping[str, Any]
+) -> tuple[dict[str, Any], str | None]:
+    """The inputs of a run, and why they do not fit."""
+    given: dict[str, Any] = {}
+    try:
+        for name, value in (trigger.rule.get("inputs") or {}).items():
+            found = render(value, {"event": event})
+            spec = runbook.inputs[name]
+            if isinstance(found, str) and spec.type not in ("string", "duration"):
+                given[name] = read_input(spec, found)
+            else:
+                given[name] = take_input(spec, found) if spec.type != "duration" else found
+        take_inputs(runbook, given)
+    except TemplateProblem as error:
+        return {}, f"an input cannot be filled: {error}"
+    except Usage as error:
+        return given, error.message
+    except ValueError as error:
+        return given, f"input `{name}` {error}"
+    return given, None
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 100 else text[:100] + "..."

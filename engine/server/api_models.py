@@ -1,0 +1,105 @@
+"""What the API takes and gives, with examples, for its OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+RUN = "20261121-020000-4kz8m1qa"
+
+Name = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]+$")]
+Words = Annotated[str, Field(max_length=2000)]
+
+
+class Strict(BaseModel):
+    """Unknown fields are an error: a typing mistake must not be a default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class StartRun(Strict):
+    """What a run is asked with."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "runbook": "stratum/redis-memory-pressure",
+                    "environment": "staging",
+                    "inputs": {"limit": 0.8},
+                }
+            ]
+        },
+    )
+
+    runbook: Name
+    environment: Name
+    inputs: dict[str, Any] = Field(default_factory=dict, max_length=100)
+    rehearse: bool = False
+    plan: Name | None = Field(None, description="carry out what this rehearsal showed")
+    through: Words | None = Field(None, description="why it may try although the breaker is open")
+    autonomy: Literal["guide", "propose", "auto"] | None = None
+
+
+class Begun(BaseModel):
+    """What became of it."""
+
+    run: str = Field(examples=[RUN])
+    how: Literal["started", "queued", "joined", "refused", "exists"]
+    why: str = ""
+
+
+class Answer(Strict):
+    """A person's answer to a question of a run. `step`: needed where several are open."""
+
+    answer: Literal["yes", "no", "done", "not-done", "acknowledged"]
+    step: Name | None = None
+    note: Words = ""
+
+
+class Approval(Strict):
+    """`hash`: of the plan step that was looked at; what has changed since is not agreed to."""
+
+    step: Name | None = None
+    reason: Words = ""
+    hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+
+class Settling(Strict):
+    """Whether an action in doubt happened, and how you know."""
+
+    happened: bool
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    step: Name | None = None
+
+
+class Reason(Strict):
+    """Why."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class NewToken(Strict):
+    """`roles`: `operator`, or `approver:PACK`."""
+
+    person: Annotated[str, Field(min_length=1, max_length=200)]
+    roles: Annotated[list[Name], Field(min_length=1, max_length=100)]
+    scopes: Annotated[list[Name], Field(max_length=10)] = []
+    days: Annotated[float, Field(gt=0, le=366)] = 90
+
+
+class Rotation(Strict):
+    """`grace_s`: how long the old one stays valid."""
+
+    grace_s: Annotated[float, Field(ge=0, le=604_800)] = 3600
+    days: Annotated[float, Field(gt=0, le=366)] = 90
+
+
+class Recorded(BaseModel):
+    """The event that was written."""
+
+    run: str = Field(examples=[RUN])
+    seq: int
+    type: str

@@ -1,0 +1,171 @@
+"""The application: all parts put together, and what runs beside the requests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+
+from engine.clock import Clock, SystemClock
+from engine.errors import RunbookError
+from engine.journal.ledger import Ledger
+from engine.journal.requests import Requests
+from engine.journal.sqlite import SqliteStore
+from engine.journal.tokens import Tokens
+from engine.server import (
+    api_people,
+    api_rest,
+    api_runs,
+    health,
+    problems,
+    sign_on,
+    webhooks,
+)
+from engine.server.access import Doorkeeper
+from engine.server.dispatch import Dispatcher
+from engine.server.keeper import Keeper, Surround, nothing_around
+from engine.server.limits import BodyLimit, Pace
+from engine.server.logs import Log
+from engine.server.metrics import Metrics
+from engine.server.mint import Mint
+from engine.server.pagerduty import Client, Notes, Reconciler
+from engine.server.parts import Parts
+from engine.server.reporting import Reporter
+from engine.server.schedules import Schedules
+from engine.server.settings import Settings
+from engine.server.shelf import Shelf
+from engine.wiring import VERSION, Engine
+
+PRUNE_S = 600.0
+"""Between two removals of old deliveries."""
+
+DESCRIPTION = """
+Runs operations runbooks. Send `Authorization: Bearer TOKEN`; `runbook token make` makes one.
+Errors are problem details (RFC 9457). Lists come in pages: `next` is the `cursor` of the next one.
+"""
+
+
+def make_parts(
+    settings: Settings,
+    engine: Engine,
+    store: SqliteStore,
+    log: Log,
+    surround: Surround = nothing_around,
+) -> Parts:
+    """Everything a server needs; nothing runs yet."""
+    clock: Clock = engine.clock
+    metrics = Metrics()
+    store.time_commits(metrics.append.observe)
+    tokens = Tokens(store)
+    keeper = Keeper(
+        engine, log, drive_max=settings.drive_max, surround=surround, observe=metrics.observe
+    )
+    shelf = Shelf(engine.books, engine.registry, clock, log)
+    ledger = Ledger(store)
+    dispatcher = Dispatcher(ledger, keeper, shelf, metrics, log)
+    dispatcher.environment = settings.environment
+    return Parts(
+        settings=settings,
+        engine=engine,
+        store=store,
+        ledger=ledger,
+        requests=Requests(store),
+        tokens=tokens,
+        mint=Mint(tokens, clock),
+        door=Doorkeeper(tokens, clock),
+        pace=Pace(SystemClock()),
+        keeper=keeper,
+        dispatcher=dispatcher,
+        metrics=metrics,
+        log=log,
+    )
+
+
+def make_app(parts: Parts) -> FastAPI:
+    """The application; its work beside the requests runs while it is up."""
+    app = FastAPI(
+        title="runbook",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        separate_input_output_schemas=False,
+    )
+    app.state.parts = parts
+    app.state.counted = health.Counted(parts)
+    api = APIRouter(prefix="/api/v1")
+    for module in (api_runs, api_people, api_rest):
+        api.include_router(module.router)
+    app.include_router(api)
+    app.router.routes.extend([*webhooks.ROUTES, *health.ROUTES, *sign_on.ROUTES])
+    app.add_middleware(BodyLimit)
+    problems.install(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Takes up what was left, works until the end, then lets go."""
+    parts: Parts = app.state.parts
+    found = await parts.keeper.recover()
+    parts.log.info("serving", runs_taken_up=found, runbooks=len(parts.dispatcher.shelf.books()))
+    work = [
+        parts.keeper.tend(),
+        parts.dispatcher.work(),
+        Schedules(parts.dispatcher, parts.requests, parts.log).keep(),
+        _prune(parts),
+    ]
+    client = _pagerduty(parts, work)
+    tasks = [asyncio.create_task(_minded(parts.log, one)) for one in work]
+    try:
+        yield
+    finally:
+        cut_off = await parts.keeper.close(parts.settings.grace_s)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if client is not None:
+            await client.close()
+        parts.log.info("ended", runs_cut_off=cut_off)
+
+
+def _pagerduty(parts: Parts, work: list[Coroutine[Any, Any, None]]) -> Client | None:
+    settings = parts.settings.pagerduty
+    if settings is None or settings.token is None:
+        return None
+    client = Client(settings)
+    parts.dispatcher.alerts = client
+    work.append(Reconciler(client, settings, parts.ledger, parts.dispatcher, parts.log).keep())
+    if settings.notes:
+        notes = Notes(client, parts.requests, parts.log, parts.engine.clock)
+        url = parts.settings.public_url
+        reporter = Reporter(notes, parts.ledger, parts.keeper, parts.log, url)
+        parts.dispatcher.settled = reporter.settled
+        parts.keeper.when_ended(lambda _run, _result: reporter.wake())
+        work.append(reporter.keep())
+    return client
+
+
+async def _prune(parts: Parts) -> None:
+    while True:
+        try:
+            await parts.ledger.prune(parts.engine.clock.now_us(), parts.settings.keep_s / 86_400)
+        except RunbookError as error:
+            parts.log.warning("old deliveries stay", why=error.message)
+        await parts.engine.clock.sleep(PRUNE_S)
+
+
+async def _minded(log: Log, work: Coroutine[Any, Any, None]) -> None:
+    """Work beside the requests that ends by a bug is told: it would be missed silently."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        log.fault("work beside the requests ended: restart this server", why=repr(error))
+        raise

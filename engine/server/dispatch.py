@@ -1,0 +1,253 @@
+"""From what arrived to runs: every delivery is taken out of the ledger, its rules are asked, its
+runs begin, and what became of it is written.
+
+Death at any point does no harm: an unsettled delivery is looked at again, and the names of its runs
+follow from its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from engine.core.arrivals import (
+    Arrival,
+    Unreadable,
+    check_depth,
+    from_alertmanager,
+    from_pagerduty,
+    from_schedule,
+    from_webhook,
+    incident_of,
+)
+from engine.core.events import Actor
+from engine.core.rules import Matched, NotMatched, rule, wants_alerts
+from engine.errors import JournalError, Refused, RunbookError
+from engine.journal.ledger import Arrived, Delivery, Ledger, Verdict, Word
+from engine.server.keeper import Keeper
+from engine.server.logs import Log
+from engine.server.metrics import Metrics
+from engine.server.replaying import replay_into
+from engine.server.shelf import Shelf
+from engine.wiring import new_id
+
+WORKERS = 8
+"""Deliveries that are looked at at the same time: each waits for commits, mostly."""
+
+REFILL_MAX = 1000
+"""Names of waiting deliveries that are kept in memory at once."""
+
+REFILL_S = 0.2
+LOOKS = 10
+"""After so many of these the ledger is read in any case: others may have put something in."""
+
+AGAIN_S = 5.0
+"""Before what could not be settled (the journal, the alerts of an incident) is looked at again."""
+
+WHY_MAX = 5
+"""Reasons of runbooks that did not match, kept with a delivery that nobody matched."""
+
+
+class Alerts(Protocol):
+    """Asks PagerDuty for the alerts of an incident. Raises RunbookError."""
+
+    async def alerts(self, incident: str) -> tuple[Any, ...]: ...
+
+
+Settled = Callable[[Delivery, list[Verdict], dict[str, Any]], Awaitable[None]]
+"""Hears of each delivery that is settled, with the event it was."""
+
+
+class Dispatcher:
+    """See the module. Used from one event loop."""
+
+    def __init__(
+        self, ledger: Ledger, keeper: Keeper, shelf: Shelf, metrics: Metrics, log: Log
+    ) -> None:
+        self.shelf = shelf
+        self._ledger = ledger
+        self._keeper = keeper
+        self._metrics = metrics
+        self._log = log
+        self.clock = keeper.engine.clock
+        self._queue: asyncio.Queue[str] = asyncio.Queue(REFILL_MAX)
+        self._known: set[str] = set()
+        self._behind = False
+        self.alerts: Alerts | None = None
+        self.settled: Settled | None = None
+        self.environment = "production"
+
+    async def take(self, arrived: Arrived) -> tuple[str, bool]:
+        """Writes it into the ledger, and has it looked at: `(its name, whether it is new)`.
+
+        Raises Refused when too many wait, JournalError.
+        """
+        now_us = self.clock.now_us()
+        name, new = await self._ledger.take(new_id(now_us), arrived, now_us)
+        if new:
+            self._put(name)
+        return name, new
+
+    async def replay(self, name: str, actor: Actor) -> str:
+        """Takes a delivery in once more. Raises Usage, Refused, JournalError."""
+        again = await replay_into(self._ledger, name, actor, self.clock.now_us())
+        self._put(again)
+        return again
+
+    async def work(self) -> None:
+        """Looks at what arrives, for ever; begins with what was left."""
+        self._behind = True
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(self._worker())
+            group.create_task(self._refill())
+
+    async def idle(self) -> bool:
+        """Whether nothing waits."""
+        return not self._known and await self._ledger.count_unsettled() == 0
+
+    def _put(self, name: str) -> None:
+        if name in self._known:
+            return
+        try:
+            self._queue.put_nowait(name)
+            self._known.add(name)
+        except asyncio.QueueFull:
+            self._behind = True
+
+    async def _refill(self) -> None:
+        """What did not fit into the queue, what an earlier process left, what failed here."""
+        looks = 0
+        while True:
+            looks += 1
+            if (self._behind or looks % LOOKS == 0) and self._queue.empty():
+                self._behind = False
+                try:
+                    names = await self._ledger.unsettled(REFILL_MAX)
+                except JournalError as error:
+                    self._log.fault("the ledger cannot be read", why=error.message)
+                    names, self._behind = [], True
+                for name in names:
+                    self._put(name)
+                self._behind |= len(names) >= REFILL_MAX
+            await self.clock.sleep(REFILL_S)
+
+    async def _worker(self) -> None:
+        while True:
+            name = await self._queue.get()
+            try:
+                await self._look_at(name)
+            except RunbookError as error:
+                self._log.fault("a delivery waits", delivery=name, why=error.message)
+                asyncio.get_running_loop().call_later(AGAIN_S, self._look_again)
+            finally:
+                self._known.discard(name)
+
+    def _look_again(self) -> None:
+        self._behind = True
+
+    async def _look_at(self, name: str) -> None:
+        row, body = await self._ledger.get(name)
+        if row.settled_us is not None:
+            return
+        verdicts, event = await self._judge(row, body)
+        await self._ledger.settle(name, verdicts, self.clock.now_us())
+        word = max((v.word for v in verdicts), default="ignored", key=_weight)
+        self._metrics.deliveries.labels(row.source, word).inc()
+        self._log.info("delivery settled", delivery=name, source=row.source, verdict=word,
+                       about=row.about)  # fmt: skip
+        if self.settled is not None:
+            await self.settled(row, verdicts, event)
+
+    async def _judge(self, row: Delivery, body: bytes) -> tuple[list[Verdict], dict[str, Any]]:
+        try:
+            arrival = await self._read(row, body)
+        except Unreadable as error:
+            return [Verdict("ignored", f"it cannot be read: {error}")], {}
+        rulings = rule(self.shelf.books(), arrival)
+        matched = [one for one in rulings if isinstance(one, Matched)]
+        if not matched:
+            return [_nobody(rulings, arrival)], dict(arrival.candidates[0])
+        verdicts = [await self._start(row, one) for one in matched]
+        return verdicts, dict(matched[0].event)
+
+    async def _read(self, row: Delivery, body: bytes) -> Arrival:
+        arrival = read_arrival(row.source, body, row.id)
+        if arrival.source == "pagerduty" and self.alerts is not None:
+            incident = incident_of(arrival.candidates[0])
+            triggered = arrival.kind == "incident.triggered"
+            if incident is not None and triggered and wants_alerts(self.shelf.books()):
+                alerts = await self.alerts.alerts(incident)
+                return from_pagerduty(json.loads(body), alerts)
+        return arrival
+
+    async def _start(self, row: Delivery, matched: Matched) -> Verdict:
+        """Begins one run; one that an earlier look at this delivery began is found again."""
+        name = matched.runbook
+        run = new_id(row.received_us, f"{row.id}\n{name}\n{matched.number}")
+        began = await self._keeper.engine.store.events(run, 0, 1)
+        if began:
+            word: Word = "refused" if began[0].type == "RunRefused" else "started"
+            why = str(began[0].body.get("reason") or "")
+            self._keeper.kick(run)
+            return Verdict(word, why, name, run)
+        if matched.problem is not None:
+            return Verdict("refused", matched.problem, name)
+        self._metrics.arrived(run, row.received_us)
+        means = "schedule" if row.source.startswith("schedule") else "webhook"
+        try:
+            begun = await self._keeper.start(
+                name,
+                matched.environment or self.environment,
+                inputs=matched.inputs,
+                actor=Actor(row.source, means, row.id),
+                event={**matched.event, "delivery": row.id},
+                autonomy=matched.autonomy,
+                run=run,
+            )
+        except JournalError:
+            raise
+        except Refused as error:
+            if self._keeper.leaving:
+                raise
+            return Verdict("refused", error.message, name)
+        except RunbookError as error:
+            return Verdict("refused", error.message, name)
+        if begun.how == "joined":
+            return Verdict("joined", begun.why, name, begun.run)
+        if begun.how == "refused":
+            return Verdict("refused", begun.why, name, begun.run)
+        return Verdict("started", begun.why, name, begun.run)
+
+
+def _weight(word: str) -> int:
+    return ("ignored", "refused", "joined", "started").index(word)
+
+
+def read_arrival(source: str, body: bytes, name: str) -> Arrival:
+    """What a row of the ledger holds. Raises Unreadable."""
+    try:
+        payload = json.loads(body)
+        check_depth(payload)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"it is no JSON: {error}") from error
+    kind, _, door = source.partition(":")
+    if kind == "alertmanager":
+        return from_alertmanager(payload)
+    if kind == "pagerduty":
+        return from_pagerduty(payload)
+    if kind == "schedule":
+        return from_schedule(door, int(payload.get("trigger", 0)), payload)
+    return from_webhook(door, payload, name)
+
+
+def _nobody(rulings: list[Any], arrival: Arrival) -> Verdict:
+    """No runbook matched: why those that might have did not."""
+    misses = [one for one in rulings if isinstance(one, NotMatched)]
+    if not misses:
+        return Verdict("ignored", f"no runbook has a trigger for {arrival.source}")
+    told = [f"{one.runbook}: {one.why[0] if one.why else 'no'}" for one in misses[:WHY_MAX]]
+    more = f"; and {len(misses) - WHY_MAX} more" if len(misses) > WHY_MAX else ""
+    return Verdict("ignored", f"no runbook matches: {'; '.join(told)}{more}")

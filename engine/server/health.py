@@ -1,0 +1,94 @@
+"""`/health/live`, `/health/ready` and `/metrics`."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from engine.clock import MICROSECONDS
+from engine.errors import RunbookError
+from engine.server.parts import Parts
+
+DISK_MIN_BYTES = 64 * 1024 * 1024
+"""Free space under which we are not ready: what is under way must still be recorded."""
+
+FOLDED_MAX = 200
+"""Waiting runs whose questions are looked into for one scrape."""
+
+FRESH_S = 10.0
+"""How old what takes long to count may be: several scrapers ask at the same time."""
+
+
+async def live(_: Request) -> Response:
+    """The process answers."""
+    return JSONResponse({"live": True})
+
+
+async def ready(request: Request) -> Response:
+    """Whether work can be sent here: the journal can be written, and has room."""
+    parts: Parts = request.app.state.parts
+    found: dict[str, Any] = {"journal": "ok", "disk": "ok", "ending": parts.keeper.leaving}
+    try:
+        await parts.store.write(lambda connection: connection.execute("SELECT 1").fetchone())
+    except RunbookError as error:
+        found["journal"] = error.message
+    free_bytes = shutil.disk_usage(Path(parts.store.path).parent).free
+    if free_bytes < DISK_MIN_BYTES:
+        found["disk"] = f"{free_bytes // 1024 // 1024} MiB are free"
+    good = found["journal"] == found["disk"] == "ok" and not parts.keeper.leaving
+    return JSONResponse({"ready": good, **found}, 200 if good else 503)
+
+
+class Counted:
+    """What takes a while to count, kept for `FRESH_S`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._at_s = float("-inf")
+
+    async def refresh(self) -> None:
+        parts, metrics = self._parts, self._parts.metrics
+        metrics.driven.set(parts.keeper.driven)
+        metrics.parked.set(parts.keeper.parked)
+        metrics.refused.set(parts.door.refused)
+        if time.monotonic() - self._at_s < FRESH_S:
+            return
+        self._at_s = time.monotonic()
+        metrics.open.set(await parts.ledger.count_unsettled())
+        standing = await parts.engine.standing()
+        metrics.frozen.set(standing.frozen is not None)
+        metrics.breakers.set(sum(v.guard == "breaker" for _, v in standing.closed))
+        metrics.approvals.set(await self._approvals())
+        await self._rehearsed()
+
+    async def _approvals(self) -> int:
+        engine = self._parts.engine
+        rows = await engine.store.runs(status="waiting", limit=FOLDED_MAX)
+        found = [question for row in rows for question in await engine.questions(row.run)]
+        return sum(question.kind == "approve" for question in found)
+
+    async def _rehearsed(self) -> None:
+        now_us = self._parts.engine.clock.now_us()
+        for row in reversed(await self._parts.store.runs(mode="rehearsal", limit=1000)):
+            age_s = (now_us - row.started_us) / MICROSECONDS
+            self._parts.metrics.rehearsed.labels(row.name).set(age_s)
+
+
+async def metrics(request: Request) -> Response:
+    """The exposition format of Prometheus."""
+    parts: Parts = request.app.state.parts
+    await request.app.state.counted.refresh()
+    return Response(parts.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+ROUTES = [
+    Route("/health/live", live),
+    Route("/health/ready", ready),
+    Route("/metrics", metrics),
+]

@@ -1,0 +1,328 @@
+"""Drives the runs of this process, each as a task, from the moment it is asked for until it is over
+or waits for people only; takes up what an earlier process left, and lets go at the end.
+
+A run that waits for people only is parked: nothing of it is in memory but its name. It is taken up
+again when somebody has said something to it, through us (`kick`) or past us (`tend`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.core.events import ENGINE, Actor, Event
+from engine.errors import Refused, RunbookError, Usage
+from engine.language.model import Runbook
+from engine.server.logs import Log
+from engine.wiring import Engine, Faces, RunResult
+
+TEND_S = 1.0
+"""Between two looks for runs that others have spoken to: an approval from a command line is noticed
+by then."""
+
+RECOVER_AT_ONCE = 16
+"""Runs that are taken up at the same time after a start: each opens connections."""
+
+OPEN_STATUSES = ("running", "waiting", "in doubt", "queued")
+OPEN_MAX = 10_000
+"""Unfinished runs that are looked at, of each status."""
+
+RETRY_S = 15.0
+"""Before a run is taken up again after its driving broke (a full disk, another driver)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What stands around a run; see `engine.cli.session.Surroundings`."""
+
+    services: Mapping[str, str] | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+Surround = Callable[[str, str, Runbook], AbstractAsyncContextManager[Around]]
+"""Starts what an environment needs for the time of a run: pack, environment, runbook."""
+
+
+@asynccontextmanager
+async def nothing_around(_pack: str, _environment: str, _runbook: Runbook) -> AsyncIterator[Around]:
+    yield Around()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What became of a run that was asked for. `how`: started, queued, joined or refused."""
+
+    run: str
+    how: str
+    why: str = ""
+
+
+_DRIVERS = ("RunStarted", "RunTakenUp")
+"""What a driver writes in the name of whoever asked it to."""
+
+_HOW = {"RunStarted": "started", "RunQueued": "queued", "RunRefused": "refused"}
+
+
+class Keeper:
+    """See the module. Used from one event loop."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        log: Log,
+        *,
+        drive_max: int,
+        surround: Surround = nothing_around,
+        observe: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.engine = engine
+        self._log = log
+        self._surround = surround
+        self._observe = observe
+        self._leave = asyncio.Event()
+        self._room = asyncio.Semaphore(drive_max)
+        self._tasks: dict[asyncio.Task[Any], str] = {}
+        self._parked: dict[str, int] = {}
+        """The last event of each parked run that its driver had seen."""
+        self._retry: dict[str, float] = {}
+        self._ended: list[Callable[[str, RunResult], None]] = []
+
+    @property
+    def leaving(self) -> bool:
+        return self._leave.is_set()
+
+    @property
+    def driven(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def parked(self) -> int:
+        return len(self._parked)
+
+    def has_room(self) -> bool:
+        """Whether a run that is asked for now is begun at once."""
+        return not self._room.locked() and not self.leaving
+
+    def when_ended(self, tell: Callable[[str, RunResult], None]) -> None:
+        """`tell` hears of every run that is over, with its result."""
+        self._ended.append(tell)
+
+    async def start(self, name: str, environment: str, **given: Any) -> Begun:
+        """Asks for a run and drives it; returns as soon as it is recorded what became of it.
+
+        `given`: what `Engine.run` takes. Raises what `Engine.run` raises before anything is
+        recorded, Refused when this process is ending.
+        """
+        inputs = dict(given.pop("inputs", {}))
+        runbook = self.engine.books.load(name, self.engine.registry)
+
+        async def drive(faces: Faces) -> RunResult:
+            async with self._surround(name.partition("/")[0], environment, runbook) as around:
+                return await self.engine.run(
+                    name,
+                    environment=environment,
+                    inputs={**around.inputs, **inputs},
+                    services=around.services,
+                    faces=faces,
+                    **given,
+                )
+
+        return await self._begin(drive, given.get("run") or name)
+
+    async def undo(self, run: str, reason: str, actor: Actor) -> None:
+        """Undoes a finished run; returns once it is under way. Raises what `Engine.undo` raises."""
+
+        def take(around: Around, faces: Faces) -> Coroutine[Any, Any, RunResult]:
+            return self.engine.undo(run, reason, actor=actor, services=around.services, faces=faces)
+
+        await self._begin(lambda faces: self._around(run, take, faces), run)
+
+    async def resume(self, run: str, actor: Actor) -> None:
+        """Takes a run up, also one that was paused; returns once it is under way.
+
+        Raises what `Engine.resume` raises.
+        """
+
+        def take(around: Around, faces: Faces) -> Coroutine[Any, Any, RunResult]:
+            return self.engine.resume(run, actor=actor, services=around.services, faces=faces)
+
+        await self._begin(lambda faces: self._around(run, take, faces), run)
+
+    def kick(self, run: str) -> None:
+        """Somebody said something to this run: unless it is driven, it is taken up again."""
+        self._parked.pop(run, None)
+        if not self.leaving and run not in self._tasks.values():
+            self._spawn(self._take_up(run), run)
+
+    async def recover(self) -> int:
+        """Takes up what an earlier process left in the middle; how many runs were found."""
+        rows = [row for row in await self._unfinished() if row not in self._tasks.values()]
+        gate = asyncio.Semaphore(RECOVER_AT_ONCE)
+
+        async def one(run: str) -> RunResult | None:
+            async with gate:
+                return await self._take_up(run)
+
+        for run in rows:
+            self._spawn(one(run), run)
+        return len(rows)
+
+    async def tend(self) -> None:
+        """Takes up parked runs that others have spoken to, for ever."""
+        clock = self.engine.clock
+        while True:
+            await clock.sleep(TEND_S)
+            with suppress(RunbookError):
+                await self._look_after(clock.monotonic_s())
+
+    def leave(self) -> None:
+        """Begins nothing more; streams end, running steps come to theirs."""
+        self._leave.set()
+
+    async def close(self, grace_s: float) -> int:
+        """Begins nothing more, waits for running steps, lets go. How many were cut off."""
+        self._leave.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace_s)
+        rest = list(self._tasks)
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        return len(rest)
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    async def _unfinished(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for status in OPEN_STATUSES:
+            rows = await self.engine.store.runs(status=status, limit=OPEN_MAX)
+            found |= {row.run: row.last_seq for row in rows}
+        return found
+
+    async def _look_after(self, now_s: float) -> None:
+        if self._parked:
+            for run, seq in (await self._unfinished()).items():
+                if self._parked.get(run, seq) < seq:
+                    self.kick(run)
+        for run in [run for run, at_s in self._retry.items() if at_s <= now_s]:
+            del self._retry[run]
+            if not self.leaving:
+                self._spawn(self._take_up(run), run)
+
+    async def _take_up(self, run: str) -> RunResult | None:
+        """Takes a run up again, for the engine; one that another process drives is left to it."""
+
+        def again(around: Around, faces: Faces) -> Coroutine[Any, Any, RunResult]:
+            given: dict[str, Any] = {"actor": ENGINE, "unpause": False}
+            return self.engine.resume(run, services=around.services, faces=faces, **given)
+
+        try:
+            return await self._around(run, again, self._faces(None))
+        except Refused as error:
+            self._log.info("run is left to its driver", run=run, why=error.message)
+        except Usage as error:
+            self._log.info("run is not taken up", run=run, why=error.message)
+        return None
+
+    async def _begin(
+        self, work: Callable[[Faces], Coroutine[Any, Any, RunResult]], run: str
+    ) -> Begun:
+        """Drives in a task; returns at the first event, raises what comes before it."""
+        if self.leaving:
+            raise Refused("this server is ending and begins nothing", help="ask again in a moment")
+        begun: asyncio.Future[Begun] = asyncio.get_running_loop().create_future()
+        self._parked.pop(run, None)
+
+        async def drive() -> RunResult | None:
+            try:
+                result = await work(self._faces(begun))
+            except Exception as error:
+                if begun.done():
+                    raise
+                begun.set_exception(error)
+                return None
+            if not begun.done():
+                begun.set_result(Begun(result.run, result.status, result.because or ""))
+            return result
+
+        self._spawn(drive(), run)
+        return await asyncio.shield(begun)
+
+    async def _around(
+        self,
+        run: str,
+        take: Callable[[Around, Faces], Coroutine[Any, Any, RunResult]],
+        faces: Faces,
+    ) -> RunResult:
+        state = await self.engine.state(run)
+        pack = state.runbook.name.partition("/")[0]
+        async with self._surround(pack, state.environment, state.runbook) as around:
+            return await take(around, faces)
+
+    def _faces(self, begun: asyncio.Future[Begun] | None) -> Faces:
+        def observe(event: Event) -> None:
+            if begun is not None and not begun.done():
+                how = _HOW.get(event.type, "joined" if event.type == "RunJoined" else "started")
+                begun.set_result(Begun(event.run, how, str(event.body.get("reason") or "")))
+            if self._observe is not None:
+                self._observe(event)
+
+        def console(text: str) -> None:
+            self._log.warning(text)
+
+        return Faces(observe=observe, console=console, leave=self._leave)
+
+    def _spawn(self, work: Coroutine[Any, Any, RunResult | None], run: str) -> asyncio.Task[Any]:
+        async def in_its_turn() -> RunResult | None:
+            try:
+                await self._room.acquire()
+            except asyncio.CancelledError:
+                work.close()
+                raise
+            try:
+                return await work
+            finally:
+                self._room.release()
+
+        task = asyncio.create_task(in_its_turn())
+        self._tasks[task] = run
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        run = self._tasks.pop(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            self._broke(run, error)
+            return
+        result: RunResult | None = task.result()
+        if result is None:
+            return
+        if result.status in ("waiting", "in doubt", "paused"):
+            parking = asyncio.ensure_future(self._park(result.run))
+            self._tasks[parking] = result.run
+            parking.add_done_callback(lambda done: self._tasks.pop(done, None))
+        elif result.status != "left":
+            self._log.info("run ended", run=result.run, status=result.status, why=result.because)
+            for tell in self._ended:
+                tell(result.run, result)
+
+    async def _park(self, run: str) -> None:
+        """What was said behind the last thing that its driver did is looked at once more: it may
+        have come too late for it."""
+        events = await self.engine.store.events(run)
+        ours = (e.seq for e in events if e.actor.get("means") == "engine" or e.type in _DRIVERS)
+        self._parked[run] = max(ours, default=0)
+
+    def _broke(self, run: str, error: BaseException) -> None:
+        """A run whose driving broke is in its journal, and is tried again later."""
+        known = isinstance(error, RunbookError)
+        words = error.message if isinstance(error, RunbookError) else repr(error)
+        self._log.fault("driving broke", run=run, why=words, bug=not known)
+        if "/" not in run and not isinstance(error, Usage | Refused):
+            self._retry[run] = self.engine.clock.monotonic_s() + RETRY_S
