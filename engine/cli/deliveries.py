@@ -12,7 +12,7 @@ from engine.cli.session import Session
 from engine.cli.text import ago, clean
 
 if TYPE_CHECKING:
-    from engine.journal.ledger import Delivery, Ledger
+    from engine.journal.ledger import Delivery
 
 WORDS = ("started", "joined", "ignored", "refused", "open")
 
@@ -92,9 +92,12 @@ def replay(session: Session, delivery: str) -> int:
         from engine.server.replaying import replay_into  # noqa: PLC0415
 
         async with session.open_store() as store:
-            ledger = Ledger(sqlite_of(store))
-            actor = session.actor(None, "", "")
-            name = await replay_into(ledger, delivery, actor, time.time_ns() // 1000)
+            if session.server_url is not None:
+                name = (await _ledger(store).api.post(f"/deliveries/{delivery}/replay"))["delivery"]
+            else:
+                ledger = Ledger(sqlite_of(store))
+                actor = session.actor(None, "", "")
+                name = await replay_into(ledger, delivery, actor, time.time_ns() // 1000)
         session.output.line(name)
         session.output.note(f"what becomes of it: {session.output.command} deliveries show {name}")
         return 0
@@ -102,7 +105,10 @@ def replay(session: Session, delivery: str) -> int:
     return session.run(work())
 
 
-def _ledger(store: object) -> Ledger:
+def _ledger(store: Any) -> Any:
+    """The ledger, or a server that is asked for it."""
+    if hasattr(store, "api"):
+        return store
     from engine.cli.serve import sqlite_of  # noqa: PLC0415
     from engine.journal.ledger import Ledger  # noqa: PLC0415
 

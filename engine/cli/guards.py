@@ -12,8 +12,6 @@ from engine.cli.text import clean
 
 if TYPE_CHECKING:
     from engine.core.guards import Switch
-    from engine.journal.contract import Holding, Standing
-    from engine.wiring.guarding import EnvironmentClosed
 
 
 @click.command()
@@ -67,8 +65,7 @@ def guards(session: Session) -> int:
 
     async def show() -> int:
         async with session.open_store() as store:
-            engine = session.engine(store)
-            rows = [*_rows(await engine.standing()), *map(_window, engine.closed_now())]
+            rows = await session.engine(store).guard_rows()
         if session.json:
             for row in rows:
                 session.output.object({"type": "guard", **row})
@@ -80,44 +77,6 @@ def guards(session: Session) -> int:
         return 0
 
     return session.run(show())
-
-
-def _rows(standing: Standing) -> list[dict[str, Any]]:
-    rows = []
-    if (on := standing.frozen) is not None:
-        rows.append(_row("frozen", "everything", None, on.at_us, why=f"{on.by}: {on.why}"))
-    rows += [_held("held", one) for one in standing.held if one.lock is not None]
-    rows += [_held("queued", one) for one in standing.waiting]
-    words = {"breaker": "open", "cooldown": "cooling", "max_runs": "used up"}
-    for asked, verdict in standing.closed:
-        row = _row(words[verdict.guard], asked.runbook, asked.environment, verdict.since_us or 0)
-        rows.append(
-            {**row, "lock": asked.lock, "until_us": verdict.until_us, "why": verdict.reason}
-        )
-    return rows
-
-
-def _held(word: str, one: Holding) -> dict[str, Any]:
-    status = one.status
-    if not one.alive and one.status in ("running", "queued"):
-        status += f"; nobody drives it: take it up with `runbook resume {one.run}`, or cancel it"
-    why = f"run {one.run} of {one.runbook}, {status}"
-    row = _row(word, one.lock or one.runbook, one.environment, one.since_us, why=why)
-    more = {"runbook": one.runbook, "lock": one.lock, "alive": one.alive, "driver": one.driver}
-    return {**row, "run": one.run, **more}
-
-
-def _window(one: EnvironmentClosed) -> dict[str, Any]:
-    closed = one.window
-    row = _row("window", one.pack, one.environment, closed.from_us, why=closed.why)
-    return {**row, "until_us": closed.until_us}
-
-
-def _row(
-    guard: str, what: str, environment: str | None, since_us: int, *, why: str = ""
-) -> dict[str, Any]:
-    named = {"guard": guard, "what": what, "environment": environment}
-    return {**named, "since_us": since_us, "until_us": None, "why": why}
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

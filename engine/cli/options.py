@@ -30,6 +30,10 @@ def common_options(*, hidden: bool = False) -> list[click.Parameter]:
             "[default: RUNBOOK_STORE, else a file in your state folder]",
         ),
         click.Option(
+            ["--server"], metavar="URL", hidden=hidden, **rest,
+            help="Have a server do it; your token is in RUNBOOK_TOKEN.  [default: RUNBOOK_SERVER]",
+        ),
+        click.Option(
             ["--json"], is_flag=True, **rest, help="One JSON object a line, for machines.",
         ),
         click.Option(

@@ -29,7 +29,7 @@ def look(session: Session, name: str | None = None) -> dict[str, RunRow]:
     """The same, of the session's store. Nothing where there is none yet, or it cannot be read: a
     list of runbooks is worth having without.
     """
-    if not is_there(session.store_address):
+    if session.server_url is None and not is_there(session.store_address):
         return {}
 
     async def read() -> dict[str, RunRow]:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = "runbooks"
 
+SERVER_VARIABLE = "RUNBOOK_SERVER"
+"""The environment variable that names a server; its token is in RUNBOOK_TOKEN."""
+
 SANDBOX = "sandbox"
 """The environment whose services are started for the time of a command."""
 
@@ -48,6 +51,7 @@ class Session:
 
     books: tuple[str, ...] = ()
     store_url: str | None = None
+    server: str | None = None
     json: bool = False
     color: bool | None = None
     output: Output = field(init=False)
@@ -63,6 +67,8 @@ class Session:
             self.books += tuple(value)
         elif option == "store":
             self.store_url = value
+        elif option == "server":
+            self.server = value
         elif option == "json":
             self.json = value
         elif option == "no_color":
@@ -77,6 +83,8 @@ class Session:
         words = [called_as()]
         for folder in self.books:
             words += ["--books", folder]
+        if self.server is not None:
+            words += ["--server", self.server]
         if self.store_url is not None and "@" not in self.store_url:
             words += ["--store", self.store_url]
         return " ".join(map(quote, words))
@@ -89,7 +97,16 @@ class Session:
         named = os.environ.get("RUNBOOK_BOOKS", "")
         return tuple(part for part in named.split(os.pathsep) if part) or (DEFAULT_FOLDER,)
 
+    @property
+    def server_url(self) -> str | None:
+        """The server that is asked instead of doing it here; None: it is done here."""
+        return self.server or os.environ.get(SERVER_VARIABLE) or None
+
     def find_books(self) -> Books:
+        if self._books is None and self.server_url is not None:
+            from engine.cli.remote import fetch_books  # noqa: PLC0415  httpx
+
+            self._books = fetch_books(self.server_url)
         if self._books is None:
             from engine.config import Books  # noqa: PLC0415  reads YAML
 
@@ -115,7 +132,13 @@ class Session:
     async def open_store(self) -> AsyncIterator[Store]:
         from engine.journal.open import open_store  # noqa: PLC0415  only what touches runs needs it
 
-        store = open_store(self.store_address)
+        store: Store
+        if self.server_url is not None:
+            from engine.cli.remote import RemoteStore, api_of  # noqa: PLC0415  httpx
+
+            store = RemoteStore(api_of(self.server_url))
+        else:
+            store = open_store(self.store_address)
         try:
             yield store
         finally:
@@ -124,6 +147,12 @@ class Session:
     def engine(self, store: Store) -> Engine:
         from engine.wiring import Engine  # noqa: PLC0415  the whole engine
 
+        if self.server_url is not None:
+            from engine.cli.remote import RemoteStore  # noqa: PLC0415  httpx
+            from engine.cli.remote_engine import RemoteEngine  # noqa: PLC0415
+
+            if isinstance(store, RemoteStore):
+                return RemoteEngine(self.find_books(), self.registry, store)
         return Engine(books=self.find_books(), registry=self.registry, store=store)
 
     def environment(self, name: str, given: str | None) -> str:
@@ -156,7 +185,7 @@ class Session:
         With a runbook: what it talks to, with its fault in place. Without: all connections,
         healthy.
         """
-        if environment != SANDBOX:
+        if environment != SANDBOX or self.server_url is not None:
             yield Surroundings()
             return
         from engine.sandbox import Sandbox, connections_of  # noqa: PLC0415  servers, only where wanted
@@ -178,6 +207,8 @@ class Session:
         from engine.wiring import os_actor  # noqa: PLC0415
 
         user = os_actor()
+        if self.server_url is not None and as_name is not None:
+            raise Usage("--as goes with a journal of your own", help="a server knows who you are")
         if as_name is None:
             return user
         if not as_name.strip():

@@ -48,7 +48,7 @@ async def whoami(principal: PrincipalHere) -> dict[str, Any]:
 @router.get("/guards", tags=["guards"])
 async def guards(_: ReadAll, parts: PartsHere) -> Any:
     """What is frozen, held, cooling down or open."""
-    return asdict(await parts.engine.standing())
+    return {"items": await parts.engine.guard_rows(), "next": None}
 
 
 @router.post("/guards/freeze", tags=["guards"])
@@ -117,14 +117,25 @@ async def _lines(parts: Parts, run: str) -> AsyncIterator[str]:
         seq = found[-1].seq
 
 
+@router.get("/audit/verify", tags=["audit"])
+async def verify_all(_: ReadAll, parts: PartsHere) -> Any:
+    """Recomputes every hash of every run."""
+    return await _verified(parts, None)
+
+
 @router.get("/audit/runs/{run}/verify", tags=["audit"])
 async def verify(of: ReadRun, parts: PartsHere) -> Any:
     """Recomputes every hash of a run."""
+    return await _verified(parts, of.run)
+
+
+async def _verified(parts: Parts, run: str | None) -> dict[str, Any]:
     try:
-        whole = await parts.store.verify(of.run)
+        whole = await parts.store.verify(run)
     except Broken as error:
-        return {"run": of.run, "whole": False, "why": error.message, "seq": error.seq}
-    return {"run": of.run, "whole": True, "events": whole.events, "head": whole.head}
+        told = {"run": error.run, "seq": error.seq, "why": error.message}
+        return {"whole": False, **told}
+    return {"whole": True, "runs": whole.runs, "events": whole.events, "head": whole.head}
 
 
 @router.get("/tokens", tags=["identity"])

@@ -55,6 +55,17 @@ async def runbooks(parts: PartsHere, principal: PrincipalHere) -> dict[str, Any]
     return {"items": found, "next": None}
 
 
+@router.get("/books")
+async def books(parts: PartsHere, principal: PrincipalHere) -> dict[str, Any]:
+    """The texts of all runbooks that are yours to read, and the names of their environments."""
+    found = parts.engine.books
+    packs = principal.packs(READ, found.packs())
+    texts = {
+        name: found.source(name)[1] for name in found.names() if name.partition("/")[0] in packs
+    }
+    return {"texts": texts, "environments": {p: list(found.environments(p)) for p in packs}}
+
+
 @router.get("/runbooks/{pack}/{name}")
 async def runbook(pack: Name, name: Name, parts: PartsHere, principal: PrincipalHere) -> Any:
     """A runbook: its inputs, and its text."""

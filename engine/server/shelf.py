@@ -48,8 +48,7 @@ class Shelf:
             self._load(sorted(names))
 
     def _load(self, names: list[str]) -> None:
-        """All of them: one that did not change may call one that did, and `Books` keeps the rest.
-        """
+        """All of them: one that did not change may call one that did."""
         for name in names:
             try:
                 self._made[name] = self._books.load(name, self._registry)

@@ -44,6 +44,7 @@ from engine.wiring.admission import (
 from engine.wiring.asking import Asking
 from engine.wiring.faces import Answerer, Faces, Ping, Question, RunResult, os_actor
 from engine.wiring.guarding import asked_for, not_begun, over_in_line
+from engine.wiring.results import ended
 
 __all__ = [
     "SANDBOX",
@@ -301,7 +302,7 @@ class Engine(Asking):
 
     async def _result(self, state: State, decision: Decision) -> RunResult:
         if state.finished is not None and state.over:
-            return _ended(state, state.finished)
+            return ended(state, state.finished)
         questions = tuple([await self._question(asked) for asked in decision.ask])
         if any(question.kind == "doubt" for question in questions):
             return RunResult(state.run, "in doubt", 3, None, questions)
@@ -332,24 +333,6 @@ def _text_of(runbook: Runbook) -> dict[str, Any]:
     """What a run goes by, whatever becomes of the files."""
     texts = {book.name: book.text for book in called(runbook)}
     return {"name": runbook.name, "digest": runbook.digest, "texts": texts}
-
-
-def _ended(state: State, end: Mapping[str, Any]) -> RunResult:
-    """How a run ended, as a result with its exit code."""
-    if state.undo_finished is not None:
-        undo = state.undo_finished
-        failed = undo["failed"] is not None
-        status = "undo failed" if failed else "undone"
-        return RunResult(state.run, status, 3 if failed else 0, undo["why"])
-    status, because = end["outcome"], end["because"]
-    if state.rehearsing:
-        verdict = end["verdict"]
-        code = {"would resolve": 0, "would stop at": 1}.get(verdict["word"], 3)
-        at = f" {verdict['at']}" if verdict["at"] else ""
-        return RunResult(state.run, f"{verdict['word']}{at}", code, because)
-    bad = end["worst"] in ("errored", "unknown")
-    code = 0 if status == "resolved" else 3 if bad else 1
-    return RunResult(state.run, status, code, because, (), end["outputs"])
 
 
 def _other_ways(state: State, forced: Mapping[str, int]) -> list[dict[str, int]]:

@@ -20,6 +20,7 @@ from engine.language.template import render
 from engine.wiring.admission import calls
 from engine.wiring.base import Base
 from engine.wiring.faces import RunResult
+from engine.wiring.guard_rows import rows_of
 
 LOCK_MAX_CHARS = 200
 """Of the name of a lock, rendered: it stands in messages."""
@@ -129,6 +130,10 @@ class Guarding(Base):
                 open_now = closed_times(place.windows, now_us, now_us + 1)
                 found += [EnvironmentClosed(pack, name, window) for window in open_now]
         return found
+
+    async def guard_rows(self) -> list[dict[str, Any]]:
+        """What the guards hold back now, freeze windows too, as rows."""
+        return rows_of(await self.standing(), self.closed_now())
 
     async def _reenter(self, state: State, reason: str, actor: Actor) -> None:
         """Asks the guards whether a run that is over may change something again. Raises Refused."""
