@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -38,6 +38,8 @@ from engine.server.schedules import Schedules
 from engine.server.settings import Settings
 from engine.server.shelf import Shelf
 from engine.wiring import VERSION, Engine
+
+Work = list[Callable[[], Coroutine[Any, Any, None]]]
 
 PRUNE_S = 600.0
 """Between two removals of old deliveries."""
@@ -114,11 +116,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
     found = await parts.keeper.recover()
     parts.log.info("serving", runs_taken_up=found, runbooks=len(parts.dispatcher.shelf.books()))
-    work = [
-        parts.keeper.tend(),
-        parts.dispatcher.work(),
-        Schedules(parts.dispatcher, parts.requests, parts.log).keep(),
-        _prune(parts),
+    work: Work = [
+        parts.keeper.tend,
+        parts.dispatcher.work,
+        Schedules(parts.dispatcher, parts.requests, parts.log).keep,
+        lambda: _prune(parts),
     ]
     client = _pagerduty(parts, work)
     tasks = [asyncio.create_task(_minded(parts.log, one)) for one in work]
@@ -134,20 +136,20 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts.log.info("ended", runs_cut_off=cut_off)
 
 
-def _pagerduty(parts: Parts, work: list[Coroutine[Any, Any, None]]) -> Client | None:
+def _pagerduty(parts: Parts, work: Work) -> Client | None:
     settings = parts.settings.pagerduty
     if settings is None or settings.token is None:
         return None
     client = Client(settings)
     parts.dispatcher.alerts = client
-    work.append(Reconciler(client, settings, parts.ledger, parts.dispatcher, parts.log).keep())
+    work.append(Reconciler(client, settings, parts.ledger, parts.dispatcher, parts.log).keep)
     if settings.notes:
         notes = Notes(client, parts.requests, parts.log, parts.engine.clock)
         url = parts.settings.public_url
         reporter = Reporter(notes, parts.ledger, parts.keeper, parts.log, url)
         parts.dispatcher.settled = reporter.settled
         parts.keeper.when_ended(lambda _run, _result: reporter.wake())
-        work.append(reporter.keep())
+        work.append(reporter.keep)
     return client
 
 
@@ -160,10 +162,10 @@ async def _prune(parts: Parts) -> None:
         await parts.engine.clock.sleep(PRUNE_S)
 
 
-async def _minded(log: Log, work: Coroutine[Any, Any, None]) -> None:
+async def _minded(log: Log, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Work beside the requests that ends by a bug is told: it would be missed silently."""
     try:
-        await work
+        await work()
     except asyncio.CancelledError:
         raise
     except BaseException as error:

@@ -70,13 +70,15 @@ class Schedules:
         wanted = [at_us for at_us in due if now_us - at_us <= late_us]
         if not wanted and due and trigger.rule.get("missed") == "run":
             wanted = due[-1:]
+        count = 0
         for at_us in wanted[-1:]:
-            await self._deliver(runbook, number, at_us, now_us)
+            count += await self._deliver(runbook, number, at_us, now_us)
         if due:
             await self._requests.put_schedule(name, due[-1])
-        return len(wanted[-1:])
+        return count
 
-    async def _deliver(self, runbook: Runbook, number: int, at_us: int, now_us: int) -> None:
+    async def _deliver(self, runbook: Runbook, number: int, at_us: int, now_us: int) -> bool:
+        """Whether this time is new to the ledger."""
         trigger = [one for one in runbook.triggers if one.source == "schedule"][number]
         at = to_iso(at_us)
         missed = now_us - at_us > LATE_S * MICROSECONDS
@@ -85,4 +87,4 @@ class Schedules:
         key = f"schedule\n{runbook.name}\n{number}\n{at_us}"
         source, about = f"schedule:{runbook.name}", f"{runbook.name} at {at}"
         body = json.dumps(told).encode()
-        await self._dispatcher.take(Arrived(source, "due", about, (key,), body, at_us))
+        return (await self._dispatcher.take(Arrived(source, "due", about, (key,), body, at_us)))[1]

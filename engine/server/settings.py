@@ -79,8 +79,8 @@ _LISTEN = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^:\s]+):(\d{1,5})")
 class PagerDuty:
     """`secrets` sign what it sends us; `token` is for what we ask and tell it."""
 
-    secrets: tuple[str, ...] = ()
-    token: str | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    token: str | None = field(default=None, repr=False)
     sender: str | None = None
     subscription: str | None = None
     reconcile_s: float = RECONCILE_S
@@ -92,9 +92,9 @@ class PagerDuty:
 class Alertmanager:
     """Any of these credentials is enough."""
 
-    tokens: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = field(default=(), repr=False)
     user: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Webhook:
 
     name: str
     kind: str
-    secrets: tuple[str, ...]
+    secrets: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class SignOn:
 
     issuer: str
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     groups: Mapping[str, Grants]
     everybody: Grants = field(default_factory=dict)
     groups_claim: str = "groups"
