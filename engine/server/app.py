@@ -78,7 +78,7 @@ def make_parts(
         tokens=tokens,
         mint=Mint(tokens, clock),
         door=Doorkeeper(tokens, clock),
-        pace=Pace(SystemClock()),
+        pace=Pace(SystemClock(), settings.requests_per_minute),
         keeper=keeper,
         dispatcher=dispatcher,
         metrics=metrics,

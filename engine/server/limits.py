@@ -10,11 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from engine.clock import Clock
 from engine.server import problems
 
-PER_MINUTE = 600
-"""Requests of one token: ten a second, more than a page that shows a run needs."""
-
-BURST = 120
-"""Of these at once."""
+BURST_SHARE = 0.2
+"""Of the requests of a minute, these at once."""
 
 PACED_MAX = 10_000
 """Tokens whose pace is remembered."""
@@ -29,18 +26,18 @@ BODY_WITHIN_S = 10.0
 class Pace:
     """A token bucket for each name."""
 
-    per_minute = PER_MINUTE
-
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, per_minute: int) -> None:
+        self.per_minute = per_minute
+        self._burst = max(1.0, per_minute * BURST_SHARE)
         self._clock = clock
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, name: str) -> float:
         """Takes one request; how many seconds too early it is (0: it is not)."""
         now_s = self._clock.monotonic_s()
-        level, then_s = self._levels.pop(name, (float(BURST), now_s))
-        level = min(float(BURST), level + (now_s - then_s) * PER_MINUTE / 60)
-        early_s = 0.0 if level >= 1 else (1 - level) * 60 / PER_MINUTE
+        level, then_s = self._levels.pop(name, (self._burst, now_s))
+        level = min(self._burst, level + (now_s - then_s) * self.per_minute / 60)
+        early_s = 0.0 if level >= 1 else (1 - level) * 60 / self.per_minute
         self._levels[name] = (level - 1 if level >= 1 else level, now_s)
         if len(self._levels) > PACED_MAX:
             self._levels.popitem(last=False)

@@ -23,8 +23,9 @@ sign_on:
   client_secret: "${env:OIDC_SECRET}"
   groups: {sre: [operator, approver:stratum]}
 deliveries: {keep: 90d}
-drive_max: 500
-grace: 20s
+drive_max: 500                               # runs at once; what comes beyond waits in the ledger
+requests_per_minute: 600                     # of one token
+grace: 20s                                   # for running steps, at the end
 ```
 
 Every value of a secret is a reference. A file that is not there means the defaults: an API, and no
@@ -56,6 +57,9 @@ DRIVE_MAX = 500
 """Runs that are driven at once. Each holds its connections and about 100 KiB; what comes beyond
 waits in the ledger."""
 DRIVE_LIMIT = 10_000
+PER_MINUTE = 600
+"""Requests of one token: ten a second, more than a page that shows a run needs."""
+PER_MINUTE_LIMIT = 1_000_000
 GRACE_S = 20.0
 """How long running steps are waited for at the end: Kubernetes kills after 30 s, systemd 90."""
 RECONCILE_S = 300.0
@@ -64,7 +68,7 @@ PAGERDUTY_URL = "https://api.pagerduty.com"
 
 _KEYS = (
     "alertmanager", "deliveries", "drive_max", "environment", "grace", "listen", "pagerduty",
-    "public_url", "sign_on", "webhooks",
+    "public_url", "requests_per_minute", "sign_on", "webhooks",
 )  # fmt: skip
 _PAGERDUTY_KEYS = (
     "from", "notes", "reconcile", "secrets", "subscription", "token", "url",
@@ -132,6 +136,7 @@ class Settings:
     sign_on: SignOn | None = None
     keep_s: float = KEEP_S
     drive_max: int = DRIVE_MAX
+    requests_per_minute: int = PER_MINUTE
     grace_s: float = GRACE_S
     vault: Vault = field(default_factory=lambda: Vault(os.environ), repr=False, compare=False)
 
@@ -173,7 +178,10 @@ class _Reader:
             webhooks=self._webhooks(given.get("webhooks")),
             sign_on=self._sign_on(given.get("sign_on")),
             keep_s=self._seconds(deliveries, "keep", KEEP_S),
-            drive_max=self._count(given.get("drive_max"), "drive_max"),
+            drive_max=self._count(given, "drive_max", DRIVE_MAX, DRIVE_LIMIT),
+            requests_per_minute=self._count(
+                given, "requests_per_minute", PER_MINUTE, PER_MINUTE_LIMIT
+            ),
             grace_s=self._seconds(given, "grace", GRACE_S),
             vault=self._vault,
         )
@@ -188,13 +196,14 @@ class _Reader:
         found = self._fields.seconds(given[name], name) if name in given else None
         return default if found is None else found
 
-    def _count(self, node: Node | None, name: str) -> int:
+    def _count(self, given: Mapping[str, Node], name: str, default: int, most: int) -> int:
+        node = given.get(name)
         value = node.value if isinstance(node, Scalar) else None
         if node is None:
-            return DRIVE_MAX
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= DRIVE_LIMIT:
-            self._fields.wrong(name, f"a number from 1 to {DRIVE_LIMIT:,}", node)
-            return DRIVE_MAX
+            return default
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= most:
+            self._fields.wrong(name, f"a number from 1 to {most:,}", node)
+            return default
         return value
 
     def _listen(self, node: Node | None) -> tuple[str, int]:

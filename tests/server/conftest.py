@@ -26,7 +26,11 @@ from engine.server.logs import Log
 from engine.server.parts import Parts
 from engine.server.settings import Alertmanager, PagerDuty, Settings, Webhook
 from engine.wiring import Engine
+from tests.parts import uses
 from tests.runs import lab
+
+if not (uses("prometheus") and uses("prometheus-alertmanager")):
+    collect_ignore = ["test_alertmanager.py"]
 
 PD_SECRET = "whsec_test"
 AM_TOKEN = "alertmanager-token"
@@ -130,25 +134,53 @@ def signed(body: bytes, secret: str = PD_SECRET) -> str:
 
 
 def pd_event(number: int = 1, type_: str = "incident.triggered", **data: Any) -> bytes:
-    incident = {"id": f"Q{number}", "type": "incident", "title": "disk is full", "status": "triggered",
-                "service": {"id": "S1", "summary": "web"}, "urgency": "high", "priority": None}  # fmt: skip
-    event = {"id": f"01EVENT{number}", "event_type": type_, "resource_type": "incident",
-             "occurred_at": "2027-01-15T08:00:00Z", "agent": None, "client": None,
-             "data": {**incident, **data}}  # fmt: skip
+    incident = {
+        "id": f"Q{number}",
+        "type": "incident",
+        "title": "disk is full",
+        "status": "triggered",
+        "service": {"id": "S1", "summary": "web"},
+        "urgency": "high",
+        "priority": None,
+    }
+    event = {
+        "id": f"01EVENT{number}",
+        "event_type": type_,
+        "resource_type": "incident",
+        "occurred_at": "2027-01-15T08:00:00Z",
+        "agent": None,
+        "client": None,
+        "data": {**incident, **data},
+    }
     return json.dumps({"event": event}).encode()
 
 
 def alert(instance: str = "a", name: str = "DiskFull", **more: Any) -> dict[str, Any]:
-    return {"status": "firing", "labels": {"alertname": name, "instance": instance},
-            "annotations": {"summary": "full"}, "startsAt": "2027-01-15T08:00:00Z",
-            "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://p", "fingerprint": instance,
-            **more}  # fmt: skip
+    return {
+        "status": "firing",
+        "labels": {"alertname": name, "instance": instance},
+        "annotations": {"summary": "full"},
+        "startsAt": "2027-01-15T08:00:00Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "http://p",
+        "fingerprint": instance,
+        **more,
+    }
 
 
 def group(*alerts: dict[str, Any], status: str = "firing") -> dict[str, Any]:
-    return {"version": "4", "groupKey": "{}:{}", "truncatedAlerts": 0, "status": status,
-            "receiver": "runbook", "groupLabels": {"alertname": "DiskFull"}, "commonLabels": {},
-            "commonAnnotations": {}, "externalURL": "http://am", "alerts": list(alerts)}  # fmt: skip
+    return {
+        "version": "4",
+        "groupKey": "{}:{}",
+        "truncatedAlerts": 0,
+        "status": status,
+        "receiver": "runbook",
+        "groupLabels": {"alertname": "DiskFull"},
+        "commonLabels": {},
+        "commonAnnotations": {},
+        "externalURL": "http://am",
+        "alerts": list(alerts),
+    }
 
 
 def settings_of(**more: Any) -> Settings:

@@ -38,7 +38,8 @@ def one(triggers: str, arrival, inputs: str = ""):
     ("{between: [1, 10]}", "7", True), ("true", "true", True),
 ])  # fmt: skip
 def test_a_field_is_matched_by_glob_regex_comparison_or_as_it_stands(pattern, value, fits):
-    triggers = f"  - alertmanager: {{match: {{label: {pattern if pattern[0] in '[{' else repr(pattern)}}}}}"
+    shown = pattern if pattern[0] in "[{" else repr(pattern)
+    triggers = f"  - alertmanager: {{match: {{label: {shown}}}}}"
     sent = alert("a")
     sent["labels"]["label"] = value
     found = one(triggers, from_alertmanager(group(sent)))

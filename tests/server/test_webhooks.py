@@ -9,9 +9,11 @@ import json
 
 import pytest
 
+from engine.errors import JournalError
+from engine.journal.sqlite import SqliteStore
 from engine.secret import signatures
 from tests.runs import lab
-from tests.server.conftest import AM_TOKEN, alert, group, pd_event, signed
+from tests.server.conftest import AM_TOKEN, alert, group, pd_event, serving_in, signed
 
 EVENTS = [
     *(f"incident.{word}" for word in (
@@ -98,8 +100,6 @@ async def test_the_documented_sizes_are_taken(serving):
 
 
 async def test_a_secret_that_is_not_there_is_our_fault(books, tmp_path):
-    from tests.server.conftest import serving_in
-
     async with serving_in(books, tmp_path / "j.db", pagerduty=None, alertmanager=None) as serving:
         for answer in (await serving.pagerduty(pd_event()), await serving.alerts(group(alert()))):
             assert answer.status_code == 503
@@ -197,9 +197,6 @@ async def test_a_token_webhook_and_one_that_is_not_there(serving):
 async def test_a_ledger_that_cannot_be_written_is_answered_503_and_nothing_is_half_taken(
     serving, monkeypatch
 ):
-    from engine.errors import JournalError
-    from engine.journal.sqlite import SqliteStore
-
     async def full(_self, _work):
         raise JournalError("the disk is full")
 

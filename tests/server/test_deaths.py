@@ -1,0 +1,125 @@
+"""What arrives is in the ledger once and starts one run, whatever dies in between."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+
+import httpx
+
+from tests.server.conftest import pd_event, signed
+from tests.server.process import server
+from tests.server.storm import ledger, send, settled, shuffled
+
+BOOK = """title: Looks
+triggers:
+  - pagerduty: {match: {title: "*disk*"}}
+steps:
+  - {id: value, check: run.value, with: {value: "{{ event.incident.id }}"}}
+  - {end: resolved}
+"""
+SLOW = """title: Takes a while
+triggers:
+  - pagerduty: {match: {title: "*disk*"}}
+steps:
+  - id: slow
+    action: command.run
+    target: here
+    with: {argv: [sleep, "1.5"]}
+    probe: {check: command.run, target: here, with: {argv: [sleep, "no number"]}}
+  - {id: never, check: run.value, with: {value: 1}}
+  - {wait: 1h}
+  - {end: resolved}
+"""
+
+
+def books(folder, text):
+    (folder / "books/p/environments").mkdir(parents=True)
+    place = "connections: {here: {adapter: command, allowed: [sleep]}}\n"
+    (folder / "books/p/environments/test.yaml").write_text(place)
+    (folder / "books/p/main.yaml").write_text(text)
+
+
+async def test_events_sent_at_a_server_that_is_killed_are_taken_once_and_start_one_run(tmp_path):
+    books(tmp_path, BOOK)
+    distinct, duplicates = 300, 100
+    with server(tmp_path) as serving:
+        storm = await send(serving, shuffled(distinct, duplicates, 7), 200, kills=2)
+        await settled(serving, 60)
+        events, started, unsettled = ledger(serving)
+    assert set(storm.answers) <= {202, 503}
+    assert events == {f"01EVENT{number}": 1 for number in range(distinct)}
+    assert sorted(set(started.values())) == [1]
+    assert (len(started), unsettled) == (distinct, 0)
+
+
+def _deliver(serving, number=1):
+    body = pd_event(number)
+    headers = {"x-pagerduty-signature": signed(body)}
+    return httpx.post(f"{serving.url}/webhooks/pagerduty", content=body, headers=headers)
+
+
+def _types(folder):
+    connection = sqlite3.connect(folder / "journal.db")
+    found = [row[0] for row in connection.execute("SELECT type FROM events ORDER BY run, seq")]
+    connection.close()
+    return found
+
+
+async def _until(folder, *types):
+    for _ in range(600):
+        if all(one in _types(folder) for one in types):
+            return
+        await asyncio.sleep(0.05)
+    raise TimeoutError(_types(folder))
+
+
+async def test_a_server_that_is_asked_to_end_lets_running_steps_end_and_begins_nothing(tmp_path):
+    books(tmp_path, SLOW)
+    with server(tmp_path) as serving:
+        assert _deliver(serving).status_code == 202
+        await _until(tmp_path, "StepStarted")
+        assert await asyncio.to_thread(serving.kill, signal.SIGTERM) == 0
+        ended = _types(tmp_path)
+        assert ended == ["RunStarted", "StepStarted", "StepFinished"]
+        assert '"runs_cut_off": 0' in serving.log()
+        serving.start()
+        await _until(tmp_path, "RunTakenUp")
+    assert _types(tmp_path)[:5] == [*ended, "RunTakenUp", "StepStarted"]
+
+
+async def test_a_run_whose_server_was_killed_is_taken_up_at_the_next_start(tmp_path):
+    books(tmp_path, SLOW)
+    with server(tmp_path) as serving:
+        _deliver(serving)
+        await _until(tmp_path, "StepStarted")
+        await asyncio.to_thread(serving.kill)
+        serving.start()
+        await _until(tmp_path, "RunTakenUp")
+        token = serving.token("lead", "--role", "admin")
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(base_url=serving.url, headers=headers) as http:
+            runs = (await http.get("/api/v1/runs")).json()["items"]
+            events = (await http.get(f"/api/v1/runs/{runs[0]['run']}/events")).json()["items"]
+        taken = next(event for event in events if event["type"] == "RunTakenUp")
+        assert taken["body"]["interrupted"] == ["slow"]
+
+
+async def test_slow_clients_are_let_go_and_the_others_are_served(tmp_path):
+    books(tmp_path, BOOK)
+    with server(tmp_path) as serving:
+        held = [await asyncio.open_connection("127.0.0.1", serving.port) for _ in range(300)]
+        for _, writer in held[::2]:
+            writer.write(b"POST /webhooks/pagerduty HTTP/1.1\r\nHost: x\r\nContent-Le")
+        assert (await asyncio.to_thread(_deliver, serving)).status_code == 202
+        reader, slow = await asyncio.open_connection("127.0.0.1", serving.port)
+        slow.write(b"POST /webhooks/pagerduty HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        async with asyncio.timeout(30):
+            assert b"408" in await reader.readline()
+            for one, _ in held:
+                assert await one.read() == b""
+        assert (await asyncio.to_thread(_deliver, serving, 2)).status_code == 202
+        for _, writer in [*held, (reader, slow)]:
+            writer.close()
+            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
