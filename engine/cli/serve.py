@@ -102,6 +102,8 @@ def sqlite_of(store: object) -> SqliteStore:
     """The store, if it is one that a server can use. Raises Usage."""
     from engine.journal.sqlite import SqliteStore  # noqa: PLC0415
 
+    if hasattr(store, "api"):
+        raise Usage("this is not done over --server", help="do it where the journal is")
     if not isinstance(store, SqliteStore):
         raise Usage("a server needs a journal that lasts", help="--store sqlite:///PATH")
     return store

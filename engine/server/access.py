@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from engine.clock import MICROSECONDS, Clock
 from engine.journal.tokens import Tokens, digest_of
-from engine.server.identity import Principal
+from engine.server.identity import SIGNED_ON, Principal
 
 SLOW_FIRST_S = 0.1
 SLOW_MAX_S = 5.0
@@ -90,4 +90,5 @@ class Doorkeeper:
         if now_us - self._used.get(token.id, 0) > USED_EVERY_S * MICROSECONDS:
             self._used[token.id] = now_us
             await self._tokens.used(token.id, now_us)
-        return Principal(token.person, "token", token.id, token.grants, token.scopes)
+        means = "sign-on" if token.made_by.startswith(SIGNED_ON) else "token"
+        return Principal(token.person, means, token.id, token.grants, token.scopes)

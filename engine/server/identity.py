@@ -23,6 +23,9 @@ from engine.language.words import did_you_mean, listed
 
 EVERY_PACK: Final = "*"
 
+SIGNED_ON: Final = "sign-on "
+"""Before the issuer, as the maker of a token that stands for a session of a person."""
+
 READ, RUN, SPEAK, APPROVE, GUARD, ADMIN = "read", "run", "speak", "approve", "guard", "admin"
 PERMISSIONS: Final = (READ, RUN, SPEAK, APPROVE, GUARD, ADMIN)
 

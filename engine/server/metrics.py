@@ -55,6 +55,14 @@ class Metrics:
             buckets=_APPEND_BUCKETS,
             registry=here,
         )
+        self._make_gauges()
+        self._names: OrderedDict[str, str] = OrderedDict()
+        self._types: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._arrived: OrderedDict[str, int] = OrderedDict()
+
+    def _make_gauges(self) -> None:
+        """What is measured when it is asked for, see `health`."""
+        here = self.registry
         self.driven = Gauge(
             "runbook_runs_driven", "Runs that are driven by this process", registry=here
         )
@@ -75,9 +83,6 @@ class Metrics:
         self.rehearsed = Gauge(
             "runbook_rehearsal_age_seconds", "Since the last rehearsal", ("runbook",), registry=here
         )
-        self._names: OrderedDict[str, str] = OrderedDict()
-        self._types: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._arrived: OrderedDict[str, int] = OrderedDict()
 
     def arrived(self, run: str, received_us: int) -> None:
         """This run is started by a delivery that came then."""

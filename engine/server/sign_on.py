@@ -7,6 +7,7 @@ so that there is one place where it is decided who may do what.
 from __future__ import annotations
 
 import secrets
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from starlette.routing import Route
 from engine.core.events import Actor
 from engine.errors import StepError
 from engine.server import problems
-from engine.server.identity import Grants
+from engine.server.identity import SIGNED_ON, Grants
 from engine.server.parts import SESSION_COOKIE, Parts
 from engine.server.problems import Problem
 from engine.server.settings import SignOn
@@ -65,7 +66,7 @@ async def back(request: Request) -> Response:
     if not grants:
         detail = f"{person} is in no group that may do anything here"
         raise Problem(403, "sign-on", "Nothing is yours here", detail)
-    maker = Actor(settings.issuer, "sign-on")
+    maker = Actor(f"{SIGNED_ON}{settings.issuer}", "sign-on")
     _, text = await parts.mint.make(person, grants, (), SESSION_S, maker)
     answer = RedirectResponse("/", 303)
     _set(answer, SESSION_COOKIE, text, int(SESSION_S), parts)
@@ -107,7 +108,8 @@ def _settings(request: Request) -> tuple[Parts, SignOn]:
 
 
 def _client(request: Request, settings: SignOn) -> AsyncOAuth2Client:
-    from authlib.integrations.httpx_client import AsyncOAuth2Client  # noqa: PLC0415 - 100 ms
+    with warnings.catch_warnings(record=True):  # that it would rather have another httpx
+        from authlib.integrations.httpx_client import AsyncOAuth2Client  # noqa: PLC0415 - 100 ms
 
     parts: Parts = request.app.state.parts
     base = parts.settings.public_url or f"{request.url.scheme}://{request.url.netloc}"

@@ -9,11 +9,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from engine.secret import signatures
 from tests.server.conftest import AM_TOKEN, alert, group, pd_event, serving_in, signed
 from tests.server.process import server
+
+KNOWN = """[parameters]
+"path.run" = "last"
+"path.pack" = "p"
+"path.name" = "main"
+"query.wait_s" = 0
+"""
+"""Of what is there, so that more than its absence is tried."""
 
 MUTATED = 1500
 """In the suite; `tests/bench` sends a hundred thousand."""
@@ -89,6 +98,10 @@ def test_the_api_answers_no_5xx_to_whatever_its_document_allows_or_not(tmp_path)
     (tmp_path / "books/p/main.yaml").write_text("title: t\nsteps: [{end: resolved}]\n")
     with server(tmp_path, more="requests_per_minute: 1000000") as serving:
         token = serving.token("fuzz", "--role", "admin")
+        headers = {"Authorization": f"Bearer {token}"}
+        body = {"runbook": "p/main", "environment": "test"}
+        httpx.post(f"{serving.url}/api/v1/runs", json=body, headers=headers).raise_for_status()
+        (tmp_path / "schemathesis.toml").write_text(KNOWN)
         words = ["run", f"{serving.url}/api/v1/openapi.json", "--checks", "not_a_server_error"]
         words += ["-H", f"Authorization: Bearer {token}", "--max-examples", "15", "--seed", "1"]
         words += ["--phases", "examples,coverage,fuzzing", "--exclude-path-regex", "/stream$"]
