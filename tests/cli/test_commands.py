@@ -262,8 +262,8 @@ def test_help_imports_nothing_heavy_and_lists_every_command():
     assert [line.split()[0] for line in commands.splitlines()] == [
         "list", "show", "lint", "schema", "test", "coverage", "replay", "new", "run", "rehearse",
         "demo", "runs", "watch", "answer", "settle", "approve", "deny", "pause", "undo", "cancel",
-        "resume", "guards", "freeze", "thaw", "audit", "doctor", "docs", "completion",
-        "version",
+        "resume", "guards", "freeze", "thaw", "audit", "doctor", "serve", "trigger",
+        "deliveries", "token", "docs", "completion", "version",
     ]  # fmt: skip
 
 
