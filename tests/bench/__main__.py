@@ -18,6 +18,7 @@ from tests.bench.appends import appends
 from tests.bench.checks import checks, memory
 from tests.bench.crowd import crowd
 from tests.bench.deciding import deciding
+from tests.bench.deliveries import deliveries
 from tests.bench.kubectl import kubectl
 from tests.bench.lines import lines
 from tests.bench.place import Place, place
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, Callable[[Place, int], Awaitable[list[Row]]]] = {
     "lines": lambda where, rounds: lines(where, max(1, rounds // 4)),
     "kubectl": lambda where, rounds: kubectl(where, max(1, rounds // 3)),
     "scenarios": lambda where, rounds: scenarios(where, max(1, rounds // 3)),
+    "deliveries": deliveries,
     "ssh": lambda where, rounds: ssh(where, max(1, rounds // 2)),
 }
 

@@ -26,13 +26,20 @@ class Storm:
     took_s: list[float] = field(default_factory=list)
     tries: Counter[int] = field(default_factory=Counter)
     answers: Counter[int] = field(default_factory=Counter)
+    sent: dict[str, float] | None = None
 
 
 async def send(
-    server: Server, events: Sequence[int], per_s: float, kills: int, *, senders: int = 60
+    server: Server,
+    events: Sequence[int],
+    per_s: float,
+    kills: int,
+    *,
+    senders: int = 60,
+    sent: dict[str, float] | None = None,
 ) -> Storm:
     """Sends these events, in this order, and kills the server at even distances in between."""
-    storm = Storm()
+    storm = Storm(sent=sent)
     queue: asyncio.Queue[int] = asyncio.Queue()
     limits = httpx.Limits(max_connections=senders)
     async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=10) as http:
@@ -69,6 +76,8 @@ async def _deliver(http: httpx.AsyncClient, number: int, storm: Storm) -> None:
     headers = {"x-pagerduty-signature": signed(body), "x-webhook-id": f"w{number}"}
     for attempt in range(1, 200):
         begun_s = time.perf_counter()
+        if storm.sent is not None:
+            storm.sent.setdefault(f"/Q{number}", begun_s)
         try:
             answer = await http.post("/webhooks/pagerduty", content=body, headers=headers)
         except httpx.HTTPError:
