@@ -337,6 +337,8 @@ TRIGGERS: Final[dict[str, Table]] = {
             Text("the type of an event"),
             "the event's type; incident.triggered unless given",
         ),
+        Key("acknowledge", Boolean(), "acknowledges the incident when the run starts"),
+        Key("resolve", Boolean(), "resolves the incident when the run is resolved"),
     ),
     "webhook": table(
         *_RULE,

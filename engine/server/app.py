@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from engine.clock import Clock, SystemClock
+from engine.core.events import Event
 from engine.errors import RunbookError
 from engine.journal.ledger import Ledger
 from engine.journal.requests import Requests
@@ -37,6 +39,7 @@ from engine.server.reporting import Reporter
 from engine.server.schedules import Schedules
 from engine.server.settings import Settings
 from engine.server.shelf import Shelf
+from engine.server.tracing import make_tracing
 from engine.wiring import VERSION, Engine
 
 Work = list[Callable[[], Coroutine[Any, Any, None]]]
@@ -63,7 +66,7 @@ def make_parts(
     store.time_commits(metrics.append.observe)
     tokens = Tokens(store)
     keeper = Keeper(
-        engine, log, drive_max=settings.drive_max, surround=surround, observe=metrics.observe
+        engine, log, drive_max=settings.drive_max, surround=surround, observe=_observed(metrics)
     )
     shelf = Shelf(engine.books, engine.registry, clock, log)
     ledger = Ledger(store)
@@ -84,6 +87,20 @@ def make_parts(
         metrics=metrics,
         log=log,
     )
+
+
+def _observed(metrics: Metrics) -> Callable[[Event], None]:
+    """Who looks on at every run."""
+    tracing = make_tracing()
+    if tracing is None:
+        return metrics.observe
+    atexit.register(tracing.close)
+
+    def both(event: Event) -> None:
+        metrics.observe(event)
+        tracing.observe(event)
+
+    return both
 
 
 def make_app(parts: Parts) -> FastAPI:

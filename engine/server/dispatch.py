@@ -203,7 +203,7 @@ class Dispatcher:
                 matched.environment or self.environment,
                 inputs=matched.inputs,
                 actor=Actor(row.source, means, row.id),
-                event={**matched.event, "delivery": row.id},
+                event={**matched.event, "delivery": row.id, "rule": _says(matched)},
                 autonomy=matched.autonomy,
                 run=run,
             )
@@ -220,6 +220,11 @@ class Dispatcher:
         if begun.how == "refused":
             return Verdict("refused", begun.why, name, begun.run)
         return Verdict("started", begun.why, name, begun.run)
+
+
+def _says(matched: Matched) -> dict[str, bool]:
+    """What the rule says is to be done to the incident."""
+    return {key: bool(matched.trigger.rule.get(key)) for key in ("acknowledge", "resolve")}
 
 
 def _weight(word: str) -> int:

@@ -30,6 +30,9 @@ PAGE = 100
 INCIDENTS_MAX = 1000
 """Incidents one look goes through."""
 
+ALREADY_RESOLVED = 1001
+"""PagerDuty's code for a change to an incident that is resolved."""
+
 NOTE_MAX_CHARS = 5000
 """Of a note; more is a report, to which it links."""
 
@@ -93,6 +96,15 @@ class Client:
         body = {"note": {"content": text[:NOTE_MAX_CHARS]}}
         await self.call("POST", f"/incidents/{incident}/notes", body=body)
 
+    async def turn(self, incident: str, status: str) -> None:
+        """Acknowledges or resolves an incident; one that is so already stays so."""
+        body = {"incident": {"type": "incident_reference", "status": status}}
+        try:
+            await self.call("PUT", f"/incidents/{incident}", body=body)
+        except StepError as error:
+            if f"({ALREADY_RESOLVED})" not in error.message:
+                raise
+
     async def open_incidents(self, since_us: int, until_us: int) -> list[Mapping[str, Any]]:
         """Incidents that began in this time and are not resolved."""
         found: list[Mapping[str, Any]] = []
@@ -153,6 +165,24 @@ class Notes:
             self._log.fault("a note is not said", run=run, note=kind, why=error.message)
             return False
         await self._end(run, kind, "said", incident)
+        return True
+
+    async def turn(self, incident: str, run: str, status: str) -> bool:
+        """Acknowledges or resolves the incident of a run, once: what a person did to it afterwards
+        is not undone. Raises as `say` does.
+        """
+        before = await self._requests.begin_note(run, status, self._clock.now_us())
+        if before is not None and before.state != "saying":
+            return before.state == "said"
+        try:
+            await self._client.turn(incident, status)
+        except StepError as error:
+            if error.retryable:
+                raise
+            await self._end(run, status, "failed", error.message)
+            self._log.fault("an incident is not turned", run=run, to=status, why=error.message)
+            return False
+        await self._end(run, status, "said", incident)
         return True
 
     async def _end(self, run: str, kind: str, state: str, detail: str) -> None:

@@ -84,9 +84,19 @@ class Reporter:
             await self._notes.say(incident, run, "start", text)
         for verdict in row.verdicts:
             if verdict.word == "started" and verdict.run is not None:
-                events = await self._keeper.engine.store.events(verdict.run)
-                if events and events[-1].type == "RunFinished":
-                    await self._notes.say(incident, verdict.run, "end", outcome_text(events))
+                await self._about_run(incident, verdict.run)
+
+    async def _about_run(self, incident: str, run: str) -> None:
+        events = await self._keeper.engine.store.events(run)
+        if not events or events[0].type != "RunStarted":
+            return
+        wanted = (events[0].body.get("event") or {}).get("rule") or {}
+        if wanted.get("acknowledge"):
+            await self._notes.turn(incident, run, "acknowledged")
+        if events[-1].type == "RunFinished":
+            await self._notes.say(incident, run, "end", outcome_text(events))
+            if wanted.get("resolve") and events[-1].body["outcome"] == "resolved":
+                await self._notes.turn(incident, run, "resolved")
 
 
 def outcome_text(events: list[Event]) -> str:

@@ -30,6 +30,7 @@ class Double:
     notes: dict[str, list[str]] = field(default_factory=dict)
     alerts: dict[str, list[Any]] = field(default_factory=dict)
     incidents: list[dict[str, Any]] = field(default_factory=list)
+    turned: dict[str, list[str]] = field(default_factory=dict)
     disabled: bool = False
     fail: list[int] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -66,6 +67,19 @@ class Double:
         found = self.alerts.get(request.path_params["incident"], [])
         return problem or JSONResponse({"alerts": found})
 
+    async def one_incident(self, request: Request) -> Response:
+        problem = self._problem(request)
+        if problem is not None:
+            return problem
+        name = request.path_params["incident"]
+        if self.turned.get(name, [""])[-1] == "resolved":
+            error = {"message": "Incident Already Resolved", "code": 1001, "errors": []}
+            return JSONResponse({"error": error}, 400)
+        asked = json.loads(await request.body())["incident"]
+        assert asked["type"] == "incident_reference"
+        self.turned.setdefault(name, []).append(asked["status"])
+        return JSONResponse({"incident": {}})
+
     async def list_incidents(self, request: Request) -> Response:
         problem = self._problem(request)
         offset, limit = (int(request.query_params[key]) for key in ("offset", "limit"))
@@ -89,6 +103,7 @@ async def double() -> AsyncIterator[Double]:
     app = Starlette(
         routes=[
             Route("/incidents", made.list_incidents),
+            Route("/incidents/{incident}", made.one_incident, methods=["PUT"]),
             Route("/incidents/{incident}/notes", made.one_notes, methods=both),
             Route("/incidents/{incident}/alerts", made.one_alerts),
             Route("/webhook_subscriptions/{name}", made.subscription),

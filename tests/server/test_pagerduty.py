@@ -110,6 +110,26 @@ async def test_a_note_that_is_refused_is_given_up_and_one_too_many_is_tried_late
     assert "no (404)" in serving.log.getvalue()
 
 
+async def test_the_incident_is_acknowledged_and_resolved_once_where_the_rule_says_so(
+    serving, reporter, pagerduty
+):
+    text = "title: t\ntriggers:\n  - pagerduty: {acknowledge: true, resolve: true}\n"
+    serving.write(f"{text}steps: [{{end: resolved}}]\n")
+    await started(serving)
+    for _ in range(2):
+        await reporter.look()
+    assert pagerduty.turned == {"Q1": ["acknowledged", "resolved"]}
+    serving.write(f"{text}steps: [{{end: unresolved}}]\n")
+    await serving.pagerduty(pd_event(2))
+    _, verdicts = await serving.next_settled()
+    await serving.ended(verdicts[0].run)
+    pagerduty.turned["Q2"] = ["resolved"]
+    await reporter.look()
+    assert pagerduty.turned["Q2"] == ["resolved"]
+    states = {n.kind: n.state for n in await serving.parts.requests.noted(verdicts[0].run)}
+    assert states == {"start": "said", "acknowledged": "said", "end": "said"}
+
+
 async def test_a_delivery_that_was_lost_is_made_up_for_once(serving, client, pagerduty):
     parts = serving.parts
     given = (settings(pagerduty, subscription="P1"), parts.ledger, parts.dispatcher, parts.log)
