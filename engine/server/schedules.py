@@ -11,10 +11,10 @@ import json
 from itertools import takewhile
 
 from engine.clock import MICROSECONDS, to_iso
-from engine.config.cron import times
 from engine.errors import RunbookError
 from engine.journal.ledger import Arrived
 from engine.journal.requests import Requests
+from engine.language.cron import times
 from engine.language.model import Runbook, Trigger
 from engine.server.dispatch import Dispatcher
 from engine.server.logs import Log
