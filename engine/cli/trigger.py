@@ -63,9 +63,8 @@ def trigger(session: Session, file: str, source: str | None, explain: bool) -> i
     if explain:
         session.output.lines(_others(rulings, books, arrival.source))
     for name in broken:
-        session.output.note(
-            f"{name} does not read, and is as if it were not there: runbook lint {name}"
-        )
+        session.output.note(f"{name} does not read, so it is as if it were not there")
+        session.output.note(f"help: runbook lint {name}")
     return 0 if starts else 1
 
 

@@ -31,6 +31,9 @@ from engine.language.template import analyse, render
 RUNS_MAX = 20
 """Runs of one runbook that one delivery starts: a storm of alerts is one trouble, not hundreds."""
 
+WHY_MAX = 10
+"""Reasons why one trigger does not fit. Nobody reads more."""
+
 MATCHED_MAX_CHARS = 10_000
 """Of a field that a pattern is tried on; what is longer does not fit."""
 
@@ -128,16 +131,18 @@ def _one(runbook: Runbook, trigger: Trigger, arrival: Arrival) -> list[Ruling]:
     if why is not None:
         return [NotMatched(runbook.name, trigger, (why,))]
     fitting: list[Mapping[str, Any]] = []
-    misses: list[str] = []
+    nearest: list[str] = []
     for candidate in arrival.candidates:
         lines = _misses(trigger, candidate)
-        if lines:
-            misses += lines
-        else:
+        if not lines:
             fitting.append(candidate)
-    if not fitting:
-        return [NotMatched(runbook.name, trigger, tuple(dict.fromkeys(misses))[:10])]
-    return list(_matched(runbook, trigger, fitting))
+        elif not nearest or len(lines) < len(nearest):
+            nearest = lines
+    if fitting:
+        return list(_matched(runbook, trigger, fitting))
+    count = len(arrival.candidates)
+    of = (f"that is the nearest of {count} alerts",) if count > 1 else ()
+    return [NotMatched(runbook.name, trigger, (*nearest[:WHY_MAX], *of))]
 
 
 def _not_for_it(runbook: Runbook, trigger: Trigger, arrival: Arrival) -> str | None:
