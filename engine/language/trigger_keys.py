@@ -10,7 +10,7 @@ from engine.language.cron import CRON_HINT, ZONE_HINT, cron_problem, zone_of, zo
 from engine.language.draft import Draft
 from engine.language.expect_check import check_expectation
 from engine.language.expecting import good_patterns, node_at
-from engine.language.fields import MISSING, Key, Number, Schema, Table, Text, table
+from engine.language.fields import MISSING, Boolean, Key, Number, Schema, Table, Text, table
 from engine.language.globs import is_glob, regex_of
 from engine.language.nodes import Mapping, Node, Scalar, Sequence
 from engine.language.words import named
@@ -199,6 +199,8 @@ TRIGGERS: Final[dict[str, Table]] = {
         *_BEGIN,
         *_ORDER,
         Key("event", EventType(), "the event's type; incident.triggered unless given"),
+        Key("acknowledge", Boolean(), "acknowledges the incident when the run starts"),
+        Key("resolve", Boolean(), "resolves the incident when the run is resolved"),
     ),
     "webhook": table(
         Key("name", Text("the name of a webhook"), "the webhook it comes by", required=True),
