@@ -3,7 +3,7 @@ contacts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,9 @@ from engine.config import Books
 from engine.errors import Collector, Diagnosed, Diagnostic, Usage
 from engine.language.catalog import Catalog
 from engine.language.load import check_runbook
+from engine.language.model import Runbook
 from engine.language.source import read
+from engine.language.words import did_you_mean, listed, named
 from engine.scenario.read import read_scenarios
 
 ALL = "all"
@@ -42,9 +44,27 @@ class Linting:
         self.sources[str(file)] = text
         runbook, found = check_runbook(name, text, str(file), self.catalog, self._find)
         self.add(found)
+        if runbook is not None:
+            self.add(tuple(self._environments(runbook, file)))
         scenarios = file.with_name(f"{file.stem}.test.yaml")
         if runbook is not None and scenarios.is_file():
             self._config(scenarios, lambda: _nothing(read_scenarios(scenarios, runbook)))
+
+    def _environments(self, runbook: Runbook, file: Path) -> Iterator[Diagnostic]:
+        """Triggers that name an environment which the pack of the file does not have."""
+        pack = runbook.name.partition("/")[0]
+        if self.books is None or pack not in self.books.packs():
+            return
+        if self.books.pack(pack).resolve() != file.resolve().parent:
+            return
+        known = self.books.environments(pack)
+        for trigger in runbook.triggers:
+            name = trigger.rule.get("environment")
+            if name is not None and name not in known:
+                what = f"the pack {named(pack)} has no environment {named(name)}"
+                hint = did_you_mean(name, known, f"it has {listed(known, 'and') or 'none'}")
+                place = trigger.places["environment"]
+                yield Diagnostic("RB603", what, place, hint, len("environment"))
 
     def pack(self, pack: str) -> None:
         """The environments and contacts of a pack."""

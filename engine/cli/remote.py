@@ -17,11 +17,11 @@ from typing import Any
 import httpx
 
 from engine.config import Books
-from engine.config.cron import us_of
 from engine.core.events import Event
 from engine.errors import Broken, JournalError, Refused, RunbookError, Usage
 from engine.journal.contract import RunRow, Verified
 from engine.journal.ledger import Delivery, Verdict
+from engine.language.cron import us_of
 
 TOKEN_VARIABLE = "RUNBOOK_TOKEN"  # noqa: S105 - the name of a variable
 TIMEOUT_S = 30.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,15 @@ import click
 
 from engine.cli.session import Session
 from engine.cli.text import clean
-from engine.errors import Usage
+from engine.errors import Diagnosed, Usage
+from engine.language.words import did_you_mean
 
 if TYPE_CHECKING:
     from engine.core.arrivals import Arrival
-    from engine.core.rules import Ruling
+    from engine.core.rules import Matched, Ruling
+    from engine.language.model import Runbook
+
+SOURCES = ("alertmanager", "pagerduty", "webhook:NAME")
 
 FILE_MAX_BYTES = 1024 * 1024
 """What a server takes."""
@@ -31,43 +36,116 @@ FILE_MAX_BYTES = 1024 * 1024
 @click.option("--explain", is_flag=True, help="Also why the other runbooks do not match.")
 @click.pass_obj
 def trigger(session: Session, file: str, source: str | None, explain: bool) -> int:
-    """Which runbooks the event in FILE (as it is sent to a webhook; `-`: stdin) would start, with
-    which inputs. Nothing is started.
+    """Which runbooks the event in FILE (as it is sent to a webhook; `-`: stdin) would start, in
+    which order and with which inputs. Nothing is started.
+
+    Ends with 1 when none would be started.
     """
     from engine.core.rules import Matched, rule  # noqa: PLC0415
 
     arrival = _arrival(_read(file), source)
-    books = [session.load(name) for name in session.find_books().names()]
-    rulings = rule(books, arrival)
+    books, broken = _books(session)
+    rulings = rule(books.values(), arrival)
     matched = [one for one in rulings if isinstance(one, Matched)]
+    told = [_matched(session, books[one.runbook], one) for one in matched]
+    starts = any(one["problem"] is None for one in told)
     if session.json:
-        for one in rulings:
-            session.output.object(_json(one))
-        return 0 if matched else 1
+        others = [_not_matched(one) for one in rulings if not isinstance(one, Matched)]
+        for found in [*told, *others, *({"runbook": name, "reads": False} for name in broken)]:
+            session.output.object({"type": "ruling", "source": arrival.source, **found})
+        return 0 if starts else 1
     out = session.output.line
     out(f"{arrival.source} {arrival.kind}: {clean(arrival.about)}")
-    for number, one in enumerate(matched, 1):
-        _tell(session, number, one)
-    if not matched:
+    for number, one in enumerate(told, 1):
+        session.output.lines(_lines(number, one))
+    if not told:
         out("  no runbook matches" + ("" if explain else "; --explain says why"))
     if explain:
-        for ruling in rulings:
-            if not isinstance(ruling, Matched):
-                out(f"  not {ruling.runbook}: {'; '.join(ruling.why) or 'no'}")
-        silent = len(books) - len({one.runbook for one in rulings})
-        out(f"  {silent} runbooks have no trigger for {arrival.source}")
-    return 0 if matched else 1
+        session.output.lines(_others(rulings, books, arrival.source))
+    for name in broken:
+        session.output.note(f"{name} does not read, so it is as if it were not there")
+        session.output.note(f"help: runbook lint {name}")
+    return 0 if starts else 1
 
 
-def _tell(session: Session, number: int, one: Any) -> None:
-    where = f"in {one.environment}" if one.environment else "where the server's `environment` is"
-    autonomy = f", {one.autonomy}" if one.autonomy else ""
-    session.output.line(f"  {number}. {one.runbook} {where}{autonomy}")
-    for name, value in one.inputs.items():
-        session.output.line(f"       {name}: {json.dumps(value, ensure_ascii=False)}")
-    if one.problem is not None:
-        session.output.line(f"       it would be refused: {one.problem}")
-    session.output.line(f"       by {one.trigger.place}")
+def _books(session: Session) -> tuple[dict[str, Runbook], list[str]]:
+    """Every runbook by name, and the names of those that do not read."""
+    books: dict[str, Runbook] = {}
+    broken = []
+    for name in session.find_books().names():
+        try:
+            books[name] = session.load(name)
+        except Diagnosed:
+            broken.append(name)
+    return books, broken
+
+
+def _matched(session: Session, runbook: Runbook, one: Matched) -> dict[str, Any]:
+    """What is told of a runbook that matches, also as JSON."""
+    given = dict(one.inputs)
+    defaults = {
+        name: spec.default
+        for name, spec in runbook.inputs.items()
+        if name not in given and not spec.required
+    }
+    return {
+        "runbook": one.runbook,
+        "matches": True,
+        "environment": one.environment,
+        "autonomy": one.autonomy,
+        "order": -one.priority,
+        "inputs": given,
+        "defaults": defaults,
+        "alerts": [alert["labels"] for alert in one.event.get("alerts", ()) if "labels" in alert],
+        "problem": one.problem or _no_environment(session, one),
+        "trigger": str(one.trigger.place),
+    }
+
+
+def _no_environment(session: Session, one: Matched) -> str | None:
+    pack = one.runbook.partition("/")[0]
+    known = session.find_books().environments(pack)
+    if one.environment is None or one.environment in known:
+        return None
+    return f"the pack {pack} has no environment {one.environment}"
+
+
+def _lines(number: int, one: dict[str, Any]) -> Iterator[str]:
+    where = f"in {one['environment']}" if one["environment"] else "in the server's environment"
+    autonomy = f", {one['autonomy']} at most" if one["autonomy"] else ""
+    order = f", order {one['order']:g}" if one["order"] else ""
+    alerts = f", for {len(one['alerts'])} alerts" if len(one["alerts"]) > 1 else ""
+    yield f"  {number}. {one['runbook']} {where}{autonomy}{order}{alerts}"
+    for name, value in one["inputs"].items():
+        yield f"       {name}: {_value(value)}"
+    for name, value in one["defaults"].items():
+        yield f"       {name}: {_value(value)} (its default)"
+    if one["problem"] is not None:
+        yield f"       it would be refused: {clean(one['problem'])}"
+    yield f"       by {one['trigger']}"
+
+
+def _value(value: Any) -> str:
+    return clean(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _others(rulings: Sequence[Ruling], books: Mapping[str, Runbook], source: str) -> Iterator[str]:
+    """Why the others do not match: each trigger of this source, and how many have none."""
+    from engine.core.rules import NotMatched  # noqa: PLC0415
+
+    for one in rulings:
+        if isinstance(one, NotMatched):
+            yield f"  not {one.runbook}, by {one.trigger.place}"
+            for line in one.why:
+                yield f"       {clean(line)}"
+    silent = len(books) - len({one.runbook for one in rulings})
+    if silent:
+        yield f"  {silent} runbook{'' if silent == 1 else 's'} without a trigger for {source}"
+
+
+def _not_matched(one: Ruling) -> dict[str, Any]:
+    told = {"runbook": one.runbook, "matches": False, "trigger": str(one.trigger.place)}
+    return told | {"why": list(getattr(one, "why", ()))}
 
 
 def _read(file: str) -> Any:
@@ -78,10 +156,12 @@ def _read(file: str) -> Any:
             data = stream.read(FILE_MAX_BYTES + 1)
     if len(data) > FILE_MAX_BYTES:
         raise Usage(f"{file} is over 1 MiB, and a server takes no more")
+    from engine.core.arrivals import Unreadable, read_json  # noqa: PLC0415
+
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise Usage(f"{file} is no JSON: {error}") from error
+        return read_json(data)
+    except Unreadable as error:
+        raise Usage(f"{file} would not be read: {error}") from error
 
 
 def _arrival(payload: Any, source: str | None) -> Arrival:
@@ -89,7 +169,6 @@ def _arrival(payload: Any, source: str | None) -> Arrival:
 
     kind, _, name = (source or _looks_like(payload)).partition(":")
     try:
-        arrivals.check_depth(payload)
         if kind == "alertmanager":
             return arrivals.from_alertmanager(payload)
         if kind == "pagerduty":
@@ -98,9 +177,11 @@ def _arrival(payload: Any, source: str | None) -> Arrival:
         raise Usage(f"this is nothing that {kind} sends: {error}") from error
     if kind == "webhook" and name:
         return arrivals.from_webhook(name, payload)
+    if kind == "webhook":
+        raise Usage("say which webhook it is", help="--source webhook:NAME")
+    otherwise = "--source alertmanager, pagerduty or webhook:NAME"
     raise Usage(
-        f"`{source or ''}` is no source of events",
-        help="--source alertmanager, pagerduty or webhook:NAME",
+        f"`{source or ''}` is no source of events", help=did_you_mean(kind, SOURCES, otherwise)
     )
 
 
@@ -113,13 +194,3 @@ def _looks_like(payload: Any) -> str:
         "this looks like no event of PagerDuty or Alertmanager",
         help="of a webhook of your own: --source webhook:NAME",
     )
-
-
-def _json(one: Ruling) -> dict[str, Any]:
-    from engine.core.rules import Matched  # noqa: PLC0415
-
-    told: dict[str, Any] = {"runbook": one.runbook, "trigger": str(one.trigger.place)}
-    if isinstance(one, Matched):
-        told |= {"matches": True, "environment": one.environment, "autonomy": one.autonomy}
-        return told | {"inputs": dict(one.inputs), "problem": one.problem}
-    return told | {"matches": False, "why": list(one.why)}

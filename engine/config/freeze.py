@@ -9,7 +9,7 @@ freeze:
 The cron expression (five fields, as of Debian's cron) says when a window begins, on the clocks of
 its time zone; `length` is time that passes, so that a window of 64 h is as long at the weekends at
 which the clocks change. A beginning that the clocks skip is at the end of what they skip; one that
-they show twice is the first of the two. An expression with a `*` for its hours goes by time that
+they show twice is the first of the two. An expression that means every hour goes by time that
 passes: every hour is every hour.
 """
 
@@ -21,9 +21,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.clock import MICROSECONDS
-from engine.config.cron import cron_problem, times, us_of, zone_of
 from engine.config.fields import Fields
 from engine.core.guards import Closed
+from engine.language.cron import CRON_HINT, ZONE_HINT, cron_problem, times, us_of, zone_of
 from engine.language.nodes import Mapping, Node, Scalar
 from engine.language.words import named
 
@@ -58,8 +58,7 @@ def read_window(fields: Fields, node: Mapping) -> Window | None:
     zone = given.get("timezone")
     timezone = (fields.text(zone, "timezone") if zone is not None else None) or "UTC"
     if zone_of(timezone) is None:
-        hint = "one is named like Europe/Berlin or America/New_York; UTC unless given"
-        fields.error("RB840", f"there is no time zone {named(timezone)}", zone or node, hint)
+        fields.error("RB840", f"there is no time zone {named(timezone)}", zone or node, ZONE_HINT)
         return None
     why = given.get("why")
     common: dict[str, Any] = {"timezone": timezone}
@@ -79,10 +78,8 @@ def _recurring(
     if cron is None:
         return None
     if (problem := cron_problem(cron)) is not None:
-        hint = "minute hour day month weekday, such as '0 16 * * FRI'"
-        fields.error(
-            "RB841", f"{named(cron)} is no cron expression: {problem}", given["cron"], hint
-        )
+        what = f"{named(cron)} is no cron expression: {problem}"
+        fields.error("RB841", what, given["cron"], CRON_HINT)
         return None
     length_s = fields.seconds(given["length"], "length")
     if length_s is None:

@@ -3,7 +3,7 @@
 | source | `event` | a `match` key without a dot is looked up in |
 |---|---|---|
 | alertmanager | status, labels, annotations, alert, alerts, group, receiver, external_url, group_key | the labels of the alert |
-| pagerduty | id, type, occurred_at, title, service, urgency, priority, status, number, url, incident, agent, alerts | the event |
+| pagerduty | id, type, occurred_at, title, service, urgency, priority, status, number, url, incident, data, agent, alerts | the event |
 | webhook | name, id, body | the body |
 | schedule | cron, timezone, time, missed | the event |
 
@@ -14,6 +14,8 @@ PagerDuty webhooks version 3 and Alertmanager's webhook version 4.
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +25,12 @@ ALERTS_MAX = 500
 
 DEPTH_MAX = 64
 """How deep what arrived may be nested: more is no message of anybody's."""
+
+VALUES_MAX = 200_000
+"""Values of what arrived: 500 alerts with 50 labels each are 25,000, and are walked through."""
+
+_UNKEPT = dict.fromkeys((0, *range(0xD800, 0xE000)), "\ufffd")
+"""NUL, and half characters, which have no UTF-8: no store keeps them."""
 
 
 class Unreadable(ValueError):
@@ -116,28 +124,38 @@ def from_pagerduty(body: Any, alerts: tuple[Any, ...] = ()) -> Arrival:
     if not type_:
         raise Unreadable("`event` has no `event_type`")
     data = _mapping(event.get("data") or {}, "`data`")
-    inner = data.get("incident")
-    incident = inner if isinstance(inner, Mapping) else data
+    incident = _incident(type_, data)
+    known = data if incident is None else incident
     occurred_at = _text(event.get("occurred_at"))
     seen = {
         "source": "pagerduty",
         "id": _text(event.get("id")),
         "type": type_,
         "occurred_at": occurred_at,
-        "title": _text(incident.get("title")) or _text(incident.get("summary")),
-        "service": _named(incident.get("service")),
-        "urgency": _text(incident.get("urgency")),
-        "priority": _named(incident.get("priority")),
-        "status": _text(incident.get("status")),
-        "number": incident.get("number"),
-        "url": _text(incident.get("html_url")),
-        "incident": dict(incident),
+        "title": _text(known.get("title")) or _text(known.get("summary")),
+        "service": _named(data if type_.startswith("service.") else known.get("service")),
+        "urgency": _text(known.get("urgency")),
+        "priority": _named(known.get("priority")),
+        "status": _text(known.get("status")),
+        "number": known.get("number"),
+        "url": _text(known.get("html_url")),
+        "incident": None if incident is None else dict(incident),
         "data": dict(data),
         "agent": event.get("agent"),
         "alerts": list(alerts),
     }
     about = str(seen["title"] or seen["service"] or type_)
     return Arrival("pagerduty", type_, about, (seen,), None, occurred_at)
+
+
+def _incident(type_: str, data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The incident that the data is, or that it names (as a note does); None of a service's event,
+    whose id is that of a service.
+    """
+    inner = data.get("incident")
+    if isinstance(inner, Mapping):
+        return inner
+    return data if type_.startswith("incident.") else None
 
 
 def incident_of(event: Mapping[str, Any]) -> str | None:
@@ -165,13 +183,37 @@ def from_schedule(runbook: str, number: int, body: Any) -> Arrival:
     return Arrival("schedule", "due", f"{runbook} at {event.get('time')}", (event,), runbook)
 
 
-def check_depth(value: Any, depth: int = 0) -> None:
-    """Raises Unreadable for what is nested too deep."""
+def read_json(body: bytes) -> Any:
+    """What arrived, as JSON that every store keeps. Raises Unreadable.
+
+    NUL and half characters become U+FFFD, and a number that JSON does not have (NaN, 1e999) null.
+    """
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"it is no JSON: {error}") from error
+    return _kept(found, 0, [VALUES_MAX])
+
+
+def _kept(value: Any, depth: int, left: list[int]) -> Any:
+    left[0] -= 1
     if depth > DEPTH_MAX:
         raise Unreadable(f"it is nested more than {DEPTH_MAX} deep")
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for one in inner:
-        check_depth(one, depth + 1)
+    if left[0] < 0:
+        raise Unreadable(f"it has more than {VALUES_MAX:,} values")
+    if isinstance(value, str):
+        return _kept_text(value)
+    if isinstance(value, dict):
+        return {_kept_text(key): _kept(one, depth + 1, left) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_kept(one, depth + 1, left) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _kept_text(text: str) -> str:
+    return text if text.isascii() and "\0" not in text else text.translate(_UNKEPT)
 
 
 def _mapping(value: Any, what: str) -> Mapping[str, Any]:

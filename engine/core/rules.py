@@ -2,33 +2,37 @@
 
 A `match` names fields and what they must be: a text with `*` or `?` is a glob, `/.../` a regular
 expression that is found in it, a mapping holds matchers (`{gt: 0.9}`; a text that is a number
-counts as one), anything else is equal, as text. Every field must fit. Of a group of alerts, those
-that fit and lead to the same inputs are one run.
+counts as one), a list what one of which must fit, anything else is equal, as text. Of a field that
+is a list, one item must fit a text. Every field must fit. Of a group of alerts, those that fit and
+lead to the same inputs are one run.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import translate
 from functools import lru_cache
 from typing import Any
 
 from engine.core.arrivals import Arrival
 from engine.errors import Usage
 from engine.language.expressions.problem import TemplateProblem
+from engine.language.globs import glob_fits, is_glob, regex_of
 from engine.language.inputs import read_input, take_input, take_inputs
 from engine.language.matcher_words import is_matcher
 from engine.language.matchers import PATTERN_TIMEOUT_S, Miss, fits
 from engine.language.matching import pattern
-from engine.language.model import Runbook, Trigger
+from engine.language.model import Runbook, Template, Trigger
 from engine.language.result_path import Missing, find
-from engine.language.template import render
+from engine.language.template import analyse, render
 
 RUNS_MAX = 20
 """Runs of one runbook that one delivery starts: a storm of alerts is one trouble, not hundreds."""
+
+WHY_MAX = 10
+"""Reasons why one trigger does not fit. Nobody reads more."""
 
 MATCHED_MAX_CHARS = 10_000
 """Of a field that a pattern is tried on; what is longer does not fit."""
@@ -68,15 +72,20 @@ def rule(runbooks: Iterable[Runbook], arrival: Arrival) -> list[Ruling]:
     """What each runbook with a trigger of this source says; the matched first, in the order in
     which they are started: the highest `priority`, then by name.
     """
-    found: list[Ruling] = []
-    for runbook in runbooks:
-        for trigger in runbook.triggers:
-            if trigger.source == arrival.source:
-                told = _one(runbook, trigger, arrival)
-                found += told
-                if any(isinstance(one, Matched) for one in told):
-                    break
+    found = [ruling for runbook in runbooks for ruling in _of(runbook, arrival)]
     return sorted(found, key=_order)
+
+
+def _of(runbook: Runbook, arrival: Arrival) -> list[Ruling]:
+    """What the first of its triggers says that fits, or why none does."""
+    misses: list[Ruling] = []
+    for trigger in runbook.triggers:
+        if trigger.source == arrival.source:
+            told = _one(runbook, trigger, arrival)
+            if any(isinstance(one, Matched) for one in told):
+                return told
+            misses += told
+    return misses
 
 
 def _order(ruling: Ruling) -> tuple[int, float, str, int]:
@@ -86,12 +95,35 @@ def _order(ruling: Ruling) -> tuple[int, float, str, int]:
 
 
 def wants_alerts(runbooks: Iterable[Runbook]) -> bool:
-    """Whether a rule for PagerDuty needs the alerts of an incident, which are not in its event."""
+    """Whether a rule for PagerDuty names the alerts of an incident, which are not in its event."""
+    rules = (t.rule for one in runbooks for t in one.triggers if t.source == "pagerduty")
+    return any(_names_alerts(rule) for rule in rules)
+
+
+def _names_alerts(rule: Mapping[str, Any]) -> bool:
+    fields = (str(key) for key in rule.get("match") or {})
+    if any(re.split(r"[.\[]", field, maxsplit=1)[0] == "alerts" for field in fields):
+        return True
+    texts = _templates(rule.get("inputs"))
     return any(
-        trigger.source == "pagerduty" and "alert" in repr(dict(trigger.rule))
-        for runbook in runbooks
-        for trigger in runbook.triggers
+        name[:1] == ("event",) and name[1:2] in ((), ("alerts",))
+        for text in texts
+        for name in _names(text)
     )
+
+
+def _templates(value: Any) -> Iterator[str]:
+    if isinstance(value, Template):
+        yield value.text
+    elif isinstance(value, Mapping | list | tuple):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from _templates(one)
+
+
+@lru_cache(maxsize=1024)
+def _names(text: str) -> tuple[tuple[str, ...], ...]:
+    """The names in a template. `event` alone may be anything of it."""
+    return analyse(text, bare=False).names
 
 
 def _one(runbook: Runbook, trigger: Trigger, arrival: Arrival) -> list[Ruling]:
@@ -99,16 +131,18 @@ def _one(runbook: Runbook, trigger: Trigger, arrival: Arrival) -> list[Ruling]:
     if why is not None:
         return [NotMatched(runbook.name, trigger, (why,))]
     fitting: list[Mapping[str, Any]] = []
-    misses: list[str] = []
+    nearest: list[str] = []
     for candidate in arrival.candidates:
         lines = _misses(trigger, candidate)
-        if lines:
-            misses += lines
-        else:
+        if not lines:
             fitting.append(candidate)
-    if not fitting:
-        return [NotMatched(runbook.name, trigger, tuple(dict.fromkeys(misses))[:10])]
-    return list(_matched(runbook, trigger, fitting))
+        elif not nearest or len(lines) < len(nearest):
+            nearest = lines
+    if fitting:
+        return list(_matched(runbook, trigger, fitting))
+    count = len(arrival.candidates)
+    of = (f"that is the nearest of {count} alerts",) if count > 1 else ()
+    return [NotMatched(runbook.name, trigger, (*nearest[:WHY_MAX], *of))]
 
 
 def _not_for_it(runbook: Runbook, trigger: Trigger, arrival: Arrival) -> str | None:
@@ -158,22 +192,31 @@ def field_of(source: str, event: Mapping[str, Any], key: str) -> Any:
 
 
 def _misses_of(value: Any, wanted: Any, at: str) -> list[str]:
-    if type(value) is Missing:
-        if is_matcher(wanted) and wanted == {"exists": False}:
-            return []
-        return [value.why]
     if is_matcher(wanted):
-        told = fits(_as_number(value, wanted), wanted, at, {})
-        return list(told.lines) if isinstance(told, Miss) else []
+        return _matcher_misses(value, wanted, at)
+    if type(value) is Missing:
+        return [value.why]
     if isinstance(wanted, list):
         if any(not _misses_of(value, one, at) for one in wanted):
             return []
         return [f"{at}: expected one of {_shown(wanted)}, was {_shown(value)}"]
+    if isinstance(wanted, str) and isinstance(value, list):
+        if any(not _misses_of(one, wanted, at) for one in value):
+            return []
+        return [f"{at}: expected {_shown(wanted)} in it, was {_shown(value)}"]
     if isinstance(wanted, str) and isinstance(value, str | int | float | bool):
         why = _text_misses(wanted, _plain(value))
         return [f"{at}: expected {why}, was {_shown(value)}"] if why else []
     same = value == wanted or _plain(value) == _plain(wanted)
     return [] if same else [f"{at}: expected {_shown(wanted)}, was {_shown(value)}"]
+
+
+def _matcher_misses(value: Any, wanted: Mapping[str, Any], at: str) -> list[str]:
+    try:
+        told = fits(_as_number(value, wanted), wanted, at, {})
+    except (TemplateProblem, ValueError, RecursionError) as error:
+        return [f"{at}: {error}"]
+    return list(told.lines) if isinstance(told, Miss) else []
 
 
 def _as_number(value: Any, wanted: Mapping[str, Any]) -> Any:
@@ -193,24 +236,20 @@ def _as_number(value: Any, wanted: Mapping[str, Any]) -> Any:
 
 def _text_misses(wanted: str, value: str) -> str | None:
     """What was expected of a text that does not fit; None: it fits."""
-    if len(wanted) > 1 and wanted[0] == wanted[-1] == "/":
+    regex = regex_of(wanted)
+    if regex is not None:
         if len(value) > MATCHED_MAX_CHARS:
             return f"a text of up to {MATCHED_MAX_CHARS:,} characters"
         try:
-            found = pattern(wanted[1:-1]).search(value, timeout=PATTERN_TIMEOUT_S)
+            found = pattern(regex).search(value, timeout=PATTERN_TIMEOUT_S)
         except (ValueError, TimeoutError) as error:
             return f"{wanted} ({error or 'which takes too long'})"
         return None if found else wanted
-    if any(sign in wanted for sign in "*?["):
+    if is_glob(wanted):
         if len(value) > MATCHED_MAX_CHARS:
             return f"a text of up to {MATCHED_MAX_CHARS:,} characters"
-        return None if _glob(wanted).fullmatch(value) else _shown(wanted)
+        return None if glob_fits(wanted, value) else _shown(wanted)
     return None if value == wanted else _shown(wanted)
-
-
-@lru_cache(maxsize=1024)
-def _glob(text: str) -> re.Pattern[str]:
-    return re.compile(translate(text))
 
 
 def _matched(

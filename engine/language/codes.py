@@ -50,6 +50,15 @@ CODES: Final[dict[str, str]] = {
     "RB125": "a pattern is no regular expression, or too large",
     "RB126": "the patterns of a runbook are too long together",
     "RB127": "matching a pattern takes too long",
+    # triggers
+    "RB130": "a field of `match` cannot be asked for so",
+    "RB131": "no cron expression",
+    "RB132": "no time zone",
+    "RB133": "an input does not take what a trigger gives it",
+    "RB134": "a trigger leaves out an input that is needed (warning)",
+    "RB135": "a trigger goes further than its runbook",
+    "RB136": "an event type that PagerDuty does not document (warning)",
+    "RB137": "two keys of a trigger that say one thing",
     # names and ids
     "RB201": "not an id",
     "RB202": "a reserved word as an id or name",

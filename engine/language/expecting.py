@@ -19,9 +19,9 @@ class Expectation:
     def read(self, draft: Draft, node: Node, label: str) -> Any:
         if isinstance(node, Mapping):
             found = Json().read(draft, node, label)
-            if _good_patterns(draft, node):
+            if good_patterns(draft, node):
                 for path, what, hint in check_expectation(found):
-                    draft.error("RB117", what, _at(node, path), hint)
+                    draft.error("RB117", what, node_at(node, path), hint)
             return found
         if isinstance(node, Sequence) or not isinstance(node.value, str | bool):
             hint = "`result.status == 200`, or `status: 200` on a line of its own"
@@ -32,21 +32,21 @@ class Expectation:
         return {"$ref": "#/$defs/expectation"}
 
 
-def _good_patterns(draft: Draft, node: Node) -> bool:
+def good_patterns(draft: Draft, node: Node) -> bool:
     """Whether every `matches` can be compiled: asked first, since compiling is what costs."""
     if isinstance(node, Sequence):
-        return min((_good_patterns(draft, item) for item in node.items), default=True)
+        return min((good_patterns(draft, item) for item in node.items), default=True)
     good = True
     for key, value in node.pairs if isinstance(node, Mapping) else ():
         if key.text == "matches" and isinstance(value, Scalar):
             templated = isinstance(value.value, str) and has_template(value.value)
             good &= templated or draft.pattern(value.text, value, "the pattern")
         else:
-            good &= _good_patterns(draft, value)
+            good &= good_patterns(draft, value)
     return good
 
 
-def _at(node: Node, path: tuple[str | int, ...]) -> Node:
+def node_at(node: Node, path: tuple[str | int, ...]) -> Node:
     """The part of an expectation that a path leads to: the key of a mapping, the item of a list."""
     at: Node = node
     for part in path:

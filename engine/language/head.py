@@ -13,6 +13,7 @@ from engine.language.keys import RUNBOOK
 from engine.language.model import Escalation, Guards, Input, InputType, Runbook, Trigger
 from engine.language.nodes import Mapping, Node, kind_of
 from engine.language.tables import read_table
+from engine.language.triggers import check_autonomy, read_trigger
 from engine.language.words import a, listed, named
 
 _MEASURED = {"number", "integer", "duration", "string", "list", "object"}
@@ -25,7 +26,8 @@ def read_runbook(draft: Draft, node: Node, name: str, text: str) -> Runbook | No
         draft.error("RB100", f"a runbook is a mapping, not {kind_of(node)}", node, hint)
         return None
     record = read_table(draft, node, RUNBOOK, "a runbook")
-    inputs: dict[str, Record] = record.get("inputs", {})
+    given: dict[str, Record] = record.get("inputs", {})
+    inputs = {name: read_input(draft, name, found) for name, found in given.items()}
     return Runbook(
         name=name,
         text=text,
@@ -40,10 +42,8 @@ def read_runbook(draft: Draft, node: Node, name: str, text: str) -> Runbook | No
         severity=record.get("severity"),
         respond_within_s=record.get("respond_within"),
         rehearse_every_s=record.get("rehearse_every"),
-        triggers=tuple(
-            _trigger(draft, key, rule, inputs) for key, rule in record.get("triggers", ())
-        ),
-        inputs={name: read_input(draft, name, found) for name, found in inputs.items()},
+        triggers=_triggers(draft, record, inputs),
+        inputs=inputs,
         autonomy=_autonomy(record),
         guards=_guards(record),
         escalation=_escalation(record),
@@ -54,14 +54,11 @@ def read_runbook(draft: Draft, node: Node, name: str, text: str) -> Runbook | No
     )
 
 
-def _trigger(draft: Draft, key: Any, rule: Record, inputs: dict[str, Record]) -> Trigger:
-    given = rule.node.get("inputs")
-    if isinstance(given, Mapping):
-        for name, _ in given.pairs:
-            if name.text not in inputs:
-                hint = draft.suggest(name.text, lambda: list(inputs), "declare it under `inputs`")
-                draft.error("RB214", f"there is no input {named(name.text)}", name, hint)
-    return Trigger(key.text, _plain(rule), key.place)
+def _triggers(draft: Draft, record: Record, inputs: dict[str, Input]) -> tuple[Trigger, ...]:
+    found = record.get("triggers", ())
+    for _, rule in found:
+        check_autonomy(draft, rule, record.get("autonomy"))
+    return tuple(read_trigger(draft, key, rule, inputs) for key, rule in found)
 
 
 def _plain(value: Any) -> Any:

@@ -25,6 +25,7 @@ from engine.language.fields import (
 )
 from engine.language.model import OUTCOMES, InputType
 from engine.language.tables import Nested, OneOf
+from engine.language.trigger_keys import MAX_TRIGGERS, MEANT, TRIGGERS
 
 MAX_ATTEMPTS = 100
 """Of one step. More is a loop that nobody watches."""
@@ -309,55 +310,6 @@ ESCALATION: Final = table(
     Key("unresolved_after", Span(), "tells people when the run is not over after this time"),
 )
 
-_RULE: Final = (
-    Key(
-        "match",
-        MapOf(Json(templates=False), "a mapping of fields to patterns"),
-        "what the event's fields must be",
-    ),
-    Key("inputs", MapOf(Json(), "a mapping of inputs"), "inputs of the run; templates see `event`"),
-    Key("environment", Text("the name of an environment"), "where the run goes"),
-    Key("autonomy", Text(words=("guide", "propose", "auto")), "how far it goes by itself"),
-    Key(
-        "priority",
-        Number(whole=True),
-        "of several that match, the highest is asked first; 0 unless given",
-    ),
-)
-
-TRIGGERS: Final[dict[str, Table]] = {
-    "alertmanager": table(
-        *_RULE,
-        Key("status", Text(words=("firing", "resolved")), "of the alert; firing unless given"),
-    ),
-    "pagerduty": table(
-        *_RULE,
-        Key(
-            "event",
-            Text("the type of an event"),
-            "the event's type; incident.triggered unless given",
-        ),
-        Key("acknowledge", Boolean(), "acknowledges the incident when the run starts"),
-        Key("resolve", Boolean(), "resolves the incident when the run is resolved"),
-    ),
-    "webhook": table(
-        *_RULE,
-        Key("name", Text("the name of a webhook"), "the webhook of the environment", required=True),
-    ),
-    "schedule": table(
-        Key(
-            "cron", Text("a cron expression"), "when: minute hour day month weekday", required=True
-        ),
-        Key("timezone", Text("an IANA time zone"), "such as Europe/Berlin; UTC unless given"),
-        Key(
-            "missed",
-            Text(words=("skip", "run")),
-            "what becomes of a time at which nobody listened; skip unless given",
-        ),
-        *_RULE[1:4],
-    ),
-}
-
 RUNBOOK: Final = table(
     Key("title", Text(), "what it is, in a line", required=True),
     Key("description", Text(), "what it is for and what it does"),
@@ -369,7 +321,9 @@ RUNBOOK: Final = table(
     Key("respond_within", Span(), "how soon somebody must act"),
     Key("rehearse_every", Span(), "how old its last rehearsal may be"),
     Key(
-        "triggers", ListOf(OneOf(TRIGGERS, "trigger"), "a list of triggers"), "events that start it"
+        "triggers",
+        ListOf(OneOf(TRIGGERS, "trigger", MEANT), "a list of triggers", most=MAX_TRIGGERS),
+        "events that start it",
     ),
     Key(
         "inputs",

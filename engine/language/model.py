@@ -266,6 +266,8 @@ class Trigger:
     source: str
     rule: Mapping[str, Any]
     place: Place
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Where each of its keys stands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.language.draft import Draft
@@ -95,6 +96,8 @@ class OneOf:
 
     tables: dict[str, Table]
     what: str
+    meant: MappingOf[str, str] = field(default_factory=dict)
+    """Keys that are often written, and those that are meant."""
 
     def read(self, draft: Draft, node: Node, label: str) -> Any:
         if not isinstance(node, Mapping) or not node.pairs:
@@ -116,8 +119,22 @@ class OneOf:
             )
             draft.error("RB101", f"unknown {self.what} {named(key.text)}", key, hint)
             return MISSING
-        read = Nested(keys, f"the {self.what} {named(key.text)}").read(draft, value, key.text)
+        read = self._table(draft, value, keys, key.text)
         return MISSING if read is MISSING else (key, read)
+
+    def _table(self, draft: Draft, node: Node, keys: Table, name: str) -> Any:
+        if not isinstance(node, Mapping):
+            return wrong(draft, node, name, f"a mapping with {listed(keys, 'and')}")
+
+        def told(draft: Draft, key: Scalar) -> bool:
+            word = self.meant.get(key.text, "")
+            if word not in keys:
+                return False
+            hint = f"did you mean {named(word)}?"
+            draft.error("RB101", f"unknown key {named(key.text)}", key, hint)
+            return True
+
+        return read_table(draft, node, keys, f"the {self.what} {named(name)}", told)
 
     def schema(self) -> Schema:
         ways = [

@@ -1,7 +1,7 @@
 """Is a message from who it says? One answer for each way of signing; no strange input raises.
 
 Sources: PagerDuty "Webhook signatures" (version 3), standardwebhooks.com, Slack "Verifying requests
-from Slack". All compare in constant time.
+from Slack". All compare in constant time. A secret that is empty fits nothing: anybody has it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def pagerduty(body: bytes, header: str | None, secrets: Iterable[str]) -> bool:
     """
     given = [one.strip() for one in (header or "").split(",")[:SIGNATURES_MAX]]
     found = [one[3:] for one in given if one.startswith("v1=")]
-    return _any(found, [_hmac(secret.encode(), body).hex() for secret in secrets])
+    return _any(found, [_hmac(_bytes(secret), body).hex() for secret in secrets if secret])
 
 
 def standard(
@@ -50,7 +50,7 @@ def standard(
     signed = name.encode("utf-8", "replace") + b"." + at.encode() + b"." + body
     given = signature.split(" ")[:SIGNATURES_MAX]
     found = [one[3:] for one in given if one.startswith("v1,")]
-    made = [base64.b64encode(_hmac(_key(secret), signed)).decode() for secret in secrets]
+    made = [base64.b64encode(_hmac(_key(secret), signed)).decode() for secret in secrets if secret]
     return None if _any(found, made) else "the signature is of another body, or another secret"
 
 
@@ -60,8 +60,12 @@ def slack(body: bytes, at: str | None, header: str | None, secret: str, now_s: f
         return "X-Slack-Request-Timestamp and X-Slack-Signature are needed"
     if not (at.isascii() and at.isdigit() and len(at) < 16) or abs(now_s - int(at)) > TOLERANCE_S:
         return f"the request is more than {TOLERANCE_S} s old"
-    made = "v0=" + _hmac(secret.encode(), b"v0:" + at.encode() + b":" + body).hex()
-    return None if _any([header], [made]) else "the signature is of another body, or another secret"
+    made = "v0=" + _hmac(_bytes(secret), b"v0:" + at.encode() + b":" + body).hex()
+    return (
+        None
+        if secret and _any([header], [made])
+        else "the signature is of another body, or another secret"
+    )
 
 
 def digest(body: bytes) -> str:
@@ -71,7 +75,7 @@ def digest(body: bytes) -> str:
 
 def same(given: str | None, secrets: Iterable[str]) -> bool:
     """A plain token: one of these?"""
-    return _any([given] if given else [], list(secrets))
+    return _any([given] if given else [], [secret for secret in secrets if secret])
 
 
 def bearer(header: str | None) -> str | None:
@@ -100,8 +104,13 @@ def _key(secret: str) -> bytes:
         try:
             return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
         except (binascii.Error, ValueError):
-            return secret.encode()
-    return secret.encode()
+            return _bytes(secret)
+    return _bytes(secret)
+
+
+def _bytes(secret: str) -> bytes:
+    """As the environment had it, which may be no UTF-8."""
+    return secret.encode("utf-8", "surrogateescape")
 
 
 def _hmac(key: bytes, message: bytes) -> bytes:

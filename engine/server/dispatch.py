@@ -8,19 +8,18 @@ follow from its own.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from engine.core.arrivals import (
     Arrival,
     Unreadable,
-    check_depth,
     from_alertmanager,
     from_pagerduty,
     from_schedule,
     from_webhook,
     incident_of,
+    read_json,
 )
 from engine.core.events import Actor
 from engine.core.rules import Matched, NotMatched, rule, wants_alerts
@@ -180,7 +179,7 @@ class Dispatcher:
             triggered = arrival.kind == "incident.triggered"
             if incident is not None and triggered and wants_alerts(self.shelf.books()):
                 alerts = await self.alerts.alerts(incident)
-                return from_pagerduty(json.loads(body), alerts)
+                return from_pagerduty(read_json(body), alerts)
         return arrival
 
     async def _start(self, row: Delivery, matched: Matched) -> Verdict:
@@ -233,11 +232,7 @@ def _weight(word: str) -> int:
 
 def read_arrival(source: str, body: bytes, name: str) -> Arrival:
     """What a row of the ledger holds. Raises Unreadable."""
-    try:
-        payload = json.loads(body)
-        check_depth(payload)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(f"it is no JSON: {error}") from error
+    payload = read_json(body)
     kind, _, door = source.partition(":")
     if kind == "alertmanager":
         return from_alertmanager(payload)

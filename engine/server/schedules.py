@@ -8,10 +8,9 @@ made up for.
 from __future__ import annotations
 
 import json
-from itertools import takewhile
 
 from engine.clock import MICROSECONDS, to_iso
-from engine.config.cron import times
+from engine.core.schedule import LATE_S, Schedule, look
 from engine.errors import RunbookError
 from engine.journal.ledger import Arrived
 from engine.journal.requests import Requests
@@ -21,12 +20,6 @@ from engine.server.logs import Log
 
 TICK_S = 1.0
 """How exactly a schedule is kept."""
-
-LATE_S = 90.0
-"""A time that is noticed so much later was missed: nobody listened, or the clock jumped."""
-
-BACK_MAX_S = 31 * 86_400
-"""How far back missed times are looked for."""
 
 
 class Schedules:
@@ -60,22 +53,13 @@ class Schedules:
         cron, zone = trigger.rule["cron"], trigger.rule.get("timezone") or "UTC"
         name = f"{runbook.name}\n{number}\n{cron}\n{zone}"
         seen_us = await self._requests.schedule_seen_until(name)
-        if seen_us is None or seen_us > now_us + LATE_S * MICROSECONDS:
-            # New here, or the clock was set back: what comes from now on counts.
-            await self._requests.put_schedule(name, now_us)
-            return 0
-        from_us = max(seen_us, now_us - BACK_MAX_S * MICROSECONDS)
-        due = list(takewhile(lambda at_us: at_us <= now_us, times(cron, zone, from_us)))
-        late_us = round(LATE_S * MICROSECONDS)
-        wanted = [at_us for at_us in due if now_us - at_us <= late_us]
-        if not wanted and due and trigger.rule.get("missed") == "run":
-            wanted = due[-1:]
-        count = 0
-        for at_us in wanted[-1:]:
-            count += await self._deliver(runbook, number, at_us, now_us)
-        if due:
-            await self._requests.put_schedule(name, due[-1])
-        return count
+        looked = look(Schedule(cron, zone, trigger.rule.get("missed") or "skip"), seen_us, now_us)
+        new = False
+        if looked.start_us is not None:
+            new = await self._deliver(runbook, number, looked.start_us, now_us)
+        if looked.seen_us != seen_us:
+            await self._requests.put_schedule(name, looked.seen_us)
+        return int(new)
 
     async def _deliver(self, runbook: Runbook, number: int, at_us: int, now_us: int) -> bool:
         """Whether this time is new to the ledger."""

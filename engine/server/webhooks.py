@@ -6,7 +6,6 @@ authentic event is never answered so. Where the fault is ours the answer is 503,
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +14,13 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from engine.clock import MICROSECONDS
-from engine.core.arrivals import Unreadable, alert_keys, from_alertmanager, from_pagerduty
+from engine.core.arrivals import (
+    Unreadable,
+    alert_keys,
+    from_alertmanager,
+    from_pagerduty,
+    read_json,
+)
 from engine.errors import JournalError, Refused
 from engine.journal.ledger import Arrived
 from engine.secret import signatures
@@ -131,8 +136,8 @@ async def _taken(parts: Parts, arrived: Arrived) -> JSONResponse:
 
 def _json(body: bytes) -> Any:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return read_json(body)
+    except Unreadable:
         return None
 
 

@@ -119,15 +119,19 @@ def test_the_keys_of_a_runbook_are_read(every):
     assert (every.respond_within_s, every.rehearse_every_s) == (900.0, 604800.0)
     assert [trigger.source for trigger in every.triggers] == [
         "alertmanager",
+        "alertmanager",
         "pagerduty",
         "webhook",
         "schedule",
+        "schedule",
     ]
-    assert every.triggers[3].rule == {
+    assert every.triggers[4].rule == {
         "cron": "0 3 * * sun",
         "timezone": "Europe/Berlin",
         "missed": "run",
+        "inputs": {"retries": 3},
     }
+    assert every.triggers[0].places["autonomy"] == at("autonomy: propose")
     assert every.guards.rules == {
         "lock": {
             "key": Template("redis/{{ inputs.namespace }}", at("redis/{{ inputs.namespace }}")),
@@ -139,6 +143,21 @@ def test_the_keys_of_a_runbook_are_read(every):
     }
     assert (every.escalation.policy, every.escalation.unresolved_after_s) == ("default", 1800.0)
     assert set(every.outputs) == {"share", "deleted"}
+
+
+def test_the_two_words_for_one_thing_of_a_trigger_are_kept_as_one(every):
+    assert every.triggers[1].rule == {
+        "match": {"alertname": "/^Redis/"},
+        "status": "resolved",
+        "priority": -2,
+        "inputs": {"retries": 3},
+    }
+    assert every.triggers[5].rule == {
+        "cron": "0 3 * * mon",
+        "timezone": "Asia/Tokyo",
+        "missed": "run",
+        "inputs": {"retries": 3},
+    }
 
 
 def test_inputs_are_read_with_their_defaults(every):

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from engine.config.cron import times, us_of
+from engine.language.cron import times, us_of
 from engine.server.schedules import Schedules
 from tests.server.conftest import serving_in
 
