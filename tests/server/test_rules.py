@@ -96,7 +96,8 @@ def test_inputs_are_filled_from_the_event_in_their_own_types():
 
 
 @pytest.mark.parametrize(("template", "why"), [
-    ("{{ event.labels.nope }}", "cannot be filled"), ("{{ event.labels.alertname }}", "takes a number"),
+    ("{{ event.labels.nope }}", "cannot be filled"),
+    ("{{ event.labels.alertname }}", "takes a number"),
 ])  # fmt: skip
 def test_an_input_that_cannot_be_filled_is_a_problem_of_that_run(template, why):
     triggers = f"  - alertmanager: {{inputs: {{limit: '{template}'}}}}"
