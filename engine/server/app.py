@@ -35,6 +35,7 @@ from engine.server.metrics import Metrics
 from engine.server.mint import Mint
 from engine.server.pagerduty import Client, Notes, Reconciler
 from engine.server.parts import Parts
+from engine.server.rehearsing import Rehearsals
 from engine.server.reporting import Reporter
 from engine.server.schedules import Schedules
 from engine.server.settings import Settings
@@ -139,6 +140,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         Schedules(parts.dispatcher, parts.requests, parts.log).keep,
         lambda: _prune(parts),
     ]
+    if (place := parts.settings.rehearse_in) is not None:
+        shelf = parts.dispatcher.shelf
+        work.append(Rehearsals(parts.keeper, shelf, parts.log, place).keep)
     client = _pagerduty(parts, work)
     tasks = [asyncio.create_task(_minded(parts.log, one)) for one in work]
     try:

@@ -4,6 +4,7 @@
 listen: 127.0.0.1:8600
 public_url: https://runbook.example.com      # what messages and notes point to
 environment: production                      # of triggered runs whose rule names none
+rehearse_in: staging                         # where what is stale is rehearsed
 pagerduty:
   secrets: ["${env:PAGERDUTY_WEBHOOK_SECRET}"]        # several while one is being rotated
   token: "${env:PAGERDUTY_TOKEN}"                     # for notes, alerts and lost deliveries
@@ -68,7 +69,7 @@ PAGERDUTY_URL = "https://api.pagerduty.com"
 
 _KEYS = (
     "alertmanager", "deliveries", "drive_max", "environment", "grace", "listen", "pagerduty",
-    "public_url", "requests_per_minute", "sign_on", "webhooks",
+    "public_url", "rehearse_in", "requests_per_minute", "sign_on", "webhooks",
 )  # fmt: skip
 _PAGERDUTY_KEYS = (
     "from", "notes", "reconcile", "secrets", "subscription", "token", "url",
@@ -130,6 +131,7 @@ class Settings:
     port: int = 8600
     public_url: str = ""
     environment: str = DEFAULT_ENVIRONMENT
+    rehearse_in: str | None = None
     pagerduty: PagerDuty | None = None
     alertmanager: Alertmanager | None = None
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
@@ -173,6 +175,7 @@ class _Reader:
             port=port,
             public_url=(self._text(given, "public_url") or "").rstrip("/"),
             environment=self._text(given, "environment") or DEFAULT_ENVIRONMENT,
+            rehearse_in=self._text(given, "rehearse_in"),
             pagerduty=self._pagerduty(given.get("pagerduty")),
             alertmanager=self._alertmanager(given.get("alertmanager")),
             webhooks=self._webhooks(given.get("webhooks")),

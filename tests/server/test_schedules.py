@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from engine.language.cron import times, us_of
+from engine.server.rehearsing import Rehearsals
 from engine.server.schedules import Schedules
 from tests.server.conftest import serving_in
 
@@ -124,3 +125,20 @@ async def test_a_clock_that_is_set_back_starts_nothing_again(serving, schedules)
 async def test_a_schedule_that_is_new_here_does_not_make_up_for_its_past(serving, schedules):
     schedule(serving, "* * * * *", missed="run")
     assert await looks(schedules, at("2027-02-01T12:00:30")) == [0]
+
+
+async def test_what_is_stale_is_rehearsed_once_and_what_cannot_be_is_told(serving):
+    text = "title: t\nrehearse_every: 7d\nsteps: [{check: lab.look, target: there}]\n"
+    serving.write(text, "p/weekly")
+    serving.write(f"inputs: {{a: {{type: string}}}}\n{text}", "p/needs")
+    parts = serving.parts
+    rehearsals = Rehearsals(parts.keeper, parts.dispatcher.shelf, parts.log, "test")
+    day = 86_400_000_000
+    first = await rehearsals.look(serving.clock.now_us())
+    assert len(first) == 1
+    await serving.ended(first[0])
+    started = (await parts.store.events(first[0], 0, 1))[0]
+    assert (started.body["mode"], started.actor["name"]) == ("rehearsal", "rehearse_every")
+    assert await rehearsals.look(serving.clock.now_us() + 6 * day) == []
+    assert len(await rehearsals.look(serving.clock.now_us() + 8 * day)) == 1
+    assert "input `a` is needed" in serving.log.getvalue()
