@@ -27,7 +27,7 @@ FILE_MAX_BYTES = 1024 * 1024
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.argument("file", type=click.Path(allow_dash=True))
 @click.option(
     "--source",
     metavar="NAME",
@@ -152,8 +152,11 @@ def _read(file: str) -> Any:
     if file == "-":
         data = sys.stdin.buffer.read(FILE_MAX_BYTES + 1)
     else:
-        with Path(file).open("rb") as stream:
-            data = stream.read(FILE_MAX_BYTES + 1)
+        try:
+            with Path(file).open("rb") as stream:
+                data = stream.read(FILE_MAX_BYTES + 1)
+        except OSError as error:
+            raise Usage(f"{file} cannot be read: {error.strerror}") from error
     if len(data) > FILE_MAX_BYTES:
         raise Usage(f"{file} is over 1 MiB, and a server takes no more")
     from engine.core.arrivals import Unreadable, read_json  # noqa: PLC0415

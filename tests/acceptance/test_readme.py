@@ -71,12 +71,15 @@ def test_the_bootstrap_takes_the_marked_command(monkeypatch, name: str, extra: s
 @pytest.mark.parametrize("line", commands())
 def test_a_command_of_the_readme_is_one(line: str):
     words = shlex.split(line, comments=True)[1:]
-    if ">" in words:
-        words = words[: words.index(">")]
+    for sign in (">", "&"):
+        if sign in words:
+            words = words[: words.index(sign)]
     command: click.Command | None = main.cli
     context = main.cli.make_context("runbook", words)
     while isinstance(command, click.Group):
         rest = [*context._protected_args, *context.args]
+        if not rest and command.invoke_without_command:
+            return
         name, command, rest = command.resolve_command(context, rest)
         assert command is not None
         context = command.make_context(name, rest, parent=context)
