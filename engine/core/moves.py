@@ -74,7 +74,7 @@ class Moves:
             if step.status == "passed":
                 self._note_done(step)
             self._move_on(block)
-        elif isinstance(entry.on_failure, tuple) and step.body is None:
+        elif isinstance(entry.on_failure, tuple) and _unhandled(step):
             self._handle(step, entry.on_failure)
         elif entry.on_failure == "undo" and around_runs(block.body):
             self._undo_after(step)
@@ -149,7 +149,10 @@ class Moves:
         scope = Scope(
             body.frame, names, body.main[0].scope if _is_frame(body) else body.scope, True
         )
-        prefix = f"{body.step.path}/{phase}/" if body.step is not None else f"{phase}/"
+        # A called runbook has an `on_failure` of its own there; no id can have a hyphen.
+        twice = body.handler and isinstance(body.step and body.step.entry, RunbookCall)
+        place = "on-failure" if twice else phase
+        prefix = f"{body.step.path}/{place}/" if body.step is not None else f"{place}/"
         body.extra = grow.block(self.blocks, prefix, entries, scope, body)
         self._advance(body)
 
@@ -265,6 +268,14 @@ class Moves:
 def around_runs(body: Body) -> bool:
     """Whether a body may still begin something."""
     return body.halting is None or body.phase == "always"
+
+
+def _unhandled(step: StepState) -> bool:
+    """Whether the step's own `on_failure` list is yet to be taken. That of a container is in its
+    body, but for a called runbook: its body has the list of the runbook.
+    """
+    body = step.body
+    return body is None or (isinstance(step.entry, RunbookCall) and not body.handler)
 
 
 def _is_frame(body: Body) -> bool:

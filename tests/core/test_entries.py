@@ -338,6 +338,27 @@ def test_a_called_runbook_that_fails_fails_its_step():
     assert world.why("sub").startswith("failed: x:")
 
 
+def test_the_on_failure_of_a_called_runbooks_step_makes_up_for_its_failure():
+    text = """
+steps:
+  - {id: sub, runbook: t/sub, on_failure: [{id: own, check: t.look}]}
+  - {id: b, check: t.look}
+"""
+    sub = """
+steps: [{id: x, check: t.look, expect: result.ok}]
+on_failure: [{id: own, check: t.look}]
+"""
+    world = run(book(text, sub=sub), {"sub/x": {"ok": False}})
+    assert world.statuses()["sub"] == "failed"
+    assert [p for p, _ in world.performed] == [
+        "sub/x",
+        "sub/on_failure/own",
+        "sub/on-failure/own",
+        "b",
+    ]
+    assert world.outcome == "resolved"
+
+
 def test_a_wait_passes_when_its_time_has_come():
     world = run(book("steps: [{id: w, wait: 15m}, {id: a, check: t.look}]"))
     started = next(e for e in world.events if e.type == "StepStarted")

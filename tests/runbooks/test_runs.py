@@ -18,10 +18,12 @@ ASKING = {
     "terminal-strategist/meta-rate-limits",
 }
 """What only a person can do is a part of these."""
+PEOPLE_THROUGHOUT = {"terminal-strategist"}
+"""Packs whose runbooks ask, are approved, or end otherwise than resolved; `test_all` has them."""
 NAMES = [
     name
     for name in Books([Path(__file__).resolve().parents[2] / "runbooks"]).names()
-    if name not in DOING_AS_ASKED
+    if name not in DOING_AS_ASKED and name.partition("/")[0] not in PEOPLE_THROUGHOUT
 ]
 REPAIRING = [name for name in NAMES if name != "adinsights/health-checks"]
 
@@ -181,14 +183,14 @@ async def test_terminal_unavailable_goes_into_manual_mode_and_back(show):
         ),
         ("feature-flags", b'{"terminal_integration":true}'),
     ]
-    assert strategist.state == {"flags": {"terminal_integration": True}}
+    assert strategist.state["flags"] == {"terminal_integration": True}
 
 
 async def test_terminal_unavailable_leaves_manual_mode_to_a_person_who_wants_that(show):
     async with show("terminal-strategist/terminal-api-unavailable") as stage:
         result = await stage.run(reenable=False)
         state = stage.sandbox.behaviours["strategist"].state
-    assert (result.status, state) == ("resolved", {"flags": {"terminal_integration": False}})
+    assert (result.status, state["flags"]) == ("resolved", {"terminal_integration": False})
 
 
 async def test_a_terminal_that_stays_away_leaves_strategist_in_manual_mode(show, changed_books):
@@ -199,7 +201,7 @@ async def test_a_terminal_that_stays_away_leaves_strategist_in_manual_mode(show,
         result = await stage.run()
         state = stage.sandbox.behaviours["strategist"].state
     assert result.status == "failed"
-    assert state == {"flags": {"terminal_integration": False}}
+    assert state["flags"] == {"terminal_integration": False}
     assert "Check the Terminal service" in stage.asked[0]
 
 
