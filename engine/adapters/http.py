@@ -42,8 +42,8 @@ KEEPALIVE_S = 2.0
 request sent into one that is being dropped would be in doubt for nothing.
 """
 
-READ_METHODS = frozenset({"GET", "HEAD"})
-"""All that the reading side sends."""
+READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""All that the reading side sends: the methods that RFC 9110 calls safe, without TRACE."""
 
 
 class HttpAdapter:
@@ -190,7 +190,7 @@ def _usual_trust() -> ssl.SSLContext:
 
 
 class HttpReader:
-    """The reading side: GET and HEAD, and what a runbook declares to be a dry run."""
+    """The reading side: GET, HEAD and OPTIONS, and what a runbook declares to be a dry run."""
 
     __slots__ = ("_line",)
 
@@ -216,6 +216,16 @@ class HttpReader:
     ) -> HttpAnswer:
         """What a HEAD answers: as a GET, without the body."""
         return await self._line.ask("HEAD", path, query, headers or {})
+
+    async def options(
+        self,
+        path: str = "/",
+        *,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> HttpAnswer:
+        """What an OPTIONS answers: the methods there are, or a browser's preflight (CORS)."""
+        return await self._line.ask("OPTIONS", path, query, headers or {})
 
     def rendered(self, call: Call) -> str:
         """A request as people read it: without what the connection adds, and never sent by this

@@ -45,6 +45,13 @@ async def test_a_check_finds_what_a_get_answers(http, name):
     assert found.keys() | {"elapsed_ms"} == step.signature.result_fields
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+async def test_a_check_may_ask_by_each_of_the_safe_methods(http, target, method):
+    step = REGISTRY.step("http.request", "check")
+    await step.call(http.reader(CONTEXT), {"path": "/ok", "method": method})
+    assert [request.method for request in target.seen] == [method]
+
+
 def test_health_expects_a_status_of_2xx():
     assert REGISTRY.get("http.health").default_expect == {"status": {"between": [200, 299]}}
     assert REGISTRY.get("http.request", "check").default_expect is None
