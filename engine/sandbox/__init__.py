@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from engine.errors import Diagnosed, Diagnostic, Place
 from engine.language.model import Call, Runbook, walk_runbook
 from engine.sandbox import postgres, redis
+from engine.sandbox.behind import writer
 from engine.sandbox.http import Answering, http_service
 from engine.sandbox.meta import MetaService
 from engine.sandbox.process import NotStarted, new_folder
@@ -225,7 +226,7 @@ class Sandbox:
         if isinstance(behaviour, Behaviour):
             behaviour.others = self.states
         self.behaviours[spec.name] = behaviour
-        return http_service(behaviour, lambda: datetime.now(UTC))
+        return http_service(behaviour, lambda: datetime.now(UTC), writer(self.services))
 
     def states(self) -> dict[str, Any]:
         """What templates see of the other services, by name: the state of HTTP services, the

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from engine.sandbox.behind import Write, writer
 from engine.sandbox.routes import Answer, Request
 
 if TYPE_CHECKING:
@@ -40,21 +41,22 @@ class Answering(Protocol):
 
 @asynccontextmanager
 async def http_service(
-    behaviour: Answering, clock: Callable[[], datetime]
+    behaviour: Answering, clock: Callable[[], datetime], write: Write | None = None
 ) -> AsyncIterator[dict[str, str]]:
-    """The service, listening."""
+    """The service, listening. `write` is for what its answers say that it writes to others."""
+    write = write or writer({})
     serving: set[asyncio.Task[None]] = set()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
         try:
-            await _Connection(behaviour, clock, reader, writer).serve()
+            await _Connection(behaviour, clock, write, (reader, stream)).serve()
         except (ConnectionError, TimeoutError):
             pass  # the client went away: its right
         finally:
-            writer.close()
+            stream.close()
 
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(serve(reader, writer))
+    def connected(reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(serve(reader, stream))
         serving.add(task)
         task.add_done_callback(serving.discard)
 
@@ -78,8 +80,8 @@ class _Connection:
         self,
         behaviour: Answering,
         clock: Callable[[], datetime],
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        write: Write,
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> None:
         import h11  # noqa: PLC0415  paid by a sandbox only
 
@@ -87,8 +89,8 @@ class _Connection:
         self.protocol = h11.Connection(h11.SERVER)
         self.behaviour = behaviour
         self.clock = clock
-        self.reader = reader
-        self.writer = writer
+        self.write = write
+        self.reader, self.writer = streams
 
     async def serve(self) -> None:
         """Answers request after request until one side has enough."""
@@ -103,6 +105,9 @@ class _Connection:
             if request is None:
                 return
             answer = self.behaviour.answer(request, self.clock())
+            if answer.also and (problem := await self.write(answer.also)):
+                self.behaviour.problems.append(f"{request.method} {request.target}: {problem}")
+                answer = Answer(500, body=problem.encode())
             if answer.delay_s:
                 await asyncio.sleep(answer.delay_s)
             if answer.fail:

@@ -18,6 +18,7 @@
         json: {id: "{{ request.params.id }}", status: running}
       - on: POST /api/flags
         set: {flags: "{{ request.json }}"}
+        also: {cache: [[PUBLISH, flags, changed]]}      # written to stores behind it: see `behind`
         json: "{{ state.flags }}"
 
 `when` is an expression and the rest are templates, as in runbooks, over `request` (method, path,
@@ -41,9 +42,10 @@ from urllib.parse import parse_qsl, unquote
 from engine.errors import Place
 from engine.language.model import Expression, Template
 from engine.language.template import TemplateProblem, evaluate, render
+from engine.sandbox.behind import Written
 from engine.sandbox.spec import ServiceSpec, Wrong, entries, only, seconds
 
-KEYS = ("on", "when", "status", "headers", "json", "text", "set", "delay", "fail", "pass")
+KEYS = ("on", "when", "status", "headers", "json", "text", "set", "also", "delay", "fail", "pass")
 FAILS = ("reset", "hang")
 DELAY_MAX_S = 120.0
 """Longer than any client of ours waits."""
@@ -97,6 +99,7 @@ class Answer:
     body: bytes = b""
     delay_s: float = 0.0
     fail: Fail | None = None
+    also: Written = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +127,8 @@ class Route:
                 f"{fail!r} is no way to fail", f"{where}.fail", f"it is {' or '.join(FAILS)}"
             )
         place = Place(where, 1, 1)
-        answer = {
-            k: written[k] for k in ("status", "headers", "json", "text", "set") if k in written
-        }
+        rendered = ("status", "headers", "json", "text", "set", "also")
+        answer = {k: written[k] for k in rendered if k in written}
         return cls(
             methods=frozenset(methods.upper().split(",")),
             path=_pattern(path.strip()),
@@ -271,7 +273,8 @@ def _answer(
         kind = "text/plain; charset=utf-8"
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers = (*headers, ("Content-Type", kind))
-    return Answer(status, headers, body, delay_s, route.fail)
+    also = render(route.written.get("also") or {}, scope)
+    return Answer(status, headers, body, delay_s, route.fail, also)
 
 
 def _plain(status: int, text: str, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
