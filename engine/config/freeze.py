@@ -57,7 +57,7 @@ def read_window(fields: Fields, node: Mapping) -> Window | None:
     given = {key.text: value for key, value in fields.mapping(node, "freeze", KEYS)}
     zone = given.get("timezone")
     timezone = (fields.text(zone, "timezone") if zone is not None else None) or "UTC"
-    if _zone(timezone) is None:
+    if zone_of(timezone) is None:
         hint = "one is named like Europe/Berlin or America/New_York; UTC unless given"
         fields.error("RB840", f"there is no time zone {named(timezone)}", zone or node, hint)
         return None
@@ -99,7 +99,7 @@ def _once(
 ) -> Window | None:
     if not _whole(fields, node, given, ("from", "until"), ("length",)):
         return None
-    zone = _zone(common["timezone"])
+    zone = zone_of(common["timezone"])
     times = [_time(fields, given[key], key, zone) for key in ("from", "until")]
     if times[0] is None or times[1] is None:
         return None
@@ -149,7 +149,7 @@ def _us(moment: datetime) -> int:
 
 
 @lru_cache(maxsize=64)
-def _zone(name: str) -> ZoneInfo | None:
+def zone_of(name: str) -> ZoneInfo | None:
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - only where there are windows
 
     try:
@@ -222,7 +222,7 @@ def _begins(window: Window, after_us: int) -> Iterator[int]:
     from cronsim import CronSim  # noqa: PLC0415 - only where there are windows
 
     # A day earlier, and left out: the hour that is shown twice is counted on the clock's face.
-    start = to_datetime(after_us - 86400 * MICROSECONDS).astimezone(_zone(window.timezone))
+    start = to_datetime(after_us - 86400 * MICROSECONDS).astimezone(zone_of(window.timezone))
     for begin in CronSim(window.cron or "", start):
         begin_us = _us(begin)
         if begin_us > after_us:
