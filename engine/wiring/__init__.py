@@ -109,7 +109,7 @@ class Engine(People):
         `rehearsal`: nothing is written, actions are previewed; `forced` are ways it takes, by path.
         `plan`: the id of a rehearsal whose plan is carried out; what differs from it is asked
         first. `through`: why it may try an open breaker. What a guard is against is recorded, and a
-        result. Raises Diagnosed, Usage, NotYet, Refused before anything is; JournalError.
+        result. Raises Diagnosed, Usage, Refused before anything is; JournalError.
         """
         runbook = self.books.load(name, self.registry)
         place = self._place(runbook, environment, actor)
