@@ -12,6 +12,9 @@ channels:
   email: {connection: mail}
   room: {connection: slack, to: "#incidents"}
 quiet: {from: "22:00", until: "07:00", timezone: Europe/Berlin}
+link: https://runbook.example.com/runs/{run}
+messages:
+  page: {title: "{{ severity }} {{ title }}", text: "{{ wrong }} - {{ asked }}"}
 severities:
   SEV1: {respond_within: 5m, policy: urgent, critical: true, status: {every: 15m, by: [room]}}
 policies:
@@ -35,6 +38,7 @@ from typing import Any
 
 from engine.config.rotas import Quiet, Rota
 from engine.errors import Place
+from engine.language.model import Template
 
 CONSOLE = "console"
 """The channel that is always there: whoever reads the standard error of the process."""
@@ -102,6 +106,14 @@ class Severity:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """A message in the pack's own words."""
+
+    title: Template
+    text: Template
+
+
+@dataclass(frozen=True, slots=True)
 class Contacts:
     """The contacts of a pack; empty where it has no `contacts.yaml`."""
 
@@ -115,6 +127,10 @@ class Contacts:
     severities: Mapping[str, Severity] = field(default_factory=dict)
     reopen_after_s: Mapping[str, float] = field(default_factory=dict)
     """Of policies: an acknowledged escalation begins anew after this, if nothing is resolved."""
+    messages: Mapping[str, Words] = field(default_factory=dict)
+    """What is said in the pack's own words, by kind."""
+    link: str | None = None
+    """Where a run is looked at; `{run}` stands for its id."""
     quiet: Quiet | None = None
     """Quiet hours of everybody who has none of their own."""
 

@@ -7,20 +7,37 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from engine.config.contacts import CONSOLE, Channel, Contacts, Level, Person, Severity
+from engine.config.contacts import CONSOLE, Channel, Contacts, Level, Person, Severity, Words
 from engine.config.fields import Fields, plain
 from engine.config.rotas import RotaReader, read_quiet
 from engine.language import nodes
+from engine.language.model import Template
 from engine.language.nodes import Node, Scalar, Sequence
+from engine.language.template import analyse
 from engine.language.words import did_you_mean, listed, named
 
-KEYS = ("channels", "people", "policies", "quiet", "roles", "rotas", "severities")
+KEYS = (
+    *("channels", "link", "messages", "people", "policies"),
+    *("quiet", "roles", "rotas", "severities"),
+)
 PERSON_KEYS = ("channels", "name", "os_user", "quiet", "roles")
 LEVEL_KEYS = ("after", "by", "repeat", "unless", "until", "who")
 POLICY_KEYS = ("levels", "reopen_after")
 REPEAT_KEYS = ("every", "times")
 CHANNEL_KEYS = ("connection", "to")
 SEVERITY_KEYS = ("critical", "page", "policy", "respond_within", "status")
+KINDS = ("page", "status", "acknowledged", "resolved")
+"""Of messages."""
+
+WORDS_KEYS = ("text", "title")
+WORDS = frozenset(
+    {
+        *("title", "policy", "level", "wrong", "found", "done", "asked", "runbook", "environment"),
+        *("severity", "by_us", "kind"),
+    }
+)
+"""Names in a message's templates; see `engine.core.words`."""
+
 STATUS_KEYS = ("by", "every")
 UNTIL = ("acknowledged", "resolved")
 PAGES = ("critical", "error", "warning", "info")
@@ -60,9 +77,36 @@ class ContactsReader:
         quiet = read_quiet(fields, found["quiet"], "quiet") if "quiet" in found else None
         more: dict[str, Any] = {"rotas": rotas, "channels": channels, "severities": severities}
         more |= {"reopen_after_s": reopen, "quiet": quiet}
+        more["messages"] = self._messages(get("messages"))
+        more["link"] = fields.text(found["link"], "link") if "link" in found else None
         contacts = Contacts(people, roles, policies, fields.file, **more)
         Checker(fields, contacts).check(found)
         return contacts
+
+    def _messages(self, node: Node | None) -> dict[str, Words]:
+        found = {}
+        for key, value in self.fields.mapping(node, "messages", KINDS):
+            given = {k.text: v for k, v in self.fields.mapping(value, key.text, WORDS_KEYS)}
+            parts = [self._template(given.get(name), name, key) for name in ("title", "text")]
+            if parts[0] is not None and parts[1] is not None:
+                found[key.text] = Words(parts[0], parts[1])
+        return found
+
+    def _template(self, node: Node | None, name: str, key: Scalar) -> Template | None:
+        if node is None:
+            what = f"the message {named(key.text)} has no {named(name)}"
+            self.fields.error("RB803", what, key, "it takes a title and a text")
+            return None
+        text = self.fields.text(node, name)
+        if text is None:
+            return None
+        found = analyse(text, bare=False)
+        for problem in found.problems:
+            self.fields.error("RB829", problem.message, node, problem.help)
+        for root in sorted({parts[0] for parts in found.names} - WORDS):
+            hint = did_you_mean(root, WORDS, f"there are {listed(sorted(WORDS), 'and')}")
+            self.fields.error("RB829", f"a message knows no {named(root)}", node, hint)
+        return Template(text, node.place)
 
     def _role(self, _key: Scalar, node: Node) -> str:
         if isinstance(node, Scalar) and node.value is None:

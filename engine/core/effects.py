@@ -32,12 +32,14 @@ class Perform:
 class Tell:
     """Append this `TellStarted`; once it is durable, tell somebody by one channel.
 
-    `words`: what there is to say (from the `LevelDue`); `receipt`: of the message it follows up.
+    `words`: what there is to say (from the `LevelDue`); `receipt`: of the message it follows up;
+    `thread`: of the first message of this run at the same place.
     """
 
     body: Mapping[str, Any]
     words: Mapping[str, Any]
     receipt: Mapping[str, Any] | None = None
+    thread: Mapping[str, Any] | None = None
     type: str = "TellStarted"
 
 

@@ -97,10 +97,14 @@ def _escalation(state: State, one: Escalation, out: Decision) -> None:
 
 def needless(state: State, one: Escalation, level: Mapping[str, Any]) -> bool:
     """Whether nobody is to be told of a level any more."""
-    end = state.finished
+    end = _end_of(state, one)
     if end is not None and (end["outcome"] in ENDED_WELL or level["unless"] == "finished"):
         return True
     return one.acknowledged is not None and level["unless"] == "acknowledged"
+
+
+def _end_of(state: State, one: Escalation) -> Mapping[str, Any] | None:
+    return None if one.after_end else state.finished
 
 
 def _levels(state: State, one: Escalation, out: Decision) -> None:
@@ -154,7 +158,7 @@ def _end(state: State, one: Escalation, out: Decision) -> None:
     again = [n for n in one.again_us if not needless(state, one, one.levels[n - 1])]
     if rest or again:
         return
-    end = state.finished
+    end = _end_of(state, one)
     if one.key == STATUS:
         if end is not None:
             _close(one, "the run is over", out)
@@ -225,7 +229,17 @@ def _tell(state: State, one: Escalation, summons: Summons) -> Tell:
         "name": summons.recipient["name"],
         "channel": summons.by["channel"],
     }
-    return Tell(body, one.words.get(summons.level, {}), summons.receipt)
+    thread = _first_told(state, body["who"], body["channel"])
+    return Tell(body, one.words.get(summons.level, {}), summons.receipt, thread)
+
+
+def _first_told(state: State, who: str, channel: str) -> Mapping[str, Any] | None:
+    """The receipt of the first message of this run at a place: further ones belong to it."""
+    for one in state.escalations.values():
+        for summons in one.told:
+            if (summons.recipient["id"], summons.by["channel"]) == (who, channel):
+                return summons.receipt
+    return None
 
 
 def _cut(state: State, one: Escalation, summons: Summons, out: Decision) -> None:

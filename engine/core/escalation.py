@@ -87,6 +87,8 @@ class Escalation:
     started_us: int
     reopen_us: int | None = None
     wait: bool = False
+    after_end: bool = False
+    """Begun by the undo of a run that is over: how the run ended says nothing about it."""
     generation: int = 1
     level: int = 0
     due_us: int = 0
@@ -135,6 +137,7 @@ def start(state: State, key: str, policy: str, message: str | None, *, wait: boo
     known = policy_of(state, policy)
     levels = tuple(known["levels"])
     made = Escalation(key, policy, levels, message, state.now_us, known.get("reopen_us"), wait)
+    made.after_end = state.finished is not None and key != OWN
     made.due_us = state.now_us + levels[0]["after_us"]
     state.escalations[key] = made
 

@@ -29,6 +29,7 @@ from engine.runner.connections import FAULT, Connections, fault
 from engine.runner.drive import Driver, Driving, Performing
 from engine.runner.perform import Performer
 from engine.runner.rehearse import Readings, Rehearser
+from engine.runner.telling import Pace
 from engine.secret import Vault
 from engine.wiring.admission import (
     SANDBOX,
@@ -40,6 +41,8 @@ from engine.wiring.admission import (
     same_targets,
     targets,
 )
+from engine.wiring.calling import Directory, directory_of, teller, telling
+from engine.wiring.ended import ended
 from engine.wiring.faces import Answerer, Faces, Ping, Question, RunResult, os_actor
 from engine.wiring.guarding import asked_for, not_begun, over_in_line
 from engine.wiring.people import People
@@ -77,6 +80,7 @@ class _Means:
     vault: Vault
     faces: Faces
     actor: Actor
+    directory: Directory
 
 
 class Engine(People):
@@ -87,6 +91,7 @@ class Engine(People):
     ) -> None:
         super().__init__(books=books, registry=registry, store=store, clock=clock)
         self._driven: set[str] = set()
+        self._pace = Pace(self.clock)
 
     async def run(  # noqa: PLR0913 - keyword only: each is an independent choice of the caller
         self,
@@ -116,8 +121,10 @@ class Engine(People):
         taken = take_inputs(runbook, inputs)
         more = await self._mode(runbook, plan, forced if rehearsal else None)
         more |= {"through": through} if through is not None else {}
+        directory = directory_of(self.books, self.registry, runbook, place)
         vault = Vault(os.environ, services)
         async with self._connected(place, vault) as connections:
+            connections.learn(directory.connections())
             body = {
                 **_text_of(runbook),
                 "inputs": taken,
@@ -127,13 +134,14 @@ class Engine(People):
                 "autonomy": autonomy_of(place, runbook),
                 "engine": VERSION,
                 "connections": connections.fingerprints(targets(runbook)),
+                "telling": telling(runbook, directory.contacts, place),
                 **more,
             }
             draft = Draft("RunStarted", vault.redactor().json(body), self.clock.now_us(), actor)
             began = await self._begin(runbook, place, draft, faces)
             if isinstance(began, RunResult):
                 return began
-            means = _Means(began[0], runbook, connections, vault, faces, actor)
+            means = _Means(began[0], runbook, connections, vault, faces, actor, directory)
             return await self._drive(means, began[1], [])
 
     def _place(self, runbook: Runbook, environment: str, actor: Actor) -> Environment:
@@ -236,7 +244,9 @@ class Engine(People):
         place = self._environment(state.runbook, state.environment)
         check_targets(state.runbook, place)
         vault = Vault(os.environ, services)
+        directory = directory_of(self.books, self.registry, state.runbook, place)
         async with self._connected(place, vault) as connections:
+            connections.learn(directory.connections())
             now = connections.fingerprints(targets(state.runbook))
             if state.environment != SANDBOX:
                 same_targets(state.connections, now)
@@ -250,7 +260,7 @@ class Engine(People):
             interrupted = [s.path for s in state.steps.values() if s.in_flight]
             body = {"driver": lease.holder, "interrupted": interrupted}
             draft = Draft("RunTakenUp", body, self.clock.now_us(), actor)
-            means = _Means(lease, state.runbook, connections, vault, faces, actor)
+            means = _Means(lease, state.runbook, connections, vault, faces, actor, directory)
             return await self._drive(means, events, [draft, *drafts])
 
     async def _drive(self, means: _Means, events: list[Event], first: list[Draft]) -> RunResult:
@@ -266,6 +276,10 @@ class Engine(People):
                 actor=means.actor,
                 observe=faces.observe,
                 ask=self._asker(faces.ask),
+                called=means.directory.called,
+                tell=teller(means.directory, means.connections, self._pace, faces.console)(
+                    lease.run, events[0].body["event"]
+                ),
             ),
             events,
         )
@@ -289,7 +303,7 @@ class Engine(People):
 
     async def _result(self, state: State, decision: Decision) -> RunResult:
         if state.finished is not None and state.over:
-            return _ended(state, state.finished)
+            return ended(state, state.finished)
         questions = tuple([await self._question(asked) for asked in decision.ask])
         if any(question.kind == "doubt" for question in questions):
             return RunResult(state.run, "in doubt", 3, None, questions)
@@ -362,24 +376,6 @@ def _text_of(runbook: Runbook) -> dict[str, Any]:
     """What a run goes by, whatever becomes of the files."""
     texts = {book.name: book.text for book in called(runbook)}
     return {"name": runbook.name, "digest": runbook.digest, "texts": texts}
-
-
-def _ended(state: State, end: Mapping[str, Any]) -> RunResult:
-    """How a run ended, as a result with its exit code."""
-    if state.undo_finished is not None:
-        undo = state.undo_finished
-        failed = undo["failed"] is not None
-        status = "undo failed" if failed else "undone"
-        return RunResult(state.run, status, 3 if failed else 0, undo["why"])
-    status, because = end["outcome"], end["because"]
-    if state.rehearsing:
-        verdict = end["verdict"]
-        code = {"would resolve": 0, "would stop at": 1}.get(verdict["word"], 3)
-        at = f" {verdict['at']}" if verdict["at"] else ""
-        return RunResult(state.run, f"{verdict['word']}{at}", code, because)
-    bad = end["worst"] in ("errored", "unknown")
-    code = 0 if status == "resolved" else 3 if bad else 1
-    return RunResult(state.run, status, code, because, (), end["outputs"])
 
 
 def _other_ways(state: State, forced: Mapping[str, int]) -> list[dict[str, int]]:
