@@ -5,6 +5,7 @@
 | `runbook.checks` | the family | a module with checks |
 | `runbook.actions` | the family | a module with actions |
 | `runbook.adapters` | the family | `module:Class` |
+| `runbook.channels` | the family | `module:Class`: a connection by which people are told |
 
 Only the family that is asked for is imported. Every `StepType` of a module belongs to the family
 its entry point names. Two packages that name the same step type or adapter are an error, not a
@@ -28,10 +29,21 @@ from engine.language.catalog import Kind, Parameter, StepSignature
 from engine.language.words import did_you_mean, listed, named
 from engine.plugin import Adapter, StepType, parameters_of
 
-CHECKS, ACTIONS, ADAPTERS = GROUPS = ("runbook.checks", "runbook.actions", "runbook.adapters")
+CHECKS, ACTIONS, ADAPTERS, CHANNELS = GROUPS = (
+    "runbook.checks",
+    "runbook.actions",
+    "runbook.adapters",
+    "runbook.channels",
+)
 
 ADAPTER_PARTS = ("family", "fingerprint", "ping", "reader", "writer", "close")
 """What `engine.plugin.Adapter` asks of a class."""
+
+CHANNEL_PARTS = (
+    *("family", "fingerprint", "ping", "close"),
+    *("send", "addressed", "again", "text_max_chars", "interval_s"),
+)
+"""What `engine.plugin.channel.Channel` asks of a class."""
 
 ENTRY_POINTS_MAX_BYTES = 64 * 1024
 """Of one package's entry_points.txt; the longest known have 20 KiB."""
@@ -93,9 +105,11 @@ class Registry:
         return tuple(sorted({*found[CHECKS], *found[ACTIONS], *self._families}))
 
     def adapter(self, family: str) -> type[Adapter]:
-        """The adapter class. Raises RunbookError when there is none."""
+        """The adapter's class, or the channel's. Raises RunbookError when there is none."""
         if family not in self._adapters:
-            values = self._found()[ADAPTERS].get(family, ())
+            found = self._found()
+            channels = found.get(CHANNELS, {}).get(family, ())
+            values = (*found[ADAPTERS].get(family, ()), *channels)
             if not values:
                 known = self.adapters()
                 otherwise = f"there are {listed(known, 'and')}"
@@ -108,11 +122,13 @@ class Registry:
                     f"the adapter {named(family)} is defined twice: in {listed(values, 'and')}",
                     help="uninstall one of the packages",
                 )
-            self._adapters[family] = _adapter_class(family, values[0])
+            parts = CHANNEL_PARTS if channels else ADAPTER_PARTS
+            self._adapters[family] = _adapter_class(family, values[0], parts)
         return self._adapters[family]
 
     def adapters(self) -> tuple[str, ...]:
-        return tuple(sorted({*self._found()[ADAPTERS], *self._adapters}))
+        found = self._found()
+        return tuple(sorted({*found[ADAPTERS], *found.get(CHANNELS, {}), *self._adapters}))
 
     def connection(self, adapter: str) -> Mapping[str, Parameter] | None:
         if adapter not in self.adapters():
@@ -221,7 +237,7 @@ def _module(value: str) -> ModuleType:
         ) from e
 
 
-def _adapter_class(family: str, value: str) -> type[Adapter]:
+def _adapter_class(family: str, value: str, parts: tuple[str, ...]) -> type[Adapter]:
     module = _module(value)
     name = value.partition(":")[2].strip()
     made = getattr(module, name, None)
@@ -230,7 +246,7 @@ def _adapter_class(family: str, value: str) -> type[Adapter]:
             f"the adapter {named(family)} should be the class {name or '?'} of {module.__name__}",
             help="its entry point is written `family = module:Class`",
         )
-    missing = [part for part in ADAPTER_PARTS if not hasattr(made, part)]
+    missing = [part for part in parts if not hasattr(made, part)]
     if missing:
         raise RunbookError(f"the adapter {value} has no {listed(missing, 'and no')}")
     adapter: Any = made

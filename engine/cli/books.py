@@ -128,8 +128,6 @@ def show(session: Session, name: str) -> int:
 
 
 def _show_json(session: Session, runbook: Runbook) -> dict[str, Any]:
-    from engine.language.later import later  # noqa: PLC0415
-
     inputs = {
         name: {
             "type": spec.type,
@@ -144,7 +142,6 @@ def _show_json(session: Session, runbook: Runbook) -> dict[str, Any]:
         "who": list(runbook.who),
         "owner": runbook.owner,
         "inputs": inputs,
-        "not_yet": [{"what": d.what, "place": str(d.place)} for d in later(runbook)],
         "text": runbook.text,
     }
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from engine.cli.text import Style, clean, wrap
 from engine.language.duration import format_duration
-from engine.language.later import later
 from engine.language.model import (
     Call,
     Choose,
@@ -16,6 +15,7 @@ from engine.language.model import (
     End,
     Entry,
     Escalate,
+    Escalation,
     Expression,
     Group,
     Input,
@@ -55,12 +55,6 @@ def outline(
         yield ""
         yield style.paint(name.replace("_", " "), "bold")
         yield from _block(block, 1, width, style)
-    missing = later(runbook)
-    if missing:
-        yield ""
-        yield style.paint("not executed by this version: it will not run", "bold")
-        for diagnostic in missing:
-            yield from _indented(f"{diagnostic.what} ({diagnostic.place})", 1, width)
 
 
 def _facts(
@@ -70,6 +64,8 @@ def _facts(
         yield "severity", runbook.severity
     if runbook.respond_within_s is not None:
         yield "respond within", format_duration(runbook.respond_within_s)
+    if runbook.escalation is not None:
+        yield "escalation", _escalation(runbook.escalation)
     yield "who may start", ", ".join(runbook.who) or "anybody"
     if runbook.owner:
         yield "owner", runbook.owner
@@ -85,6 +81,14 @@ def _facts(
             f"{trigger.source} {json.dumps(trigger.rule, ensure_ascii=False, default=str)}",
         )
     yield "file", runbook.place.file
+
+
+def _escalation(escalation: Escalation) -> str:
+    after_s = escalation.unresolved_after_s
+    when = "when it ends unresolved"
+    if after_s is not None:
+        when = f"when it is not resolved after {format_duration(after_s)}"
+    return f"policy {escalation.policy}, {when}"
 
 
 def _input(spec: Input) -> str:

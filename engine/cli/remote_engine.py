@@ -15,7 +15,7 @@ from engine.core.guards import Switch
 from engine.errors import RunbookError, Usage
 from engine.registry import Registry
 from engine.wiring import Engine, Faces, Question, RunResult
-from engine.wiring.results import ended
+from engine.wiring.ended import ended
 
 _NO_FACES = Faces()
 

@@ -18,7 +18,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from engine.config.contacts import Contacts, ContactsReader, Level, Person
+from engine.config.contacts import Channel, Contacts, Level, Person, Severity
+from engine.config.contacts_read import ContactsReader
 from engine.config.environment import Connection, Environment, EnvironmentReader
 from engine.config.fields import Fields
 from engine.errors import Collector, Diagnosed, Usage
@@ -28,7 +29,16 @@ from engine.language.nodes import Node
 from engine.language.source import parse, read
 from engine.language.words import did_you_mean, listed, named
 
-__all__ = ["Books", "Connection", "Contacts", "Environment", "Level", "Person"]
+__all__ = [
+    "Books",
+    "Channel",
+    "Connection",
+    "Contacts",
+    "Environment",
+    "Level",
+    "Person",
+    "Severity",
+]
 
 DEFAULT_FOLDER = "runbooks"
 VARIABLE = "RUNBOOK_BOOKS"

@@ -5,11 +5,29 @@ people:
   ana: {name: Ana Lim, os_user: ana, roles: [on-call], channels: {email: ana@example.com}}
 roles:
   on-call: Whoever carries the pager this week
+rotas:
+  primary: {order: [ana, bo], since: 2026-01-05, handover: "MON 09:00", timezone: Europe/Berlin}
+  platform: {pagerduty: PXYZ123, channel: page}
+channels:
+  email: {connection: mail}
+  room: {connection: slack, to: "#incidents"}
+quiet: {from: "22:00", until: "07:00", timezone: Europe/Berlin}
+link: https://runbook.example.com/runs/{run}
+messages:
+  page: {title: "{{ severity }} {{ title }}", text: "{{ wrong }} - {{ asked }}"}
+severities:
+  SEV1: {respond_within: 5m, policy: urgent, critical: true, status: {every: 15m, by: [room]}}
 policies:
   default:
-    - {who: [on-call], by: [console], until: acknowledged}
-    - {who: [ana], by: [email], after: 15m}
+    - {who: [on-call], by: [console], unless: acknowledged}
+    - {who: [ana], by: [room, email], after: 15m, repeat: {every: 10m, times: 3}}
+  urgent:
+    reopen_after: 1h
+    levels:
+      - {who: [primary], by: [email]}
 ```
+
+What the keys mean is in the manual: `runbook docs escalation`.
 """
 
 from __future__ import annotations
@@ -18,15 +36,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.config.fields import Fields, plain
+from engine.config.rotas import Quiet, Rota
 from engine.errors import Place
-from engine.language.nodes import Node, Scalar, Sequence
-from engine.language.words import did_you_mean, named
+from engine.language.model import Template
 
-KEYS = ("people", "policies", "roles")
-PERSON_KEYS = ("channels", "name", "os_user", "roles")
-LEVEL_KEYS = ("after", "by", "until", "who")
-UNTIL = ("acknowledged", "resolved")
+CONSOLE = "console"
+"""The channel that is always there: whoever reads the standard error of the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +54,63 @@ class Person:
     os_user: str | None = None
     roles: tuple[str, ...] = ()
     channels: Mapping[str, Any] = field(default_factory=dict)
+    """Where they are told, by the name of a channel: an address, a number, a user's id."""
+    quiet: Quiet | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A level of an escalation policy: whom it tells, by what, how long after the one before."""
+    """A level of an escalation policy: whom it tells, by what, how long after the one before.
+
+    `by`: channels in order; where one fails the next is taken. `until`: what makes it needless.
+    """
 
     who: tuple[str, ...]
     place: Place
     by: tuple[str, ...] = ("console",)
     after_s: float = 0.0
     until: str = "acknowledged"
+    every_s: float | None = None
+    """It is told again after this, as long as nothing makes it needless."""
+    times: int = 0
+    """How often it is told again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A way to reach people: a connection of the environment, and where to, unless a person has an
+    address of their own there.
+    """
+
+    name: str
+    connection: str | None
+    place: Place
+    to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Severity:
+    """What a severity asks for."""
+
+    name: str
+    place: Place
+    respond_within_s: float | None = None
+    policy: str | None = None
+    critical: bool = False
+    """Told in quiet hours too."""
+    status_every_s: float | None = None
+    """While a run of it is open, how it stands is told this often."""
+    status_by: tuple[str, ...] = ()
+    page: str = "critical"
+    """The severity of PagerDuty's events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A message in the pack's own words."""
+
+    title: Template
+    text: Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +122,17 @@ class Contacts:
     """Every role that is declared or that somebody has, with what it is."""
     policies: Mapping[str, tuple[Level, ...]] = field(default_factory=dict)
     file: str | None = None
+    rotas: Mapping[str, Rota] = field(default_factory=dict)
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    reopen_after_s: Mapping[str, float] = field(default_factory=dict)
+    """Of policies: an acknowledged escalation begins anew after this, if nothing is resolved."""
+    messages: Mapping[str, Words] = field(default_factory=dict)
+    """What is said in the pack's own words, by kind."""
+    link: str | None = None
+    """Where a run is looked at; `{run}` stands for its id."""
+    quiet: Quiet | None = None
+    """Quiet hours of everybody who has none of their own."""
 
     def person(self, os_user: str) -> Person | None:
         return next((p for p in self.people.values() if p.os_user == os_user), None)
@@ -77,94 +149,3 @@ class Contacts:
 
     def in_role(self, role: str) -> tuple[Person, ...]:
         return tuple(p for p in self.people.values() if role in p.roles)
-
-
-@dataclass(slots=True)
-class ContactsReader:
-    """Reads one file."""
-
-    fields: Fields
-
-    def read(self, root: Node) -> Contacts:
-        found = {key.text: node for key, node in self.fields.mapping(root, "contacts", KEYS)}
-        declared = self.fields.all_of(found.get("roles"), "roles", self._role)
-        people = self.fields.all_of(found.get("people"), "people", self._person)
-        self._check_users(people)
-        if "roles" in found:
-            self._check_roles(found.get("people"), declared)
-        roles = {role: "" for person in people.values() for role in person.roles} | declared
-        policies = self.fields.all_of(found.get("policies"), "policies", self._policy)
-        self._check_policies(found.get("policies"), {*people, *roles})
-        return Contacts(people, roles, policies, self.fields.file)
-
-    def _role(self, _key: Scalar, node: Node) -> str:
-        if isinstance(node, Scalar) and node.value is None:
-            return ""
-        return self.fields.text(node, "roles") or ""
-
-    def _person(self, key: Scalar, node: Node) -> Person:
-        given = {k.text: v for k, v in self.fields.mapping(node, key.text, PERSON_KEYS)}
-        text = {k: self.fields.text(given[k], k) for k in ("name", "os_user") if k in given}
-        roles = self.fields.texts(given["roles"], "roles") if "roles" in given else ()
-        channels = {
-            k.text: plain(v) for k, v in self.fields.mapping(given.get("channels"), "channels")
-        }
-        name = text.get("name") or key.text
-        return Person(key.text, name, key.place, text.get("os_user"), roles, channels)
-
-    def _check_users(self, people: Mapping[str, Person]) -> None:
-        """An operating-system user is one person: two with the same would make the record say
-        either.
-        """
-        seen: dict[str, Person] = {}
-        for person in people.values():
-            user = person.os_user
-            if user is not None and user in seen:
-                what = f"{named(person.id)} and {named(seen[user].id)} have the same os_user"
-                self.fields.collector.add("RB821", f"{what} {named(user)}", person.place)
-            elif user is not None:
-                seen[user] = person
-
-    def _check_roles(self, people: Node | None, declared: Mapping[str, str]) -> None:
-        for _, person in self.fields.mapping(people, "people"):
-            roles = [n for k, n in _pairs(person) if k == "roles"]
-            for node in (item for role in roles for item in _items(role)):
-                if isinstance(node, Scalar) and node.text not in declared:
-                    what = f"unknown role {named(node.text)}"
-                    hint = did_you_mean(node.text, declared, "declare it under 'roles'")
-                    self.fields.error("RB820", what, node, hint)
-
-    def _policy(self, key: Scalar, node: Node) -> tuple[Level, ...]:
-        if not isinstance(node, Sequence) or not node.items:
-            self.fields.wrong(key.text, "a list of levels", node, "each is {who: [...], by: [...]}")
-            return ()
-        return tuple(self._level(item) for item in node.items)
-
-    def _level(self, node: Node) -> Level:
-        given = {k.text: v for k, v in self.fields.mapping(node, "level", LEVEL_KEYS)}
-        if "who" not in given:
-            self.fields.error("RB803", "a level has no 'who'", node, "name people or roles")
-        who = self.fields.texts(given["who"], "who") if "who" in given else ()
-        by = self.fields.texts(given["by"], "by") if "by" in given else ("console",)
-        after_s = self.fields.seconds(given["after"], "after") if "after" in given else 0.0
-        until = "acknowledged"
-        if "until" in given:
-            until = self.fields.one_of(given["until"], "until", UNTIL, until)
-        return Level(who, node.place, by, after_s or 0.0, until)
-
-    def _check_policies(self, policies: Node | None, known: set[str]) -> None:
-        for _, levels in self.fields.mapping(policies, "policies"):
-            whos = [n for level in _items(levels) for k, n in _pairs(level) if k == "who"]
-            for node in (item for who in whos for item in _items(who)):
-                if isinstance(node, Scalar) and node.text not in known:
-                    what = f"nobody is named {named(node.text)}"
-                    hint = did_you_mean(node.text, known, "name a person or a role")
-                    self.fields.error("RB822", what, node, hint)
-
-
-def _items(node: Node) -> tuple[Node, ...]:
-    return node.items if isinstance(node, Sequence) else (node,)
-
-
-def _pairs(node: Node) -> list[tuple[str, Node]]:
-    return [(key.text, value) for key, value in getattr(node, "pairs", ())]

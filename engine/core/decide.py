@@ -23,6 +23,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from engine.core import escalate
 from engine.core import plan as planning
 from engine.core.approval import Approval
 from engine.core.effects import Decision, Perform, Question, Record
@@ -47,6 +48,7 @@ def decide(state: State) -> Decision:
             out.wake(due_us)
     elif state.undoing is not None and state.undo_finished is None:
         _body(state, state.undoing, out)
+    escalate.call(state, out)
     return out
 
 
@@ -110,7 +112,8 @@ def _start(state: State, block: Block, entry: Entry, scope: Mapping[str, Any]) -
     plan = planning.plan(state, block, entry, scope)
     body = {**_told(path, entry), "attempt": 1, "plan": plan}
     if isinstance(entry, Escalate):
-        return Record("StepStarted", body) if state.rehearsing else Perform(body)
+        known = state.rehearsing or state.telling is not None
+        return Record("StepStarted", body) if known else Perform(body)
     if not isinstance(entry, Call) or entry.signature.asks_person:
         return Record("StepStarted", body)
     digest = block.scope.frame.runbook.digest
@@ -193,7 +196,7 @@ def _continue(state: State, step: StepState, out: Decision) -> None:
     if step.approval is not None and step.attempt == 0:
         _await_approval(state, step, step.approval, out)
     elif state.rehearsing and (isinstance(entry, Wait | Escalate) or step.asks_person):
-        out.record.append(_previewed(step))
+        out.record.append(_previewed(state, step))
     elif isinstance(entry, End):
         plan = {"outcome": step.plan["outcome"], "because": step.plan["because"]}
         out.record.append(finished(step.path, "passed", result=plan))
@@ -203,8 +206,8 @@ def _continue(state: State, step: StepState, out: Decision) -> None:
             out.record.append(finished(step.path, "passed", result={"waited_s": waited_s}))
         else:
             out.wake(step.next_us)
-    elif step.asks_person or (isinstance(entry, Escalate) and step.told):
-        _ask(step, out)
+    elif step.asks_person or step.told or step.path in state.escalations:
+        _await_people(state, step, out)
     elif step.next_us is not None:
         if state.now_us >= step.next_us and state.paused is None:
             out.record.append(_again(step))
@@ -252,8 +255,23 @@ def _approve(step: StepState) -> Question:
     return Question(step.path, step.entry.id, "approve", type_, step.title, params, answers)
 
 
-def _previewed(step: StepState) -> Record:
+def _await_people(state: State, step: StepState, out: Decision) -> None:
+    """A step that asks people, or tells them: over once the first of them are told."""
+    if step.path not in state.escalations or step.plan["wait"] is not None:
+        _ask(step, out)
+        return
+    end = escalate.end_of_step(state, state.escalations[step.path])
+    if end is not None:
+        status, why, result = end
+        record = finished(step.path, status, why=why, result=result, attempt=step.attempt)
+        out.record.append(record)
+
+
+def _previewed(state: State, step: StepState) -> Record:
     """A step that only a real run can take: time passes, people are told or asked."""
+    if isinstance(step.entry, Escalate) and state.telling is not None:
+        result = escalate.preview(state, step.entry.policy, step.plan["message"])
+        return finished(step.path, "previewed", result=result, attempt=step.attempt)
     if isinstance(step.entry, Call) and step.entry.verb == "check":
         why = ("a run would ask a person",)
         return finished(step.path, "unverifiable", why=why, attempt=step.attempt)
@@ -322,6 +340,7 @@ def open_questions(state: State) -> list[Question]:
     known = {one.path for one in found}
     for step in state.steps.values():
         waits = step.status == "running" and step.answer is None and step.attempt > 0
-        if waits and (step.asks_person or step.told) and step.path not in known:
+        calls = step.path in state.escalations and step.plan.get("wait") is not None
+        if waits and (step.asks_person or step.told or calls) and step.path not in known:
             found.append(question(step))
     return found

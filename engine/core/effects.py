@@ -29,6 +29,21 @@ class Perform:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """Append this `TellStarted`; once it is durable, tell somebody by one channel.
+
+    `words`: what there is to say (from the `LevelDue`); `receipt`: of the message it follows up;
+    `thread`: of the first message of this run at the same place.
+    """
+
+    body: Mapping[str, Any]
+    words: Mapping[str, Any]
+    receipt: Mapping[str, Any] | None = None
+    thread: Mapping[str, Any] | None = None
+    type: str = "TellStarted"
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What a person is asked; the run goes on when an `Answered` for this path is in the journal.
 
@@ -54,7 +69,7 @@ class Decision:
     open questions.
     """
 
-    record: list[Record | Perform] = field(default_factory=list)
+    record: list[Record | Perform | Tell] = field(default_factory=list)
     stop: list[str] = field(default_factory=list)
     wake_us: int | None = None
     ask: list[Question] = field(default_factory=list)

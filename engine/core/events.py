@@ -5,7 +5,8 @@ An event is `(run, seq, at_us, type, version, actor, body)`. `type` is a past pa
 makes a new one, and `fold` goes on to understand the old one for ever.
 
 RunStarted: name, digest, texts {name: text}, inputs, event (what triggered it, or null),
-    environment, mode (`real`), engine (version), connections {name: fingerprint}
+    environment, mode (`real`), engine (version), connections {name: fingerprint}, telling {policies
+    {name: {levels, reopen_us}}, status}: whom it tells; without it nobody but the console
 RunQueued, RunRefused: what RunStarted would say, and guard, reason, until_us (when to ask again, or
     null), behind (the run that is in the way, or null); a RunRefused behind a RunQueued only these
 RunJoined: event, inputs: somebody asked for what this run does already
@@ -29,6 +30,21 @@ UndoRefused: reason, guard, why: a guard was against it
 ApprovalExpired: path, why, policy, message: it was not approved in time, and people are told
 ApprovalRefused: path, hash, wanted (`approve`, `deny`), reason, why: it did not count
 UndoFinished: undone [path, ...], failed (path or null), why
+EscalationStarted: escalation, policy, message, why: the run's own; that of a step begins with it
+LevelDue: escalation, level, round (both from 1), due_us, who [name, ...], by [channel, ...],
+    skipped (nobody needs it any more), recipients [recipient (below), ...], nobody [name, ...]:
+    whom the level names and who cannot be found, words (what there is to say)
+TellStarted: escalation, summons, key, attempt, kind (`page`, `status`, `acknowledged`,
+    `resolved`), who, name, channel
+Told: escalation, summons, key, attempt, receipt {..., follows: it can take in what comes of it},
+    elapsed_ms
+TellFailed: escalation, summons, key, attempt, why, doubt (it may have gone out), dropped (nobody
+    needs it any more), next_us (when it is tried again by this channel, or null), random,
+    elapsed_ms
+Acknowledged: escalations [key, ...], note, via
+EscalationReopened: escalation, why
+EscalationExhausted: escalation, told, failed, doubts (how many summons), why
+EscalationClosed: escalation, why
 RunFinished: outcome, because, worst (`passed`, `failed`, `errored`, `unknown`), outputs,
     running [path, ...]: what may have happened, and may still go on
 
@@ -37,6 +53,10 @@ idempotent, key}`. Of `choose`: `{way, name, when}` (way counts from 1, null whe
 `each`: `{items}`; of `parallel`: `{branches}`; of `runbook`: `{name, inputs}`; of `wait`:
 `{until_us}`; of `escalate`: `{policy, message, wait}`; of a question to a person: `{type, params,
 asks}` (`confirm` or `do`); of `end`: `{outcome, because}`.
+
+`escalation` is the path of its step, or `run` or `status`. `recipient`: `{id, name, by [{channel,
+again}, ...], not_before_us}`; `again`: that channel tells a second message with the same key from a
+first one.
 
 `outcome`: `{"result": JSON}` or `{"error": {"message", "help", "maybe_done", "retryable", "detail",
 "kind"}}`.
@@ -80,6 +100,15 @@ TYPES: Mapping[str, int] = {
     "UndoRequested": 1,
     "UndoRefused": 1,
     "UndoFinished": 1,
+    "EscalationStarted": 1,
+    "LevelDue": 1,
+    "TellStarted": 1,
+    "Told": 1,
+    "TellFailed": 1,
+    "Acknowledged": 1,
+    "EscalationReopened": 1,
+    "EscalationExhausted": 1,
+    "EscalationClosed": 1,
     "RunFinished": 1,
 }
 """Every event type, with the version written today."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from engine.core import grow
+from engine.core import escalation, grow
 from engine.core.approval import Approval, persons, refusal
 from engine.core.events import SETTLED, Draft, Event
 from engine.core.moves import CONTAINERS, Moves
@@ -69,6 +69,9 @@ class State(Moves):
         self.paused: str | None = None
         self.undoing: Body | None = None
         self.undo_finished: Mapping[str, Any] | None = None
+        self.telling: Mapping[str, Any] | None = None
+        """Policies, as they were when it began; None of a run that tells the console only."""
+        self.escalations: dict[str, escalation.Escalation] = {}
 
     @property
     def rehearsing(self) -> bool:
@@ -76,9 +79,16 @@ class State(Moves):
 
     @property
     def over(self) -> bool:
-        """Nothing is left to decide: finished, and undone where that was asked for."""
+        """Nothing is left to decide: finished, undone where that was asked for, and nobody is left
+        to tell.
+        """
         undoing = self.undoing is not None and self.undo_finished is None
-        return self.finished is not None and not undoing
+        return self.finished is not None and not undoing and not self.calling
+
+    @property
+    def calling(self) -> bool:
+        """People are being told, or will be."""
+        return any(one.closed is None for one in self.escalations.values())
 
     @classmethod
     def of(cls, run: str, runbook: Runbook, events: Iterable[Event | Draft]) -> State:
@@ -126,6 +136,7 @@ class State(Moves):
         self.queued = False
         self.planned, self.forced = body.get("planned"), body.get("forced", {})
         self.autonomy = body.get("autonomy", "auto")
+        escalation.begin(self, body)
         self.root = grow.runbook_body(self.blocks, None, Frame(self.runbook, body["inputs"]), "")
         self._advance(self.root)
 
@@ -134,6 +145,7 @@ class State(Moves):
         for path in event.body["interrupted"]:
             step = self.steps[path]
             step.in_flight, step.interrupted = False, True
+        escalation.taken_up(self)
 
     @_on("StepStarted")
     def _step_started(self, event: Event | Draft) -> None:
@@ -154,8 +166,10 @@ class State(Moves):
         elif isinstance(entry, Wait):
             step.next_us = body["plan"]["until_us"]
         elif isinstance(entry, (Call, Escalate)):
-            tells = isinstance(entry, Escalate) and self.rehearsing
+            tells = isinstance(entry, Escalate) and (self.rehearsing or self.telling is not None)
             step.in_flight = not step.asks_person and not tells
+        if isinstance(entry, Escalate) and not self.rehearsing:
+            escalation.step_begins(self, step.path, entry, body["plan"])
 
     @_on("AttemptFinished")
     def _attempt_finished(self, event: Event | Draft) -> None:
@@ -216,6 +230,7 @@ class State(Moves):
         step = self.steps.get(event.body["path"])
         if step is not None and step.status == "running" and step.answer is None:
             step.answer = {**event.body, "by": _actor(event)["name"]}
+        escalation.acknowledge(self, event.body["path"], event)
 
     @_on("DoubtSettled")
     def _doubt_settled(self, event: Event | Draft) -> None:
@@ -298,6 +313,10 @@ class State(Moves):
     @_on("RunFinished")
     def _run_finished(self, event: Event | Draft) -> None:
         self.finished, self.queued = event.body, False
+        escalation.run_finished(self, event)
+
+
+_HANDLERS |= escalation.HANDLERS
 
 
 def _actor(event: Event | Draft) -> Mapping[str, str]:

@@ -95,6 +95,4 @@ CODES: Final[dict[str, str]] = {
     "RB501": "an unsafe action without a probe or an approval",
     "RB502": "a template inside SQL",
     "RB503": "a template inside a shell command without `quote`",
-    # versions
-    "RB600": "a key that this version does not execute",
 }

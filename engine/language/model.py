@@ -280,7 +280,7 @@ class Guards:
 
 @dataclass(frozen=True, slots=True)
 class Escalation:
-    """A run's own escalation (executed by a later version)."""
+    """A run's own escalation: whom it tells by itself when it is not resolved."""
 
     policy: str
     unresolved_after_s: float | None

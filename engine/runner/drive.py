@@ -11,20 +11,29 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from typing import Any
 
-from engine.clock import Clock
 from engine.core.decide import decide
-from engine.core.effects import Decision, Perform, Question, Record
-from engine.core.events import PROGRESS_MAX_CHARS, Actor, Draft, Event
+from engine.core.effects import Decision, Perform, Question, Record, Tell
+from engine.core.escalate import conclude_tell, wanted
+from engine.core.events import PROGRESS_MAX_CHARS, Draft, Event
 from engine.core.judge import Outcome, conclude
 from engine.core.state import State
 from engine.errors import Moved
-from engine.journal.contract import Lease, Store
 from engine.journal.lease import LEASE_S
-from engine.language.model import Runbook
+from engine.runner.given import (
+    NEWS,
+    TIME,
+    Asker,
+    Came,
+    Driving,
+    Item,
+    Performing,
+    Said,
+    Told,
+)
 
 SLEEP_MAX_S = 60.0
 """The longest single sleep: after it the wall clock is looked at again, so that a jump (or a
@@ -40,53 +49,7 @@ MOVED_MAX = 50
 """How often in a row an append may find that somebody else came first, before that is called a
 fault.
 """
-
-Performing = Callable[[Mapping[str, Any], Callable[[str], None]], Awaitable[Outcome]]
-"""Carries out the plan of a `StepStarted` body; never raises but for CancelledError."""
-
-Asker = Callable[[Question], Awaitable[tuple[str, str] | None]]
-"""Asks whoever sits at the terminal: `(answer, note)`, or None to leave the question open."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Came:
-    """An attempt came to its end."""
-
-    path: str
-    outcome: Outcome
-    at_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """A step told how far it is."""
-
-    path: str
-    text: str
-    at_us: int
-
-
-_TIME = "time"
-_NEWS = "news"
-_Item = _Came | _Said | str
-
-
-@dataclass(frozen=True, slots=True)
-class Driving:
-    """What a driver is given."""
-
-    store: Store
-    lease: Lease
-    runbook: Runbook
-    perform: Performing
-    redact: Callable[[Any], Any]
-    clock: Clock
-    actor: Actor
-    observe: Callable[[Event], None] | None = None
-    ask: Asker | None = None
-    leave: asyncio.Event | None = None
-    """Once it is set nothing new is begun, what is under way comes to its end, and the driver lets
-    go."""
+__all__ = ["Driver", "Driving", "Performing"]
 
 
 class Driver:
@@ -95,7 +58,7 @@ class Driver:
     def __init__(self, given: Driving, events: list[Event]) -> None:
         self._given = given
         self._state = State.of(given.lease.run, given.runbook, events)
-        self._queue: asyncio.Queue[_Item] = asyncio.Queue()
+        self._queue: asyncio.Queue[Item] = asyncio.Queue()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopped: set[str] = set()
         self._lines: dict[str, int] = {}
@@ -136,12 +99,12 @@ class Driver:
 
     # -- one turn ----------------------------------------------------------------------------------
 
-    async def _settle(self, items: list[_Item], drafts: list[Draft]) -> Decision:
+    async def _settle(self, items: list[Item], drafts: list[Draft]) -> Decision:
         """Takes news in, decides, appends, performs. Again from the journal when it has moved."""
         for _ in range(MOVED_MAX):
             if self._broken is not None:
                 raise self._broken
-            if _NEWS in items:
+            if NEWS in items:
                 await self._read_on()
             try:
                 return await self._turn(items, drafts)
@@ -149,14 +112,14 @@ class Driver:
                 await self._read_all()
         raise Moved(f"run {self._state.run} was appended to by others {MOVED_MAX} times in a row")
 
-    async def _turn(self, items: list[_Item], first: list[Draft]) -> Decision:
+    async def _turn(self, items: list[Item], first: list[Draft]) -> Decision:
         state, seq = self._state, self._state.seq
         drafts: list[Draft] = []
         for draft in first:
             self._take(draft, drafts)
         for item in items:
             self._take_item(item, drafts)
-        if _TIME in items:
+        if TIME in items:
             self._take(Draft("TimeReached", {}, self._now()), drafts)
         decision, performs = self._decide(drafts) if not self._leaving else (Decision(), [])
         if drafts:
@@ -164,18 +127,18 @@ class Driver:
             events = await given.store.append(given.lease, seq, drafts)
             state.seq = events[-1].seq
             self._show(events)
-        for body in performs:
-            self._perform(body)
+        for effect in performs:
+            self._perform(effect)
         for path in decision.stop:
             self._stop(path)
         self._ask_next(decision)
         return decision
 
-    def _decide(self, drafts: list[Draft]) -> tuple[Decision, list[Mapping[str, Any]]]:
+    def _decide(self, drafts: list[Draft]) -> tuple[Decision, list[Perform | Tell]]:
         """Decides until nothing more follows. A decision is made anew once the shape of the run
         changed.
         """
-        performs: list[Mapping[str, Any]] = []
+        performs: list[Perform | Tell] = []
         while True:
             decision = decide(self._state)
             if not decision.record:
@@ -184,19 +147,23 @@ class Driver:
             for record in decision.record:
                 draft = self._draft(record)
                 self._take(draft, drafts)
-                if isinstance(record, Perform):
-                    performs.append(draft.body)
+                if not isinstance(record, Record):
+                    performs.append(replace(record, body=draft.body))
                 if self._state.turns != turns:
                     break
 
-    def _take_item(self, item: _Item, drafts: list[Draft]) -> None:
-        if isinstance(item, _Came):
+    def _take_item(self, item: Item, drafts: list[Draft]) -> None:
+        if isinstance(item, Came):
             step = self._state.steps[item.path]
             if step.in_flight:
                 at_us = max(item.at_us, self._state.now_us)
                 record = conclude(self._state, item.path, item.outcome, at_us)
                 self._take(Draft(record.type, record.body, at_us), drafts)
-        elif isinstance(item, _Said):
+        elif isinstance(item, Told):
+            at_us = max(item.at_us, self._state.now_us)
+            told = conclude_tell(self._state, item.escalation, item.summons, item.outcome, at_us)
+            self._take(Draft(told.type, told.body, at_us), drafts)
+        elif isinstance(item, Said):
             body = {"path": item.path, "text": self._given.redact(item.text)[:PROGRESS_MAX_CHARS]}
             self._take(Draft("StepProgressed", body, max(item.at_us, self._state.now_us)), drafts)
 
@@ -204,8 +171,11 @@ class Driver:
         self._state.apply(draft)
         drafts.append(draft)
 
-    def _draft(self, record: Record | Perform) -> Draft:
-        return Draft(record.type, self._given.redact(record.body), self._now())
+    def _draft(self, record: Record | Perform | Tell) -> Draft:
+        body = record.body
+        if record.type == "LevelDue" and self._given.called is not None:
+            body = {**body, **self._given.called(self._state, body)}
+        return Draft(record.type, self._given.redact(body), self._now())
 
     def _now(self) -> int:
         """The time of a new event: never before the one in front of it, whatever the wall clock
@@ -234,7 +204,11 @@ class Driver:
 
     # -- the world ---------------------------------------------------------------------------------
 
-    def _perform(self, body: Mapping[str, Any]) -> None:
+    def _perform(self, effect: Perform | Tell) -> None:
+        body = effect.body
+        if isinstance(effect, Tell):
+            self._tasks[body["key"]] = asyncio.create_task(self._tell(effect))
+            return
         path = body["path"]
         self._lines[path] = 0
         self._tasks[path] = asyncio.create_task(self._one(path, body))
@@ -261,12 +235,32 @@ class Driver:
         redact = self._given.redact  # before it is judged: a line that is cut could cut a secret
         result, error = redact(outcome.result), redact(outcome.error)
         outcome = Outcome(result, error, outcome.elapsed_ms, drawn)
-        self._queue.put_nowait(_Came(path, outcome, clock.now_us()))
+        self._queue.put_nowait(Came(path, outcome, clock.now_us()))
+
+    async def _tell(self, effect: Tell) -> None:
+        assert self._given.tell is not None  # noqa: S101 - who knows whom to call can tell them
+        body = effect.body
+        outcome = await self._given.tell(effect, lambda: self._needed(effect))
+        del self._tasks[body["key"]]
+        drawn = random.random()  # noqa: S311 - jitter, no secret
+        redact = self._given.redact
+        result, error = redact(outcome.result), redact(outcome.error)
+        outcome = Outcome(result, error, outcome.elapsed_ms, drawn)
+        at_us = self._given.clock.now_us()
+        self._queue.put_nowait(Told(body["escalation"], body["summons"], outcome, at_us))
+
+    async def _needed(self, effect: Tell) -> bool:
+        """Whether a page is wanted still: an acknowledgement may be in the journal by now."""
+        if effect.body["kind"] != "page":
+            return True
+        events = await self._given.store.events(self._state.run)
+        state = State.of(self._state.run, self._given.runbook, events)
+        return wanted(state, effect.body["escalation"], effect.body["summons"])
 
     def _progress(self, path: str, text: str) -> None:
         count = self._lines[path] = self._lines.get(path, 0) + 1
         if count <= PROGRESS_MAX_LINES or count % 100 == 0:
-            self._queue.put_nowait(_Said(path, text, self._given.clock.now_us()))
+            self._queue.put_nowait(Said(path, text, self._given.clock.now_us()))
 
     def _stop(self, path: str) -> None:
         task = self._tasks.get(path)
@@ -274,7 +268,7 @@ class Driver:
             self._stopped.add(path)
             task.cancel()
 
-    async def _next(self, wake_us: int | None) -> list[_Item]:
+    async def _next(self, wake_us: int | None) -> list[Item]:
         """The next news, all of it that is there. A time is news only once it has come."""
         while True:
             timer = self._timer(wake_us)
@@ -285,9 +279,9 @@ class Driver:
             while not self._queue.empty():
                 items.append(self._queue.get_nowait())
             if wake_us is None or self._given.clock.now_us() < wake_us:
-                items = [i for i in items if i is not _TIME]
-            elif _TIME not in items:
-                items.append(_TIME)
+                items = [i for i in items if i is not TIME]
+            elif TIME not in items:
+                items.append(TIME)
             if items:
                 return items
 
@@ -298,7 +292,7 @@ class Driver:
 
         async def ring() -> None:
             await self._given.clock.sleep(delay_s)
-            self._queue.put_nowait(_TIME)
+            self._queue.put_nowait(TIME)
 
         return asyncio.create_task(ring())
 
@@ -311,7 +305,7 @@ class Driver:
         def ended(done: asyncio.Task[None]) -> None:
             if not done.cancelled() and done.exception() is not None:
                 self._broken = done.exception()
-                self._queue.put_nowait(_NEWS)
+                self._queue.put_nowait(NEWS)
 
         task.add_done_callback(ended)
         return task
@@ -321,13 +315,13 @@ class Driver:
         store, run = self._given.store, self._state.run
         while True:
             if await store.wait_for_more(run, lambda: self._state.seq, SLEEP_MAX_S):
-                self._queue.put_nowait(_NEWS)
+                self._queue.put_nowait(NEWS)
                 await asyncio.sleep(0)
 
     async def _heed(self, leave: asyncio.Event) -> None:
         await leave.wait()
         self._leaving = True
-        self._queue.put_nowait(_NEWS)
+        self._queue.put_nowait(NEWS)
 
     async def _heartbeat(self) -> None:
         while True:
@@ -367,7 +361,7 @@ class Driver:
             draft = Draft("Answered", self._given.redact(body), self._now(), self._given.actor)
             await self._given.store.append_outside(self._state.run, draft)
         self._asking = None
-        self._queue.put_nowait(_NEWS)
+        self._queue.put_nowait(NEWS)
 
     async def _leave(self, minders: list[asyncio.Task[None]]) -> None:
         """Leaves nothing behind: what is under way is cut off, and will be found interrupted."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.core.effects import Question
+from engine.core.effects import Question, Tell
 from engine.core.events import Actor, Draft
 from engine.core.judge import Outcome
 from engine.core.state import State
@@ -19,7 +19,7 @@ from engine.language.inputs import take_inputs
 from engine.language.model import Call, Escalate, Runbook
 from engine.registry import Registry
 from engine.scenario.read import Began, Finding, Scenario
-from engine.scenario.virtual import Came, Open, Said, Virtual, really
+from engine.scenario.virtual import Came, Open, Said, Virtual, really, tell_at_once
 
 ATTEMPT_US = 10_000
 """How long an attempt takes in a scenario."""
@@ -123,6 +123,9 @@ class _Scripted:
         body = {"path": step.path, "note": None, **finding.result}
         who = str(body.pop("by", self._scenario.began.actor))
         return Said(since_us, "Answered", body, Actor(who, "scenario"))
+
+    def tell(self, state: State, effect: Tell) -> Came:
+        return tell_at_once(state, effect)
 
     def word(self, _after_us: int) -> None:
         return None

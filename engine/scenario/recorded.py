@@ -8,15 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.core.effects import Tell
 from engine.core.events import Actor, Event
 from engine.core.judge import Outcome
 from engine.core.state import State
 from engine.core.tree import StepState
 from engine.language.model import Escalate, walk_runbook
 from engine.registry import Registry
-from engine.scenario.virtual import Came, Open, Said, really
+from engine.scenario.virtual import Came, Open, Said, really, tell_at_once
 
-UNASKED = ("CancelRequested", "PauseRequested", "ContinueRequested", "UndoRequested")
+UNASKED = (
+    *("CancelRequested", "PauseRequested", "ContinueRequested", "UndoRequested"),
+    "Acknowledged",
+)
 """What people say without being asked."""
 
 _NOT_ASKED_FOR = frozenset(
@@ -165,6 +169,9 @@ class RecordedWorld:
         if "hash" in body:  # of the text of then: who agreed to the same plan, agrees to it now
             body["hash"] = step.hash
         return Said(asked_now.since_us + took_us, event.type, body, actor_of(event))
+
+    def tell(self, state: State, effect: Tell) -> Came:
+        return tell_at_once(state, effect)
 
     def word(self, after_us: int) -> Said | None:
         for event in self._words:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.core.decide import decide
-from engine.core.effects import Perform, Record
+from engine.core.effects import Perform, Record, Tell
 from engine.core.events import Draft, Event
 from engine.core.judge import conclude
 from engine.core.state import State
@@ -34,7 +34,7 @@ from engine.scenario.way import Moment, parting, taken, way
 
 FROM_OUTSIDE = frozenset(
     {"RunStarted", "RunTakenUp", "StepProgressed", "TimeReached", "Answered"}
-    | {"Approved", "Denied", "ApprovalRefused", *UNASKED}
+    | {"Approved", "Denied", "ApprovalRefused", "Told", "TellFailed", *UNASKED}
 )
 """Events that nobody decides."""
 
@@ -140,6 +140,7 @@ class _Replay:
         if not followed:
             for path in [s.path for s in self._state.steps.values() if s.in_flight]:
                 self._virtual.take_off(path)
+            self._virtual.go_on_telling()
             open_ = [question.path for question in self._virtual.go().ask]
         unknown = {
             path: self._world.unknown.get(path, "what it finds is not recorded")
@@ -176,6 +177,8 @@ class _Replay:
             probed = step is not None and step.body is not None
             decided = probed or event.body["happened"] is None
             return event.actor.get("means") != "engine" or not decided
+        if event.type in ("EscalationReopened", "TellFailed") and event.body.get("why"):
+            return event.body not in [record.body for record in decide(self._state).record]
         return event.type in FROM_OUTSIDE
 
     def _take(self, event: Event) -> bool:
@@ -186,12 +189,21 @@ class _Replay:
         path = body.get("path")
         if path is not None and path not in self._state.steps:
             return False
+        if not self._calls(body):
+            return False
         if path is not None and "hash" in body:
             body["hash"] = self._state.steps[path].hash
-        if event.type not in ("TimeReached", "RunTakenUp"):
+        if event.type not in ("TimeReached", "RunTakenUp") and "summons" not in body:
             self._virtual.hear(Said(event.at_us, event.type, body, actor_of(event)))
         self._put(event.type, body, event)
         return True
+
+    def _calls(self, body: Mapping[str, Any]) -> bool:
+        """Whether today's text called who is spoken of, if anybody is."""
+        if "escalation" not in body:
+            return True
+        one = self._state.escalations.get(body["escalation"])
+        return one is not None and ("summons" not in body or body["summons"] in one.summons)
 
     def _conclude(self, event: Event) -> bool:
         outcome = outcome_of(event.body)
@@ -215,7 +227,9 @@ class _Replay:
                 break
             if not _alike(record, event):
                 return 0
-            self._put(record.type, record.body, event)
+            # whom a level called is what was found then, not what is decided now
+            found = event.body if "escalation" in record.body else record.body
+            self._put(record.type, found, event)
             count += 1
             if self._state.turns != turns:
                 break
@@ -280,7 +294,7 @@ def _begin(recorded: Mapping[str, Any], runbook: Runbook) -> dict[str, Any]:
         ) from error
 
 
-def _alike(record: Record | Perform, event: Event) -> bool:
+def _alike(record: Record | Perform | Tell, event: Event) -> bool:
     """Whether a decision of now is the one of then, as far as it matters to what comes."""
     if record.type != event.type:
         return False
@@ -288,7 +302,11 @@ def _alike(record: Record | Perform, event: Event) -> bool:
     if "plan" in now:
         same = ("path", "attempt")
         return asked(then["plan"]) == asked(now["plan"]) and _agree(then, now, same)
-    return _agree(then, now, ("path", "status", "happened", "outcome", "because"))
+    return _agree(then, now, _DECIDED)
+
+
+_DECIDED = ("path", "status", "happened", "outcome", "because", "escalation", "level", "summons")
+"""What makes a decision another one, of events without a plan."""
 
 
 def _agree(then: Mapping[str, Any], now: Mapping[str, Any], keys: Sequence[str]) -> bool:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.core.decide import decide
-from engine.core.effects import Decision, Perform, Question, Record
+from engine.core.effects import Decision, Perform, Question, Record, Tell
+from engine.core.escalate import conclude_tell
 from engine.core.events import ENGINE, Actor, Draft
 from engine.core.judge import Outcome, conclude
 from engine.core.state import State
@@ -78,6 +79,10 @@ class World(Protocol):
         """What a person says to an open question; None leaves it open."""
         ...
 
+    def tell(self, state: State, effect: Tell) -> Came:
+        """What becomes of telling somebody by a channel."""
+        ...
+
     def word(self, after_us: int) -> Said | None:
         """What a person says unasked, the first thing behind this time: a cancel."""
         ...
@@ -93,6 +98,8 @@ class Virtual:
         """Paths of attempts that never come back."""
         self._world = world
         self._flying: list[tuple[int, int, str, Outcome]] = []
+        self._calls: dict[str, tuple[str, str]] = {}
+        """Escalation and summons of messages under way, by their key."""
         self._since: dict[tuple[str, int], int] = {}
         self._heard: Counter[str] = Counter()
         self._word_us = state.now_us
@@ -112,6 +119,21 @@ class Virtual:
         due_us = max(step.attempt_us + came.took_us, self.state.now_us)
         heapq.heappush(self._flying, (due_us, len(self.events), path, came.outcome))
 
+    def tell(self, effect: Tell) -> None:
+        """A message is on its way."""
+        came, body = self._world.tell(self.state, effect), effect.body
+        self._calls[body["key"]] = (body["escalation"], body["summons"])
+        due_us = self.state.now_us + came.took_us
+        heapq.heappush(self._flying, (due_us, len(self.events), body["key"], came.outcome))
+
+    def go_on_telling(self) -> None:
+        """Messages that are under way come to their end."""
+        for key, one in self.state.escalations.items():
+            for summons in one.summons.values():
+                if summons.status == "flying":
+                    body = {"key": summons.key(self.state.run, key), "escalation": key}
+                    self.tell(Tell({**body, "summons": summons.id}, {}))
+
     def go(self) -> Decision:
         """The last decision: what it asks, nobody answers."""
         while len(self.events) < EVENTS_MAX:
@@ -122,12 +144,15 @@ class Virtual:
                 return decision
         raise RunbookError(f"the run does not come to an end within {EVENTS_MAX} events")
 
-    def _record(self, records: list[Record | Perform]) -> None:
+    def _record(self, records: list[Record | Perform | Tell]) -> None:
         turns = self.state.turns
         for record in records:
-            self.put(record.type, record.body, self.state.now_us)
+            called = called_by_name(record.body) if record.type == "LevelDue" else {}
+            self.put(record.type, {**record.body, **called}, self.state.now_us)
             if isinstance(record, Perform):
                 self.take_off(record.body["path"])
+            elif isinstance(record, Tell):
+                self.tell(record)
             if self.state.turns != turns:
                 return
 
@@ -143,7 +168,10 @@ class Virtual:
 
     def _land(self, path: str, outcome: Outcome, at_us: int) -> None:
         at_us = max(at_us, self.state.now_us)
-        record = conclude(self.state, path, outcome, at_us)
+        if path in self._calls:
+            record = conclude_tell(self.state, *self._calls.pop(path), outcome, at_us)
+        else:
+            record = conclude(self.state, path, outcome, at_us)
         self.put(record.type, record.body, at_us)
 
     def _next(self, decision: Decision) -> bool:
@@ -184,6 +212,23 @@ class Virtual:
             if answer is not None and (found is None or answer.at_us < found.at_us):
                 found = answer
         return found
+
+
+def called_by_name(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Whom a level calls where nobody's addresses are looked up: each name by the level's channels,
+    which know every message by its key.
+    """
+    by = [{"channel": name, "again": True} for name in body["by"]]
+    return {"recipients": [{"id": who, "name": who, "by": by} for who in body["who"]]}
+
+
+TOLD_US = 10_000
+"""How long a channel takes in virtual time."""
+
+
+def tell_at_once(_state: State, _effect: Tell) -> Came:
+    """A channel that works."""
+    return Came(Outcome({"follows": False}, None, TOLD_US / 1000, 0.5), TOLD_US)
 
 
 def really(step: StepState, registry: Registry) -> Mapping[str, Any] | None:

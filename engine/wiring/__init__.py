@@ -30,6 +30,7 @@ from engine.runner.connections import Connections
 from engine.runner.drive import Driver, Driving, Performing
 from engine.runner.perform import Performer
 from engine.runner.rehearse import Readings, Rehearser
+from engine.runner.telling import Pace
 from engine.secret import Vault
 from engine.wiring.admission import (
     SANDBOX,
@@ -42,9 +43,10 @@ from engine.wiring.admission import (
     targets,
 )
 from engine.wiring.asking import Asking
+from engine.wiring.calling import Directory, directory_of, teller, telling
+from engine.wiring.ended import ended
 from engine.wiring.faces import Answerer, Faces, Ping, Question, RunResult, os_actor
 from engine.wiring.guarding import asked_for, not_begun, over_in_line
-from engine.wiring.results import ended
 
 __all__ = [
     "SANDBOX",
@@ -81,6 +83,7 @@ class _Means:
     vault: Vault
     faces: Faces
     actor: Actor
+    directory: Directory
 
 
 class Engine(Asking):
@@ -91,6 +94,7 @@ class Engine(Asking):
     ) -> None:
         super().__init__(books=books, registry=registry, store=store, clock=clock)
         self._driven: set[str] = set()
+        self._pace = Pace(self.clock)
 
     async def run(  # noqa: PLR0913 - keyword only: each is an independent choice of the caller
         self,
@@ -116,7 +120,7 @@ class Engine(Asking):
         `plan`: the id of a rehearsal whose plan is carried out; what differs from it is asked
         first. `through`: why it may try an open breaker. `autonomy`: how far it goes by itself, at
         most as far as it would without. `run`: its id, see `new_id`. What a guard is against is
-        recorded, and a result. Raises Diagnosed, Usage, NotYet, Refused before anything is;
+        recorded, and a result. Raises Diagnosed, Usage, Refused before anything is;
         JournalError; Usage when there is a run of this id.
         """
         runbook = self.books.load(name, self.registry)
@@ -124,8 +128,10 @@ class Engine(Asking):
         taken = take_inputs(runbook, inputs)
         more = await self._mode(runbook, plan, forced if rehearsal else None)
         more |= {"through": through} if through is not None else {}
+        directory = directory_of(self.books, self.registry, runbook, place)
         vault = Vault(os.environ, services)
         async with self._connected(place, vault) as connections:
+            connections.learn(directory.connections())
             body = {
                 **_text_of(runbook),
                 "inputs": taken,
@@ -135,13 +141,14 @@ class Engine(Asking):
                 "autonomy": guards.autonomy_of(autonomy_of(place, runbook), autonomy),
                 "engine": VERSION,
                 "connections": connections.fingerprints(targets(runbook)),
+                "telling": telling(runbook, directory.contacts, place),
                 **more,
             }
             draft = Draft("RunStarted", vault.redactor().json(body), self.clock.now_us(), actor)
             began = await self._begin(runbook, place, (run or new_id(draft.at_us), draft), faces)
             if isinstance(began, RunResult):
                 return began
-            means = _Means(began[0], runbook, connections, vault, faces, actor)
+            means = _Means(began[0], runbook, connections, vault, faces, actor, directory)
             return await self._drive(means, began[1], [])
 
     def _place(self, runbook: Runbook, environment: str, actor: Actor) -> Environment:
@@ -246,7 +253,9 @@ class Engine(Asking):
         place = self._environment(state.runbook, state.environment)
         check_targets(state.runbook, place)
         vault = Vault(os.environ, services)
+        directory = directory_of(self.books, self.registry, state.runbook, place)
         async with self._connected(place, vault) as connections:
+            connections.learn(directory.connections())
             now = connections.fingerprints(targets(state.runbook))
             if state.environment != SANDBOX:
                 same_targets(state.connections, now)
@@ -260,7 +269,7 @@ class Engine(Asking):
             interrupted = [s.path for s in state.steps.values() if s.in_flight]
             body = {"driver": lease.holder, "interrupted": interrupted}
             draft = Draft("RunTakenUp", body, self.clock.now_us(), actor)
-            means = _Means(lease, state.runbook, connections, vault, faces, actor)
+            means = _Means(lease, state.runbook, connections, vault, faces, actor, directory)
             return await self._drive(means, events, [draft, *drafts])
 
     async def _drive(self, means: _Means, events: list[Event], first: list[Draft]) -> RunResult:
@@ -277,6 +286,10 @@ class Engine(Asking):
                 observe=faces.observe,
                 ask=self._asker(faces.ask),
                 leave=faces.leave,
+                called=means.directory.called,
+                tell=teller(means.directory, means.connections, self._pace, faces.console)(
+                    lease.run, events[0].body["event"]
+                ),
             ),
             events,
         )

@@ -9,7 +9,6 @@ from engine.core import guards
 from engine.core.events import Actor
 from engine.core.state import State
 from engine.errors import Collector, Diagnosed, Refused, Usage
-from engine.language.later import later
 from engine.language.model import Call, Runbook, walk_runbook
 from engine.language.words import did_you_mean
 
@@ -77,9 +76,7 @@ def _sources(runbook: Runbook) -> dict[str, str]:
 
 
 def admit(runbook: Runbook, place: Environment, actor: Actor, books: Books) -> None:
-    """Raises Diagnosed for keys that are not executed yet, NotYet, and Refused for who may not."""
-    if missing := later(runbook):
-        raise Diagnosed(tuple(missing), _sources(runbook))
+    """Raises Refused for who may not start it."""
     if actor.means == "as" and not place.may_speak_as(actor.via or ""):
         raise Refused(
             f"{actor.via} may not use --as in environment {place.name}",

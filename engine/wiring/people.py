@@ -9,6 +9,7 @@ from typing import Any
 from engine.core.approval import refusal
 from engine.core.decide import open_questions
 from engine.core.effects import Question as Asked
+from engine.core.escalation import STATUS
 from engine.core.events import Actor, Draft, Event
 from engine.core.state import State
 from engine.errors import Refused, Usage
@@ -36,6 +37,22 @@ class People(Guarding):
             raise Usage(f"`{asked.id}` takes {choices}, not `{answer}`")
         body = {"path": asked.path, "answer": answer, "note": note}
         return await self._say(state, "Answered", body, actor)
+
+    async def acknowledge(
+        self, run: str, actor: Actor, note: str = "", *, path: str = "", via: str = "command line"
+    ) -> Event:
+        """Records that somebody took what a run calls people for: all of it, or what is called for
+        at `path` (a step, its id, `run`). Raises Usage when it calls nobody.
+        """
+        state = await self.state(run)
+        keys = calling_now(state)
+        meant = [key for key in keys if not path or path in (key, key.rpartition("/")[2])]
+        if not meant:
+            where = f" for `{path}`" if path and keys else ""
+            hint = f"it calls for {', '.join(keys)}" if keys else None
+            raise Usage(f"run {run} calls nobody{where} now", help=hint)
+        body = {"escalations": meant, "note": note, "via": via}
+        return await self._say(state, "Acknowledged", body, actor)
 
     async def settle(self, run: str, path: str, happened: bool, reason: str, actor: Actor) -> Event:
         """Records a person's word on whether an action in doubt happened. Raises Usage."""
@@ -177,6 +194,15 @@ class People(Guarding):
             evidence = {k: asked.params[k] for k in ("target", "params", "max_affected", "hash")}
         asked_for = (asked.path, asked.id, asked.kind, asked.type, asked.title)
         return Question(*asked_for, text, asked.answers, evidence)
+
+
+def calling_now(state: State) -> list[str]:
+    """Escalations that nobody took yet."""
+    return [
+        key
+        for key, one in state.escalations.items()
+        if one.closed is None and one.acknowledged is None and key != STATUS
+    ]
 
 
 def _decided(state: State, path: str) -> str | None:

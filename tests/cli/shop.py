@@ -57,7 +57,7 @@ FILES = {
             wait: 1h
         """,
     "later.yaml": """\
-        title: Uses what is not executed yet
+        title: Tells people if it goes wrong
         escalation: default
         steps:
           - check: run.value

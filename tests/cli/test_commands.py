@@ -36,11 +36,11 @@ def test_a_runbook_is_shown_as_a_person_reads_it(runbook, golden):
     golden("show-disk-full.txt", runbook("show", "shop/disk-full").out.rstrip("\n"))
 
 
-def test_showing_says_what_is_not_executed_yet(runbook):
+def test_showing_says_whom_a_run_tells_by_itself(runbook):
     done = runbook("show", "shop/later")
     assert done.code == 0
-    assert "not executed by this version" in done.out
     assert "escalation" in done.out
+    assert "when it ends unresolved" in done.out
 
 
 def test_a_runbook_is_shown_in_json_with_its_text(runbook):

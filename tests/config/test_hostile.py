@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config.contacts import ContactsReader
+from engine.config.contacts_read import ContactsReader
 from engine.config.environment import EnvironmentReader
 from engine.config.fields import Fields
 from engine.errors import Collector

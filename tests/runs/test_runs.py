@@ -292,13 +292,6 @@ async def test_an_environment_that_only_guides_hands_every_action_to_a_person(be
     assert lab.Target.effects == {}
 
 
-async def test_a_key_that_is_not_executed_yet_is_refused_with_its_place(bench):
-    with pytest.raises(Diagnosed) as caught:
-        await bench.run(f"escalation: default\n{ACT}")
-    assert "escalation" in caught.value.diagnostics[0].what
-    assert lab.Target.effects == {}
-
-
 async def test_a_missing_secret_is_told_before_anything_is_recorded(bench):
     bench.environment("connections: {there: {adapter: lab, host: '${env:NO_SUCH_THING}'}}\n")
     with pytest.raises(RunbookError, match="NO_SUCH_THING"):

@@ -1,4 +1,4 @@
-"""How a run ended, in the words and exit codes of the faces."""
+"""How a run ended, for whoever started it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,168 @@
+"""E-mail by SMTP. The protocol is aiosmtplib's; what a refusal means is said here.
+
+A message is in doubt once its text was sent and the answer to it was lost: then it is not sent
+again. Its Message-ID is made of its key, so that mail programs show what came twice once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from email.message import EmailMessage
+from email.utils import formataddr
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from engine.errors import AdapterError
+from engine.language.shape import Duration
+from engine.plugin import reveal
+from engine.plugin.channel import Message
+
+if TYPE_CHECKING:
+    import aiosmtplib
+
+TEXT_MAX_CHARS = 20_000
+"""Of a mail that a person reads on a telephone at night: much more than they will."""
+
+SUBJECT_MAX_CHARS = 200
+"""Of a subject: mail programs show less."""
+
+Tls = Literal["starttls", "tls", "none"]
+
+
+class MailChannel:
+    """A mail server.
+
+    host: of the server
+    port: 587 unless given
+    sender: the address it is from
+    sender_name: the name it is from
+    username: for logging in
+    password: for logging in
+    tls: starttls (the connection is made safe before anything is said), tls, or none
+    timeout_s: for one message
+    """
+
+    family: ClassVar[str] = "mail"
+    addressed: ClassVar[bool] = True
+    again: bool = False
+    text_max_chars: ClassVar[int] = TEXT_MAX_CHARS
+    interval_s: ClassVar[float] = 0.2
+
+    def __init__(  # noqa: PLR0913 - the settings of a connection
+        self,
+        host: str,
+        *,
+        sender: str,
+        port: int = 587,
+        sender_name: str = "runbook",
+        username: str | None = None,
+        password: str | None = None,
+        tls: Tls = "starttls",
+        timeout_s: Duration = Duration(20.0),  # noqa: B008 - a float
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._from = (sender_name, sender)
+        self._login = (username, password)
+        self._tls = tls
+        self._timeout_s = float(timeout_s)
+
+    def fingerprint(self) -> str:
+        return f"{reveal(self._host)}:{self._port}"
+
+    async def ping(self) -> str:
+        client = await self._connected()
+        client.close()
+        return f"{self.fingerprint()} takes mail"
+
+    async def send(self, message: Message) -> Mapping[str, Any]:
+        if message.to is None:
+            raise AdapterError("no mail address is given", retryable=False)
+        mail = self._mail(message, message.to)
+        client = await self._connected()
+        try:
+            told = await self._deliver(client, mail, message.to)
+        finally:
+            client.close()
+        return {"id": mail["Message-ID"], "told": told[:200], "follows": True}
+
+    async def close(self) -> None:
+        """Each message has a connection of its own."""
+
+    def _mail(self, message: Message, to: str) -> EmailMessage:
+        name, sender = self._from
+        mail = EmailMessage()
+        mail["From"] = formataddr((name, reveal(sender)))
+        mail["To"] = to
+        mail["Subject"] = one_line(f"[{message.kind}] {message.title}")[:SUBJECT_MAX_CHARS]
+        domain = reveal(sender).rpartition("@")[2] or "runbook.invalid"
+        mail["Message-ID"] = message_id(message.key, domain)
+        first = (message.receipt or message.thread or {}).get("id")
+        if first and first != mail["Message-ID"]:
+            mail["In-Reply-To"] = first
+            mail["References"] = first
+        mail["Auto-Submitted"] = "auto-generated"  # so that no absence notice answers (RFC 3834)
+        mail["X-Runbook-Key"] = one_line(message.key)
+        link = f"\n\n{message.link}" if message.link else ""
+        mail.set_content(f"{message.text}{link}\n")
+        return mail
+
+    async def _connected(self) -> aiosmtplib.SMTP:
+        """A connection, made safe and logged in. Nothing was sent yet: no error is a doubt."""
+        import aiosmtplib  # noqa: PLC0415 - imported when the first mail is sent
+
+        client = aiosmtplib.SMTP(
+            hostname=reveal(self._host),
+            port=self._port,
+            use_tls=self._tls == "tls",
+            start_tls=self._tls == "starttls",
+            timeout=self._timeout_s,
+        )
+        user, password = self._login
+        try:
+            await client.connect()
+            if user is not None:
+                await client.login(reveal(user), reveal(password or ""))
+        except aiosmtplib.SMTPAuthenticationError as error:
+            client.close()
+            raise AdapterError(
+                f"{self.fingerprint()} refuses the login", retryable=False
+            ) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            client.close()
+            raise AdapterError(f"no connection to {self.fingerprint()}: {error}") from error
+        return client
+
+    async def _deliver(self, client: aiosmtplib.SMTP, mail: EmailMessage, to: str) -> str:
+        import aiosmtplib  # noqa: PLC0415 - imported by now
+
+        try:
+            _, told = await client.send_message(mail, sender=reveal(self._from[1]), recipients=[to])
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            raise _refused(to, error.recipients[0]) from error
+        except aiosmtplib.SMTPResponseException as error:
+            raise _refused(to, error) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            # the text may have been taken: only the last answer would have said so
+            message = f"{self.fingerprint()} did not say whether it took the mail: {error}"
+            raise AdapterError(message, maybe_done=True) from error
+        return told
+
+
+def _refused(to: str, error: Any) -> AdapterError:
+    """A reply of the server: 4xx may be tried again, 5xx not (RFC 5321, 4.2.1)."""
+    code, text = int(error.code), str(error.message)[:300]
+    return AdapterError(
+        f"the mail to {to} was refused with {code}: {text}",
+        retryable=400 <= code < 500,
+        detail={"code": code},
+    )
+
+
+def message_id(key: str, domain: str) -> str:
+    return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>"
+
+
+def one_line(text: str) -> str:
+    """A header has one line: what would begin another could say anything."""
+    return " ".join(text.split())

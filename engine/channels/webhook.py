@@ -1,0 +1,86 @@
+"""A generic webhook: one JSON document a message, signed if the connection has a secret."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from engine.adapters.http import Body
+from engine.channels.calling import Calling
+from engine.plugin import reveal
+from engine.plugin.channel import Message
+
+SIGNATURE = "X-Runbook-Signature"
+"""`v1=` and the HMAC-SHA256, hex, of the body, keyed by the secret."""
+
+TEXT_MAX_CHARS = 4000
+"""As long as a message of a runbook may be."""
+
+
+class WebhookChannel:
+    """Posts JSON: key, kind, title, text, to, name, severity, source, run, link, details.
+
+    url: where it is posted to
+    headers: sent with every message
+    secret: signs the body
+    idempotent: the receiver takes two messages with one `Idempotency-Key` as one
+    """
+
+    family: ClassVar[str] = "webhook"
+    addressed: ClassVar[bool] = False
+    again: bool = False
+    text_max_chars: ClassVar[int] = TEXT_MAX_CHARS
+    interval_s: ClassVar[float] = 0.0
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        headers: dict[str, str] | None = None,
+        secret: str | None = None,
+        idempotent: bool = False,
+    ) -> None:
+        self._calling = Calling(url, headers=headers)
+        self._secret = secret
+        self.again = idempotent
+
+    def fingerprint(self) -> str:
+        return self._calling.fingerprint()
+
+    async def ping(self) -> str:
+        return await self._calling.ping()
+
+    async def send(self, message: Message) -> Mapping[str, Any]:
+        text = json.dumps(_document(message), ensure_ascii=False, separators=(",", ":"))
+        headers = {"Content-Type": "application/json", "Idempotency-Key": message.key}
+        if self._secret is not None:
+            headers[SIGNATURE] = signature(reveal(self._secret), text.encode())
+        found = await self._calling.post("", Body(text=text), headers=headers)
+        return {"id": message.key, "status": found.status, "follows": True}
+
+    async def close(self) -> None:
+        await self._calling.close()
+
+
+def signature(secret: str, body: bytes) -> str:
+    return "v1=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def _document(message: Message) -> dict[str, Any]:
+    return {
+        "key": message.key,
+        "group": message.group,
+        "kind": message.kind,
+        "run": message.run,
+        "title": message.title,
+        "text": message.text,
+        "to": message.to,
+        "name": message.name,
+        "severity": message.severity,
+        "source": message.source,
+        "link": message.link,
+        "details": dict(message.details),
+    }

@@ -1,0 +1,330 @@
+"""What is known of the escalations of a run: the fold of their events.
+
+An escalation goes through the levels of a policy. When a level is due, `LevelDue` says whom it
+calls; each of them is a `Summons`, which goes through that person's channels until one of them took
+the message. `engine.core.escalate` decides, this only remembers.
+
+Two escalations have no step: `run` is the run's own (`escalation:` of the runbook), and `status`
+tells every so often how a run stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from engine.core.events import Draft, Event
+from engine.language.model import Escalate
+
+if TYPE_CHECKING:
+    from engine.core.state import State
+
+OWN = "run"
+"""The run's own escalation: no step has this path."""
+
+STATUS = "status"
+"""How a run stands, told every so often: no step has this path."""
+
+ENDED_WELL = ("resolved", "cancelled")
+"""Outcomes after which nobody is called any more."""
+
+CONSOLE_ONLY: Mapping[str, Any] = {
+    "levels": [{"who": ["console"], "by": ["console"], "after_us": 0, "unless": "acknowledged"}],
+}
+"""Whom a policy tells that the pack's contacts do not know."""
+
+
+@dataclass(slots=True)
+class Summons:
+    """Somebody is to be told, by one channel after the other until one works.
+
+    `status`: `due`, `flying`, `cut` (flying when its driver died), `told`, `failed` (no channel is
+    left), `dropped` (nobody needs it any more).
+    """
+
+    id: str
+    level: int
+    round: int
+    recipient: Mapping[str, Any]
+    generation: int = 1
+    kind: str = "page"
+    """`page`, `status`, or what is told where a page went: `acknowledged`, `resolved`."""
+    channel: int = 0
+    attempt: int = 0
+    status: str = "due"
+    next_us: int = 0
+    doubts: int = 0
+    receipt: Mapping[str, Any] | None = None
+
+    @property
+    def by(self) -> Mapping[str, Any]:
+        """The channel it is at: `{channel, again}`."""
+        found: Mapping[str, Any] = self.recipient["by"][self.channel]
+        return found
+
+    @property
+    def last(self) -> bool:
+        return self.channel + 1 >= len(self.recipient["by"])
+
+    @property
+    def open(self) -> bool:
+        return self.status in ("due", "flying", "cut")
+
+    def key(self, run: str, escalation: str) -> str:
+        """The same for every attempt at telling this person this thing by this channel."""
+        return f"{run}:{escalation}:{self.id}:{self.by['channel']}"
+
+
+@dataclass(slots=True)
+class Escalation:
+    """One escalation. `level`: the number of the last level that was due, from 1; 0 for none."""
+
+    key: str
+    policy: str
+    levels: tuple[Mapping[str, Any], ...]
+    message: str | None
+    started_us: int
+    reopen_us: int | None = None
+    wait: bool = False
+    after_end: bool = False
+    """Begun by the undo of a run that is over: how the run ended says nothing about it."""
+    generation: int = 1
+    level: int = 0
+    due_us: int = 0
+    """When the next level is due."""
+    again_us: dict[int, int] = field(default_factory=dict)
+    """When levels are told again."""
+    rounds: dict[int, int] = field(default_factory=dict)
+    words: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    """What a level says, by its number."""
+    skipped: set[int] = field(default_factory=set)
+    """Levels that nobody needed any more when they were due."""
+    summons: dict[str, Summons] = field(default_factory=dict)
+    nobody: list[str] = field(default_factory=list)
+    """Whom a level names, and who could not be found."""
+    acknowledged: Mapping[str, Any] | None = None
+    exhausted: bool = False
+    closed: str | None = None
+
+    @property
+    def calls(self) -> list[Summons]:
+        """All that tell of it first, not what follows."""
+        return [s for s in self.summons.values() if s.kind in ("page", "status")]
+
+    @property
+    def told(self) -> list[Summons]:
+        return [s for s in self.calls if s.status == "told"]
+
+    def of_level(self, number: int) -> list[Summons]:
+        return [s for s in self.calls if s.level == number and s.generation == self.generation]
+
+    def unreached(self, number: int) -> bool:
+        """Whether nobody could be told of a level, and nobody will be."""
+        if number == 0 or number in self.skipped:
+            return False
+        return all(s.status == "failed" for s in self.of_level(number))
+
+
+def policy_of(state: State, name: str) -> Mapping[str, Any]:
+    policies: Mapping[str, Any] = (state.telling or {}).get("policies", {})
+    found: Mapping[str, Any] = policies.get(name, CONSOLE_ONLY)
+    return found
+
+
+def start(state: State, key: str, policy: str, message: str | None, *, wait: bool = False) -> None:
+    """An escalation begins, at the time of the event."""
+    known = policy_of(state, policy)
+    levels = tuple(known["levels"])
+    made = Escalation(key, policy, levels, message, state.now_us, known.get("reopen_us"), wait)
+    made.after_end = state.finished is not None and key != OWN
+    made.due_us = state.now_us + levels[0]["after_us"]
+    state.escalations[key] = made
+
+
+def begin(state: State, body: Mapping[str, Any]) -> None:
+    """A run begins that knows whom it tells; one of an older engine, or a scenario, does not."""
+    state.telling = body.get("telling")
+    status = (state.telling or {}).get("status")
+    if status is None or state.rehearsing:
+        return
+    every_us = status["every_us"]
+    level = {"who": status["by"], "by": status["by"], "after_us": every_us, "unless": "finished"}
+    level |= {"every_us": every_us, "times": None}
+    made = Escalation(STATUS, STATUS, (level,), None, state.now_us)
+    made.due_us = state.now_us + every_us
+    state.escalations[STATUS] = made
+
+
+def step_begins(state: State, path: str, entry: Escalate, plan: Mapping[str, Any]) -> None:
+    """A step of the runbook tells people."""
+    if state.telling is not None and path not in state.escalations:
+        start(state, path, entry.policy, plan["message"], wait=plan["wait"] is not None)
+
+
+def _started(state: State, event: Event | Draft) -> None:
+    start(state, event.body["escalation"], event.body["policy"], event.body["message"])
+
+
+def _due(state: State, event: Event | Draft) -> None:
+    body = event.body
+    one = state.escalations[body["escalation"]]
+    number, round_ = body["level"], body["round"]
+    level = one.levels[number - 1]
+    one.rounds[number] = round_
+    one.words[number] = body.get("words", {})
+    one.nobody += body.get("nobody", [])
+    if body.get("skipped"):
+        one.skipped.add(number)
+    if number > one.level:
+        one.level = number
+        if number < len(one.levels):
+            one.due_us = body["due_us"] + one.levels[number]["after_us"]
+    one.again_us.pop(number, None)
+    every_us, times = level.get("every_us"), level.get("times", 0)
+    if every_us and (times is None or round_ <= times):
+        one.again_us[number] = event.at_us + every_us
+    kind = "status" if one.key == STATUS else "page"
+    for recipient in body["recipients"]:
+        id_ = f"{one.generation}.{number}.{round_}:{recipient['id']}"
+        begin_us = max(event.at_us, recipient.get("not_before_us") or 0)
+        made = Summons(id_, number, round_, recipient, one.generation, kind, next_us=begin_us)
+        made.status = "due" if recipient["by"] else "failed"
+        one.summons[id_] = made
+
+
+def _summons(state: State, event: Event | Draft) -> Summons:
+    body = event.body
+    return state.escalations[body["escalation"]].summons[body["summons"]]
+
+
+def _tell_started(state: State, event: Event | Draft) -> None:
+    one = _summons(state, event)
+    one.status, one.attempt = "flying", event.body["attempt"]
+
+
+def _told(state: State, event: Event | Draft) -> None:
+    one = _summons(state, event)
+    one.status, one.receipt = "told", event.body["receipt"]
+    escalation = state.escalations[event.body["escalation"]]
+    if one.kind == "page" and escalation.acknowledged is not None:  # it was on its way meanwhile
+        _follow(escalation, "acknowledged", event.at_us)
+
+
+def _tell_failed(state: State, event: Event | Draft) -> None:
+    one, next_us = _summons(state, event), event.body["next_us"]
+    one.doubts += bool(event.body["doubt"])
+    if next_us is not None:
+        one.status, one.next_us = "due", next_us
+    elif event.body["dropped"]:
+        one.status = "dropped"
+    elif one.last:
+        one.status = "failed"
+    else:
+        one.status, one.next_us, one.attempt = "due", event.at_us, 0
+        one.channel += 1
+
+
+def acknowledge(state: State, key: str, event: Event | Draft) -> None:
+    """Somebody took it: what is still due of it is not told, and where it was told, this is."""
+    one = state.escalations.get(key)
+    if one is None or one.acknowledged is not None or one.closed is not None or key == STATUS:
+        return
+    actor = event.actor if isinstance(event.actor, Mapping) else event.actor.to_json()
+    said = {"by": actor["name"], "note": event.body.get("note") or "", "at_us": event.at_us}
+    one.acknowledged = said
+    _drop(one, lambda s: one.levels[s.level - 1]["unless"] == "acknowledged")
+    _follow(one, "acknowledged", event.at_us)
+    step = state.steps.get(key)
+    if step is not None and step.status == "running" and step.answer is None:
+        answer = {"path": key, "answer": "acknowledged", "note": said["note"]}
+        step.answer = {**answer, "by": said["by"]}
+
+
+def _acknowledged(state: State, event: Event | Draft) -> None:
+    for key in event.body["escalations"]:
+        acknowledge(state, key, event)
+
+
+def _reopened(state: State, event: Event | Draft) -> None:
+    one = state.escalations[event.body["escalation"]]
+    if one.closed is not None:
+        return
+    one.generation += 1
+    one.acknowledged, one.exhausted, one.level = None, False, 0
+    one.again_us, one.rounds, one.skipped = {}, {}, set()
+    one.due_us = event.at_us
+
+
+def _exhausted(state: State, event: Event | Draft) -> None:
+    state.escalations[event.body["escalation"]].exhausted = True
+
+
+def _closed(state: State, event: Event | Draft) -> None:
+    one = state.escalations[event.body["escalation"]]
+    one.closed = event.body["why"]
+    one.summons = {k: s for k, s in one.summons.items() if s.status != "dropped"}
+
+
+def run_finished(state: State, event: Event | Draft) -> None:
+    """A run that ended well calls nobody any more, and says so where it had called."""
+    well = event.body["outcome"] in ENDED_WELL
+    for key, one in state.escalations.items():
+        if one.closed is None and (well or key == STATUS):
+            _drop(one, lambda _: True)
+            _follow(one, "resolved", event.at_us)
+
+
+def taken_up(state: State) -> None:
+    """What was being sent when its driver died may or may not have gone out."""
+    for one in state.escalations.values():
+        for summons in one.summons.values():
+            if summons.status == "flying":
+                summons.status = "cut"
+
+
+def _drop(one: Escalation, needless: Callable[[Summons], bool]) -> None:
+    for summons in one.summons.values():
+        if summons.status == "due" and summons.kind in ("page", "status") and needless(summons):
+            summons.status = "dropped"
+
+
+def _follow(one: Escalation, kind: str, at_us: int) -> None:
+    """Each place that was told hears once what became of it, if it is one that can take that in."""
+    for summons in one.summons.values():
+        if summons.status == "due" and summons.kind not in ("page", "status"):
+            summons.status = "dropped"  # what is told now says more
+    seen: set[tuple[str, str]] = set()
+    for summons in reversed(list(_followed(one))):
+        place = (summons.recipient["id"], summons.by["channel"])
+        if place in seen:
+            continue
+        seen.add(place)
+        id_ = f"{summons.id}:{kind}"
+        if id_ in one.summons:
+            continue
+        recipient = {**summons.recipient, "by": [summons.by]}
+        recipient.pop("not_before_us", None)
+        made = Summons(id_, summons.level, summons.round, recipient, one.generation, kind)
+        made.next_us, made.receipt = at_us, summons.receipt
+        one.summons[id_] = made
+
+
+def _followed(one: Escalation) -> Iterable[Summons]:
+    for summons in one.told:
+        if summons.kind == "status" or (summons.receipt or {}).get("follows"):
+            yield summons
+
+
+HANDLERS: Mapping[str, Callable[[State, Event | Draft], None]] = {
+    "EscalationStarted": _started,
+    "LevelDue": _due,
+    "TellStarted": _tell_started,
+    "Told": _told,
+    "TellFailed": _tell_failed,
+    "Acknowledged": _acknowledged,
+    "EscalationReopened": _reopened,
+    "EscalationExhausted": _exhausted,
+    "EscalationClosed": _closed,
+}
+"""What each event of an escalation does to the state."""

@@ -1,0 +1,84 @@
+"""What a driver is given, and what it hears of while it drives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.clock import Clock
+from engine.core.effects import Question, Tell
+from engine.core.events import Actor, Event
+from engine.core.judge import Outcome
+from engine.core.state import State
+from engine.journal.contract import Lease, Store
+from engine.language.model import Runbook
+
+Performing = Callable[[Mapping[str, Any], Callable[[str], None]], Awaitable[Outcome]]
+"""Carries out the plan of a `StepStarted` body; never raises but for CancelledError."""
+
+Called = Callable[[State, Mapping[str, Any]], Mapping[str, Any]]
+"""Whom a level calls, and what there is to say: what a `LevelDue` has besides what was decided."""
+
+Telling = Callable[[Tell, Callable[[], Awaitable[bool]]], Awaitable[Outcome]]
+"""Tells somebody by a channel, unless the second says that nobody needs it any more; never raises
+but for CancelledError.
+"""
+
+Asker = Callable[[Question], Awaitable[tuple[str, str] | None]]
+"""Asks whoever sits at the terminal: `(answer, note)`, or None to leave the question open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """An attempt came to its end."""
+
+    path: str
+    outcome: Outcome
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A channel answered."""
+
+    escalation: str
+    summons: str
+    outcome: Outcome
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A step told how far it is."""
+
+    path: str
+    text: str
+    at_us: int
+
+
+TIME = "time"
+NEWS = "news"
+Item = Came | Told | Said | str
+
+
+@dataclass(frozen=True, slots=True)
+class Driving:
+    """What a driver is given."""
+
+    store: Store
+    lease: Lease
+    runbook: Runbook
+    perform: Performing
+    redact: Callable[[Any], Any]
+    clock: Clock
+    actor: Actor
+    observe: Callable[[Event], None] | None = None
+    ask: Asker | None = None
+    leave: asyncio.Event | None = None
+    """Once it is set nothing new is begun, what is under way comes to its end, and the driver lets
+    go.
+    """
+    called: Called | None = None
+    tell: Telling | None = None

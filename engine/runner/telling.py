@@ -1,0 +1,199 @@
+"""Carries out one telling: finds the channel and the address, renders the words, keeps to the
+channel's pace, and sends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from engine.channels.console import ConsoleChannel
+from engine.clock import Clock, to_datetime
+from engine.core.effects import Tell
+from engine.core.judge import Outcome
+from engine.errors import RunbookError, StepError
+from engine.plugin import to_json
+from engine.plugin.channel import Button, Message
+from engine.runner.connections import Connections, fault
+
+SEND_TIMEOUT_S = 60.0
+"""For one message: longer than any channel takes by its own limits."""
+
+TITLE_MAX_CHARS = 200
+"""Of a title: what a lock screen shows."""
+
+
+class Pace:
+    """When something was last told at a place: shared by all runs of a process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._free_us: dict[str, int] = {}
+
+    async def turn(self, place: str, interval_s: float) -> bool:
+        """Waits until the place takes another message; whether it had to wait."""
+        if interval_s <= 0:
+            return False
+        now_us = self.clock.now_us()
+        mine_us = max(now_us, self._free_us.get(place, 0))
+        self._free_us[place] = mine_us + round(interval_s * 1e6)
+        if mine_us <= now_us:
+            return False
+        await self.clock.sleep((mine_us - now_us) / 1e6)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How somebody is reached by a channel: the name of its connection (None: the console), and
+    their address there.
+    """
+
+    connection: str | None
+    to: str | None
+
+
+class Ways(Protocol):
+    """Where people are reached, as the contacts say at that moment."""
+
+    def way(self, who: str, channel: str) -> Way:
+        """Raises RunbookError when there is none (any more)."""
+        ...
+
+    def text(self, words: Mapping[str, Any], kind: str) -> tuple[str, str] | None:
+        """Title and text in the pack's own words, where it has some."""
+        ...
+
+    def page(self, words: Mapping[str, Any]) -> str:
+        """The severity of a page: critical, error, warning or info."""
+        ...
+
+    def link(self, run: str) -> str | None: ...
+
+
+@dataclass(slots=True)
+class Teller:
+    """Tells people of one run."""
+
+    run: str
+    connections: Connections
+    ways: Ways
+    pace: Pace
+    clock: Clock
+    say: Callable[[str], None] | None = None
+    incident: str | None = None
+    button: Callable[[str, str], str] | None = None
+    """The value of a button: of a run and an escalation; None where nobody takes presses in."""
+    _console: ConsoleChannel = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._console = ConsoleChannel(self.say)
+
+    async def __call__(self, effect: Tell, wanted: Callable[[], Awaitable[bool]]) -> Outcome:
+        """What came of it. Raises CancelledError only."""
+        begun_s = self.clock.monotonic_s()
+        receipt: Mapping[str, Any] | None = None
+        error: dict[str, Any] | None = None
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                receipt, error = await self._send(effect, wanted)
+        except TimeoutError:
+            error = _error(f"no answer within {SEND_TIMEOUT_S:g} s", "timeout", True, True)
+        except StepError as e:
+            error = _error(e.message, "adapter", e.maybe_done, e.retryable)
+            error |= {"help": e.help, "detail": dict(e.detail)}
+        except RunbookError as e:
+            error = _error(e.message, "refused", False, False)
+        except Exception as e:  # noqa: BLE001 - a channel may be anybody's: a fault of it is an outcome
+            error = _error(fault(e), "bug", True, False)
+        return Outcome(receipt, error, round((self.clock.monotonic_s() - begun_s) * 1000, 3))
+
+    async def _send(
+        self, effect: Tell, wanted: Callable[[], Awaitable[bool]]
+    ) -> tuple[Mapping[str, Any] | None, dict[str, Any] | None]:
+        body = effect.body
+        channel, way = self._channel(body["who"], body["channel"])
+        await self.pace.turn(f"{body['channel']}:{way.to}", channel.interval_s)
+        if not await wanted():
+            return None, _error("it was taken meanwhile, and not sent", "stopped", False, False)
+        message = self.message(effect, way.to, channel.text_max_chars)
+        return to_json(await channel.send(message)), None
+
+    def _channel(self, who: str, channel: str) -> tuple[Any, Way]:
+        way = self.ways.way(who, channel)
+        if way.connection is None:
+            return self._console, way
+        return self.connections.adapter(way.connection), way
+
+    def message(self, effect: Tell, to: str | None, text_max_chars: int) -> Message:
+        """What is told, in the length of its channel."""
+        body, words = effect.body, effect.words
+        kind = body["kind"]
+        own = self.ways.text(words, kind)
+        title, text = own or (title_of(words, kind), text_of(words, kind))
+        level = body["summons"].partition(":")[0].rpartition(".")[0]
+        redact = self.connections.redact
+        press = self.button(body["escalation"], body["key"]) if self.button is not None else None
+        buttons = (Button("Take it", press),) if press and kind == "page" else ()
+        return Message(
+            key=body["key"],
+            group=f"{self.run}:{body['escalation']}:{level}",
+            run=self.run,
+            kind=kind,
+            title=fit(redact(title), TITLE_MAX_CHARS),
+            text=fit(redact(text), text_max_chars),
+            to=to,
+            name=body["name"],
+            severity=self.ways.page(words),
+            source=f"{words.get('runbook', '')} in {words.get('environment', '')}",
+            link=self.ways.link(self.run),
+            incident=self.incident,
+            attempt=body["attempt"],
+            buttons=buttons,
+            details={key: words.get(key) for key in ("policy", "level", "wrong")},
+            receipt=effect.receipt,
+            thread=effect.thread,
+        )
+
+
+def _error(message: str, kind: str, maybe_done: bool, retryable: bool) -> dict[str, Any]:
+    known: dict[str, Any] = {"message": message, "help": None, "kind": kind, "detail": {}}
+    return {**known, "maybe_done": maybe_done, "retryable": retryable}
+
+
+HEADS: Mapping[str, str] = {
+    "page": "",
+    "status": "Status: ",
+    "acknowledged": "Taken: ",
+    "resolved": "Over: ",
+}
+"""What stands before the title of what was told before."""
+
+
+def title_of(words: Mapping[str, Any], kind: str) -> str:
+    severity = f"[{words['severity']}] " if words.get("severity") else ""
+    return f"{HEADS[kind]}{severity}{words.get('title') or 'runbook'}"
+
+
+def text_of(words: Mapping[str, Any], kind: str) -> str:
+    """The usual words: what is wrong, what is asked and by when, what was found and done."""
+    lines = [words.get("wrong") or ""]
+    if kind == "page" and words.get("asked"):
+        by = f" (by {clock_face(words['by_us'])})" if words.get("by_us") else ""
+        lines += ["", f"{words['asked']}{by}"]
+    for head, key in (("Found:", "found"), ("Done:", "done")):
+        if words.get(key):
+            lines += ["", head, *[f"- {line}" for line in words[key]]]
+    return "\n".join(lines).strip()
+
+
+def clock_face(at_us: int) -> str:
+    return to_datetime(at_us).strftime("%H:%M UTC")
+
+
+def fit(text: str, limit: int) -> str:
+    """A text in the length of a channel; what is cut off is said to be."""
+    text = text.strip()
+    return text if len(text) <= limit else f"{text[: limit - 3].rstrip()}..."

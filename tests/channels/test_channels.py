@@ -1,0 +1,300 @@
+"""Every channel against a counterpart that judges what is sent: taken, refused, slow, too often,
+and with its answer lost.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from engine.channels import pagerduty, sendgrid, slack, statuspage, twilio, webhook
+from engine.channels.calling import Calling, retry_after_s
+from engine.errors import AdapterError
+from engine.plugin.channel import Button, Message
+from tests.channels import vendors
+
+PAGE = Message(
+    key="r1:on_failure/call:1.1.1:ana:page",
+    group="r1:on_failure/call:1.1",
+    run="r1",
+    kind="page",
+    title="[SEV1] Redis is full: 97 % <!channel> & more",
+    text="What is wrong\n- FAILED Is there room\n" + "x" * 500,
+    name="Ana Lim",
+    source="stratum/redis in production",
+    link="https://runbook.example.com/runs/r1",
+    buttons=(Button("Take it", "opaque-1"),),
+)
+
+
+@dataclasses.dataclass
+class Made:
+    """A channel, its counterpart, and where the reader is."""
+
+    channel: Any
+    vendor: vendors.Vendor
+    to: str | None = None
+
+    async def send(self, **more: Any) -> Any:
+        return await self.channel.send(dataclasses.replace(PAGE, to=self.to, **more))
+
+    async def refused(self, **more: Any) -> AdapterError:
+        with pytest.raises(AdapterError) as caught:
+            await self.send(**more)
+        return caught.value
+
+
+def quick(channel: Any) -> Any:
+    """The same, with little patience."""
+    if callable(getattr(channel, "_calling", None)):
+        channel._calling()  # made now: its patience is set below
+    for part in vars(channel).values():
+        if isinstance(part, Calling):
+            part._timeout_s = 0.3
+    return channel
+
+
+FAMILIES = (
+    *("webhook", "slack_webhook", "slack", "pagerduty", "pagerduty_notes"),
+    *("twilio", "sendgrid", "statuspage"),
+)
+
+
+async def made(family: str, serve: Any) -> Made:
+    found = await _made(family, serve)
+    serve.channels.append(found.channel)
+    return found
+
+
+async def _made(family: str, serve: Any) -> Made:
+    if family == "webhook":
+        hook = vendors.Hook()
+        return Made(webhook.WebhookChannel(f"{await serve(hook)}/in", secret="s3cr3t"), hook)
+    if family == "slack_webhook":
+        hooks = vendors.SlackHooks()
+        url = f"{await serve(hooks)}/services/T0/B0/secret"
+        return Made(slack.SlackWebhookChannel(url), hooks)
+    if family == "slack":
+        api = vendors.SlackApi()
+        return Made(slack.SlackChannel("xoxb-token", base_url=await serve(api)), api, "#incidents")
+    if family == "pagerduty":
+        events = vendors.PagerDutyEvents()
+        return Made(pagerduty.PagerDutyChannel("k" * 32, base_url=await serve(events)), events)
+    if family == "pagerduty_notes":
+        rest = vendors.PagerDutyRest()
+        url = await serve(rest)
+        channel: Any = pagerduty.PagerDutyNotesChannel(
+            "pd-rest-token", from_email="bot@example.com", base_url=url
+        )
+        return Made(channel, rest, "PINC1")
+    if family == "twilio":
+        sms = vendors.Twilio()
+        url = await serve(sms)
+        channel = twilio.TwilioChannel("AC0", "twilio-token", sender="+491510", base_url=url)
+        return Made(channel, sms, "+4915100001")
+    if family == "sendgrid":
+        grid = vendors.SendGrid()
+        url = await serve(grid)
+        channel = sendgrid.SendGridChannel("SG.key", sender="ops@example.com", base_url=url)
+        return Made(channel, grid, "ana@example.com")
+    page = vendors.StatusPage()
+    url = await serve(page)
+    return Made(statuspage.StatusPageChannel("pg", "sp-key", base_url=url), page)
+
+
+@pytest.fixture(params=FAMILIES)
+async def one(request, serve):
+    return await made(request.param, serve)
+
+
+async def test_a_message_is_taken_and_there_is_a_receipt(one):
+    receipt = await one.send()
+    assert one.vendor.problems == []
+    assert len(one.vendor.taken) == 1
+    assert receipt["id"]
+    assert json.loads(json.dumps(receipt)) == receipt
+
+
+async def test_the_longest_message_is_within_the_limits_of_the_vendor(one):
+    limit = one.channel.text_max_chars
+    await one.send(title="<" * 200, text="&" * limit)
+    assert one.vendor.problems == []
+
+
+async def test_too_many_messages_are_no_doubt_and_the_time_to_come_again_is_known(one):
+    one.vendor.mood = [429]
+    error = await one.refused()
+    assert (error.maybe_done, error.retryable) == (False, True)
+    assert error.detail["blocked_for_s"] == 7.0
+    assert one.vendor.taken == []
+
+
+async def test_a_fault_of_the_vendor_is_in_doubt_and_may_be_tried_again(one):
+    one.vendor.mood = [500]
+    error = await one.refused()
+    assert (error.maybe_done, error.retryable) == (True, True)
+
+
+@pytest.mark.parametrize("mood", ["lost", "slow"])
+async def test_a_message_whose_answer_does_not_come_is_in_doubt(one, mood):
+    quick(one.channel)
+    one.vendor.mood = [mood]
+    error = await one.refused()
+    assert error.maybe_done
+    assert len(one.vendor.taken) == 1
+
+
+async def test_nobody_there_is_no_doubt(one):
+    channel = one.channel
+    for part in vars(channel).values():
+        if isinstance(part, Calling):
+            part._base_url = "http://127.0.0.1:9"
+    if hasattr(channel, "_base_url"):
+        channel._base_url = "http://127.0.0.1:9"
+    error = await one.refused()
+    assert (error.maybe_done, error.retryable) == (False, True)
+
+
+async def test_what_knows_its_key_leaves_one_message_when_the_answer_was_lost(one):
+    if not one.channel.again:
+        assert one.channel.family in ("webhook", "slack_webhook", "sendgrid")
+        return
+    one.vendor.mood = ["lost"]
+    await one.refused()
+    receipt = await one.send(attempt=2)
+    assert receipt["id"]
+    if isinstance(one.vendor, vendors.PagerDutyEvents):
+        assert len(one.vendor.incidents) == 1
+    else:
+        assert len(one.vendor.taken) == 1
+
+
+async def test_a_message_that_did_not_arrive_is_sent_when_it_is_tried_again(one):
+    one.vendor.mood = [429]
+    await one.refused()
+    await one.send(attempt=2)
+    assert len(one.vendor.taken) == 1
+
+
+async def test_a_wrong_key_is_refused_and_not_tried_again(serve):
+    for family, attribute, wrong in (
+        ("slack", "_token", "xoxb-other"),
+        ("pagerduty", "_key", "short"),
+        ("sendgrid", "_token", "SG.other"),
+        ("statuspage", "_token", "other"),
+    ):
+        found = await made(family, serve)
+        setattr(found.channel, attribute, wrong)
+        error = await found.refused()
+        assert (error.maybe_done, error.retryable) == (False, False), family
+
+
+async def test_every_channel_says_where_it_leads_and_whether_somebody_is_there(one):
+    assert one.channel.fingerprint().startswith("127.0.0.1:")
+    assert await one.channel.ping()
+    assert one.vendor.taken == []
+
+
+async def test_pagerduty_is_told_that_it_was_taken_and_that_it_is_over(serve):
+    found = await made("pagerduty", serve)
+    receipt = await found.send()
+    assert receipt["follows"] is True
+    await found.send(kind="acknowledged", receipt=receipt)
+    await found.send(kind="resolved", receipt=receipt)
+    assert [(action, key) for action, key, _ in found.vendor.taken] == [
+        ("trigger", PAGE.group),
+        ("acknowledge", PAGE.group),
+        ("resolve", PAGE.group),
+    ]
+
+
+async def test_a_key_that_is_too_long_for_pagerduty_becomes_its_digest(serve):
+    found = await made("pagerduty", serve)
+    await found.send(group="g" * 300)
+    assert len(found.vendor.taken[0][1]) == 64
+
+
+async def test_slack_keeps_a_run_in_one_thread_and_brings_it_up_to_date(serve):
+    found = await made("slack", serve)
+    first = await found.send()
+    second = await found.send(key="other", thread=first)
+    assert second["ts"] != first["ts"]
+    assert found.vendor.taken[1]["thread_ts"] == first["ts"]
+    await found.send(kind="acknowledged", title="Taken by Bo", receipt=first)
+    assert len(found.vendor.taken) == 2
+    assert found.vendor.taken[0]["text"] == "Taken by Bo"
+    kinds = [block["type"] for block in found.vendor.taken[0]["blocks"]]
+    assert "actions" not in kinds
+
+
+async def test_slack_gets_no_mention_out_of_what_a_system_said(serve):
+    found = await made("slack", serve)
+    await found.send()
+    posted = found.vendor.taken[0]
+    assert "<!channel>" not in posted["text"]
+    kinds = {b["text"]["type"] for b in posted["blocks"] if "text" in b}
+    assert kinds == {"plain_text"}
+    assert posted["blocks"][-1]["elements"][0]["value"] == "opaque-1"
+
+
+async def test_slack_names_what_is_wrong_and_says_whether_it_helps_to_try_again(serve):
+    found = await made("slack", serve)
+    found.to = "#gone"
+    error = await found.refused()
+    assert error.message == "Slack: channel_not_found"
+    assert not error.retryable
+    hooks = await made("slack_webhook", serve)
+    hooks.channel._calling._base_url += "x"
+    error = await hooks.refused()
+    assert (error.message, error.retryable) == ("Slack: no_service", False)
+
+
+async def test_a_webhook_is_signed_and_carries_its_key(serve):
+    found = await made("webhook", serve)
+    await found.send()
+    body, headers, raw = found.vendor.taken[0]
+    known = {name.lower(): value for name, value in headers.items()}
+    assert known["x-runbook-signature"] == webhook.signature("s3cr3t", raw)
+    assert known["idempotency-key"] == PAGE.key == body["key"]
+    assert body["kind"] == "page"
+
+
+async def test_a_status_page_has_one_incident_a_run(serve):
+    found = await made("statuspage", serve)
+    first = await found.send()
+    await found.send(kind="status", thread=first, text="still looking")
+    await found.send(kind="resolved", receipt=first, text="it is over")
+    (incident,) = found.vendor.taken
+    assert (incident["status"], incident["body"]) == ("resolved", "it is over")
+
+
+async def test_a_short_message_is_short_and_differs_from_the_next_by_its_mark(serve):
+    found = await made("twilio", serve)
+    await found.send(text="y" * 5000)
+    assert len(found.vendor.taken[0]["body"]) <= 600
+    await found.send(text="y" * 5000, key="another")
+    first, second = (m["body"] for m in found.vendor.taken)
+    assert first != second
+
+
+async def test_a_note_goes_to_the_incident_that_started_the_run(serve):
+    found = await made("pagerduty_notes", serve)
+    found.to = None
+    error = await found.refused()
+    assert "no incident" in error.message
+    await found.send(incident="PINC1")
+    assert PAGE.key in found.vendor.taken[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        *(("7", 7.0), ("0", 0.0), ("-3", 0.0), ("nan", 0.0), ("1e99", 3600.0), ("soon", 0.0)),
+        *(("", 0.0), (None, 0.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)),
+    ],
+)
+def test_retry_after_is_read_with_care(said, seconds):
+    assert retry_after_s(said) == seconds

@@ -1,0 +1,158 @@
+"""E-mail against a real SMTP server that takes, refuses, delays, or breaks off."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from email import message_from_bytes
+from email.message import Message as Mail
+from email.policy import default
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult
+
+from engine.channels.mail import MailChannel
+from engine.errors import AdapterError
+from tests.channels.test_channels import PAGE
+
+TO_ANA = dataclasses.replace(PAGE, to="ana@example.com", buttons=())
+
+
+class Server:
+    """What a mail server does with a message."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+        self.rcpt = "250 OK"
+        self.data = "250 taken"
+        self.breaks = False
+        self.hangs = False
+        self.port = 0
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options) -> str:  # noqa: N802
+        if self.rcpt.startswith("2"):
+            envelope.rcpt_tos.append(address)
+        return self.rcpt
+
+    async def handle_DATA(self, server, _session, envelope) -> str:  # noqa: N802
+        if self.data.startswith("2"):
+            self.mails.append(message_from_bytes(envelope.content, policy=default))
+        if self.breaks:
+            server.transport.abort()
+        if self.hangs:
+            await asyncio.get_running_loop().create_future()
+        return self.data
+
+    def login(self, _server, _session, _envelope, _mechanism, auth: Any) -> AuthResult:
+        good = (auth.login, auth.password) == (b"runbook", b"right")
+        return AuthResult(success=good, handled=False)
+
+    def channel(self, **more: Any) -> MailChannel:
+        given: dict[str, Any] = {"port": self.port, "sender": "ops@example.com", "tls": "none"}
+        return MailChannel("127.0.0.1", **{**given, **more})
+
+    async def refused(self, **more: Any) -> AdapterError:
+        with pytest.raises(AdapterError) as caught:
+            await self.channel(timeout_s=0.5, **more).send(TO_ANA)
+        return caught.value
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    made = Server()
+    open_: list[SMTP] = []
+
+    def smtp() -> SMTP:
+        protocol = SMTP(
+            made, authenticator=made.login, auth_require_tls=False, enable_SMTPUTF8=True
+        )
+        open_.append(protocol)
+        return protocol
+
+    listening = await asyncio.get_running_loop().create_server(smtp, "127.0.0.1", 0)
+    made.port = listening.sockets[0].getsockname()[1]
+    yield made
+    for protocol in open_:
+        if protocol.transport is not None:
+            protocol.transport.abort()
+    listening.close()
+    await listening.wait_closed()
+    await asyncio.sleep(0)
+
+
+async def test_a_mail_says_what_is_wrong_and_is_recognised_when_it_comes_twice(server):
+    channel = server.channel()
+    first = await channel.send(TO_ANA)
+    second = await channel.send(TO_ANA)
+    assert first["id"] == second["id"] == server.mails[0]["Message-ID"]
+    mail = server.mails[0]
+    assert mail["To"] == "ana@example.com"
+    assert mail["From"] == "runbook <ops@example.com>"
+    assert mail["Subject"] == f"[page] {TO_ANA.title}"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert TO_ANA.link in mail.get_content()
+
+
+async def test_what_follows_belongs_to_the_first_mail(server):
+    channel = server.channel()
+    first = await channel.send(TO_ANA)
+    follows = dataclasses.replace(TO_ANA, key="k2", kind="resolved", receipt=first)
+    await channel.send(follows)
+    assert server.mails[1]["In-Reply-To"] == server.mails[0]["Message-ID"]
+
+
+async def test_a_title_cannot_add_a_header(server):
+    evil = dataclasses.replace(TO_ANA, title="full\r\nBcc: eve@example.com", key="a\r\nX: y")
+    await server.channel().send(evil)
+    (mail,) = server.mails
+    assert mail["Bcc"] is None
+    assert mail["X"] is None
+
+
+@pytest.mark.parametrize(("said", "again"), [("550 no such user", False), ("451 later", True)])
+async def test_a_refused_reader_is_no_doubt_and_4xx_may_be_tried_again(server, said, again):
+    server.rcpt = said
+    error = await server.refused()
+    assert (error.maybe_done, error.retryable) == (False, again)
+    assert said.partition(" ")[2] in error.message
+
+
+@pytest.mark.parametrize(("said", "again"), [("554 spam", False), ("452 full", True)])
+async def test_a_refused_text_is_no_doubt(server, said, again):
+    server.data = said
+    error = await server.refused()
+    assert (error.maybe_done, error.retryable) == (False, again)
+    assert server.mails == []
+
+
+async def test_a_mail_whose_answer_is_lost_is_in_doubt(server):
+    server.breaks = True
+    assert (await server.refused()).maybe_done
+    assert len(server.mails) == 1
+
+
+async def test_a_server_that_does_not_answer_leaves_it_in_doubt(server):
+    server.hangs = True
+    assert (await server.refused()).maybe_done
+
+
+async def test_nobody_there_is_no_doubt(server):
+    error = await server.refused(port=9)
+    assert (error.maybe_done, error.retryable) == (False, True)
+
+
+async def test_a_server_without_starttls_gets_nothing_where_it_is_asked_for(server):
+    error = await server.refused(tls="starttls")
+    assert not error.maybe_done
+    assert server.mails == []
+
+
+async def test_a_login_is_used_and_a_wrong_one_is_not_tried_again(server):
+    channel = server.channel(username="runbook", password="right")
+    assert await channel.ping() == f"127.0.0.1:{server.port} takes mail"
+    await channel.send(TO_ANA)
+    error = await server.refused(username="runbook", password="wrong")
+    assert (error.maybe_done, error.retryable) == (False, False)
+    assert "wrong" not in error.message, error.message
