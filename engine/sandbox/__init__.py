@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from engine.errors import Diagnosed, Diagnostic, Place
 from engine.language.model import Call, Runbook, walk_runbook
 from engine.sandbox import postgres, redis
+from engine.sandbox.aws import Aws, aws_service, missing_aws
 from engine.sandbox.http import Answering, http_service
 from engine.sandbox.meta import MetaService
 from engine.sandbox.process import NotStarted, new_folder
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Fault", "NotStarted", "Sandbox", "connections_of", "fault_of", "missing"]
 
-KINDS = ("cluster", "host", "http", "meta", "postgres", "redis")
+KINDS = ("aws", "cluster", "host", "http", "meta", "postgres", "redis")
 
 Progress = Callable[[str], None]
 
@@ -80,6 +81,7 @@ def connections_of(runbook: Runbook) -> frozenset[str]:
 def missing(environment: EnvironmentLike, connections: Collection[str]) -> tuple[str, ...]:
     """What is not installed here and these connections need: a sentence each, with the cure."""
     lacks = {
+        "aws": missing_aws(),
         "cluster": "" if shutil.which("kubectl") else "no kubectl: install it from kubernetes.io",
         "host": "" if shutil.which("git") else "no git: install it",
         "redis": "" if redis.redis_server() else f"no redis-server: {redis.missing_redis()}",
@@ -146,6 +148,7 @@ class Sandbox:
         self.clusters: dict[str, Cluster] = {}
         """The stand-in API servers: their objects."""
         self.hosts: dict[str, Host] = {}
+        self.clouds: dict[str, Aws] = {}
         self._tell = on_progress or (lambda _text: None)
         self._folder = Path()
         self._open: list[AsyncExitStack] = []
@@ -210,6 +213,9 @@ class Sandbox:
             return redis.redis_service(spec, folder)
         if spec.kind == "postgres":
             return postgres.postgres_service(spec, folder, Path(self.environment.file).parent)
+        if spec.kind == "aws":
+            cloud = self.clouds[spec.name] = Aws(spec, folder)
+            return aws_service(cloud)
         if spec.kind == "cluster":
             from engine.sandbox.cluster import Cluster, cluster_service  # noqa: PLC0415  many modules
 
@@ -229,7 +235,7 @@ class Sandbox:
 
     def states(self) -> dict[str, Any]:
         """What templates see of the other services, by name: the state of HTTP services, the
-        deployments of clusters, the files of hosts.
+        deployments of clusters, the files of hosts, the services of AWS.
         """
         found: dict[str, Any] = {
             name: behaviour.state
@@ -237,6 +243,7 @@ class Sandbox:
             if isinstance(behaviour, Behaviour)
         }
         found |= {name: {"deployments": one.deployments()} for name, one in self.clusters.items()}
+        found |= {name: one.seen() for name, one in self.clouds.items()}
         return found | {name: {"files": one.files()} for name, one in self.hosts.items()}
 
     async def _stop(self) -> None:
