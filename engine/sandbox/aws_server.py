@@ -44,12 +44,15 @@ class Rolling:
     def install(self) -> None:
         """Puts itself between moto's backend of ECS and its callers."""
         from moto.ecs.models import EC2ContainerServiceBackend as Backend  # noqa: PLC0415
+        from moto.ecs.responses import EC2ContainerServiceResponse as Response  # noqa: PLC0415
 
         create, update, describe = (
             Backend.create_service,
             Backend.update_service,
             (Backend.describe_services),
         )
+
+        list_definitions = Response.list_task_definitions  # in the order they were registered
 
         def created(backend: Any, *args: Any, **more: Any) -> Any:
             service = create(backend, *args, **more)
@@ -68,6 +71,13 @@ class Rolling:
                 self.settle(service)
             return describe(backend, *args, **more)
 
+        def listed(response: Any) -> Any:
+            answer: Any = list_definitions(response)
+            if response._get_param("sort") == "DESC":  # noqa: SLF001  as moto's own methods ask
+                answer.result["taskDefinitionArns"].reverse()
+            return answer
+
+        Response.list_task_definitions = listed  # type: ignore[method-assign,assignment]
         for name, patched in (
             ("create_service", created),
             ("update_service", updated),
