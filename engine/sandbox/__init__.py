@@ -21,6 +21,7 @@ from engine.errors import Diagnosed, Diagnostic, Place
 from engine.language.model import Call, Runbook, walk_runbook
 from engine.sandbox import postgres, redis
 from engine.sandbox.aws import Aws, aws_service, missing_aws
+from engine.sandbox.celery import Celery, CelerySettings, celery_service, missing_celery
 from engine.sandbox.http import Answering, http_service
 from engine.sandbox.meta import MetaService
 from engine.sandbox.process import NotStarted, new_folder
@@ -41,7 +42,10 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Fault", "NotStarted", "Sandbox", "connections_of", "fault_of", "missing"]
 
-KINDS = ("aws", "cluster", "host", "http", "meta", "postgres", "redis")
+KINDS = ("aws", "celery", "cluster", "host", "http", "meta", "postgres", "redis")
+
+UPON_OTHERS = ("celery",)
+"""Kinds that need services of other kinds to be up, and name them: see `_stands_on`."""
 
 Progress = Callable[[str], None]
 
@@ -82,6 +86,7 @@ def missing(environment: EnvironmentLike, connections: Collection[str]) -> tuple
     """What is not installed here and these connections need: a sentence each, with the cure."""
     lacks = {
         "aws": missing_aws(),
+        "celery": missing_celery(),
         "cluster": "" if shutil.which("kubectl") else "no kubectl: install it from kubernetes.io",
         "host": "" if shutil.which("git") else "no git: install it",
         "redis": "" if redis.redis_server() else f"no redis-server: {redis.missing_redis()}",
@@ -105,8 +110,22 @@ def _needed(environment: EnvironmentLike, connections: Collection[str]) -> tuple
                 if service not in services:
                     known = f"under `services` there are {', '.join(sorted(services)) or 'none'}"
                     raise Wrong(f"there is no service {service!r}", where, known)
+                for other in _stands_on(services[service], services):
+                    wanted[other] = services[other]
                 wanted[service] = services[service]
         return tuple(wanted.values())
+
+
+def _stands_on(spec: ServiceSpec, services: Mapping[str, ServiceSpec]) -> tuple[str, ...]:
+    """The services that this one needs. Raises Wrong."""
+    if spec.kind != "celery":
+        return ()
+    broker = CelerySettings.read(spec).broker
+    if broker not in services or services[broker].kind != "redis":
+        known = ", ".join(name for name, one in services.items() if one.kind == "redis") or "none"
+        where = f"services.{spec.name}.broker"
+        raise Wrong(f"{broker!r} is no service of kind redis", where, f"there are {known}")
+    return (broker,)
 
 
 @contextmanager
@@ -149,6 +168,7 @@ class Sandbox:
         """The stand-in API servers: their objects."""
         self.hosts: dict[str, Host] = {}
         self.clouds: dict[str, Aws] = {}
+        self.workers: dict[str, Celery] = {}
         self._tell = on_progress or (lambda _text: None)
         self._folder = Path()
         self._open: list[AsyncExitStack] = []
@@ -177,10 +197,14 @@ class Sandbox:
         await self._stop()
 
     async def _start(self) -> None:
-        """All services at once; when one cannot, the others are stopped too and its error
-        counts.
-        """
-        starting = [asyncio.create_task(self._start_one(spec)) for spec in self.specs]
+        """All services at once, but those that stand on others after them."""
+        first = [spec for spec in self.specs if spec.kind not in UPON_OTHERS]
+        await self._start_all(first)
+        await self._start_all([spec for spec in self.specs if spec.kind in UPON_OTHERS])
+
+    async def _start_all(self, specs: Collection[ServiceSpec]) -> None:
+        """At once; when one cannot, the others are stopped too and its error counts."""
+        starting = [asyncio.create_task(self._start_one(spec)) for spec in specs]
         try:
             ended = await asyncio.gather(*starting, return_exceptions=True)
         except BaseException:
@@ -216,6 +240,10 @@ class Sandbox:
         if spec.kind == "aws":
             cloud = self.clouds[spec.name] = Aws(spec, folder)
             return aws_service(cloud)
+        if spec.kind == "celery":
+            url = self.services[f"{spec.settings['broker']}.url"]
+            worker = self.workers[spec.name] = Celery(spec, folder, url, self.states)
+            return celery_service(worker)
         if spec.kind == "cluster":
             from engine.sandbox.cluster import Cluster, cluster_service  # noqa: PLC0415  many modules
 
