@@ -25,6 +25,7 @@ from engine.sandbox.celery import Celery, CelerySettings, celery_service, missin
 from engine.sandbox.http import Answering, http_service
 from engine.sandbox.meta import MetaService
 from engine.sandbox.process import NotStarted, new_folder
+from engine.sandbox.prometheus import PrometheusService
 from engine.sandbox.routes import Behaviour
 from engine.sandbox.spec import (
     Fault,
@@ -42,10 +43,17 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Fault", "NotStarted", "Sandbox", "connections_of", "fault_of", "missing"]
 
-KINDS = ("aws", "celery", "cluster", "host", "http", "meta", "postgres", "redis")
+KINDS = ("aws", "celery", "cluster", "host", "http", "meta", "postgres", "prometheus", "redis")
 
 UPON_OTHERS = ("celery",)
 """Kinds that need services of other kinds to be up, and name them: see `_stands_on`."""
+
+ANSWERING: Mapping[str, Callable[[ServiceSpec], Answering]] = {
+    "http": Behaviour.read,
+    "meta": MetaService.read,
+    "prometheus": PrometheusService.read,
+}
+"""Kinds that answer HTTP in this process."""
 
 Progress = Callable[[str], None]
 
@@ -254,9 +262,8 @@ class Sandbox:
 
             host = self.hosts[spec.name] = Host(spec, folder)
             return host_service(host)
-        read = MetaService.read if spec.kind == "meta" else Behaviour.read
-        behaviour = read(spec)
-        if isinstance(behaviour, Behaviour):
+        behaviour = ANSWERING[spec.kind](spec)
+        if isinstance(behaviour, Behaviour | PrometheusService):
             behaviour.others = self.states
         self.behaviours[spec.name] = behaviour
         return http_service(behaviour, lambda: datetime.now(UTC))
