@@ -167,7 +167,8 @@ class Sandbox:
     ) -> None:
         self.environment = environment
         self.fault = fault_of(environment, runbook) if with_fault else None
-        self.specs = tuple(broken(spec, self.fault) for spec in _needed(environment, connections))
+        self._healthy = _needed(environment, connections)
+        self.specs = tuple(broken(spec, self.fault) for spec in self._healthy)
         self.services: dict[str, str] = {}
         """`cache.url` and its like, once they are up."""
         self.behaviours: dict[str, Answering] = {}
@@ -179,7 +180,12 @@ class Sandbox:
         self.workers: dict[str, Celery] = {}
         self._tell = on_progress or (lambda _text: None)
         self._folder = Path()
-        self._open: list[AsyncExitStack] = []
+        self._open: dict[str, AsyncExitStack] = {}
+
+    @property
+    def folder(self) -> Path:
+        """Where its services keep their files, while it is up."""
+        return self._folder
 
     @property
     def inputs(self) -> Mapping[str, Any]:
@@ -190,7 +196,7 @@ class Sandbox:
         others = postgres.account() is not None and any(s.kind == "postgres" for s in self.specs)
         self._folder = new_folder(passable=others)
         try:
-            await self._start()
+            await self._start(self.specs)
         except BaseException:
             await self._stop()
             raise
@@ -204,11 +210,10 @@ class Sandbox:
     ) -> None:
         await self._stop()
 
-    async def _start(self) -> None:
-        """All services at once, but those that stand on others after them."""
-        first = [spec for spec in self.specs if spec.kind not in UPON_OTHERS]
-        await self._start_all(first)
-        await self._start_all([spec for spec in self.specs if spec.kind in UPON_OTHERS])
+    async def _start(self, specs: Collection[ServiceSpec]) -> None:
+        """All at once, but those that stand on others after them."""
+        await self._start_all([spec for spec in specs if spec.kind not in UPON_OTHERS])
+        await self._start_all([spec for spec in specs if spec.kind in UPON_OTHERS])
 
     async def _start_all(self, specs: Collection[ServiceSpec]) -> None:
         """At once; when one cannot, the others are stopped too and its error counts."""
@@ -229,7 +234,7 @@ class Sandbox:
         folder = self._folder / spec.name
         folder.mkdir()
         stack = AsyncExitStack()
-        self._open.append(stack)
+        self._open[spec.name] = stack
         with _diagnosed(self.environment):
             told = await stack.enter_async_context(self._service(spec, folder))
         self.services.update({f"{spec.name}.{key}": value for key, value in told.items()})
@@ -285,13 +290,36 @@ class Sandbox:
         """Ends all of it at once. What is cut short by a cancellation is killed, and the folder
         goes.
         """
-        opened, self._open = self._open, []
         try:
-            ended = await asyncio.gather(
-                *(stack.aclose() for stack in opened), return_exceptions=True
-            )
+            await self._close(tuple(self._open))
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _close(self, names: Collection[str]) -> None:
+        """Ends these services, at once, and removes what they kept."""
+        opened = {name: self._open.pop(name) for name in names}
+        ended = await asyncio.gather(
+            *(stack.aclose() for stack in opened.values()), return_exceptions=True
+        )
+        for name in opened:
+            shutil.rmtree(self._folder / name, ignore_errors=True)
         for result in ended:
             if isinstance(result, BaseException):
                 raise result
+
+    async def put_fault(self, fault: Fault | None) -> tuple[str, ...]:
+        """Puts this fault in the place of the one it has: the services of both start anew, with
+        those that stand on them; the others go on. Gives the names of what was started.
+        """
+        concerned = {name for one in (self.fault, fault) if one for name in one.services}
+        healthy = {spec.name: spec for spec in self._healthy}
+        concerned |= {
+            name
+            for name, spec in healthy.items()
+            if concerned.intersection(_stands_on(spec, healthy))
+        }
+        await self._close([name for name in self._open if name in concerned])
+        self.fault = fault
+        self.specs = tuple(broken(spec, fault) for spec in self._healthy)
+        await self._start([spec for spec in self.specs if spec.name in concerned])
+        return tuple(spec.name for spec in self.specs if spec.name in concerned)
