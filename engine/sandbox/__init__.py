@@ -280,7 +280,7 @@ class Sandbox:
         found: dict[str, Any] = {
             name: behaviour.state
             for name, behaviour in self.behaviours.items()
-            if isinstance(behaviour, Behaviour)
+            if isinstance(behaviour, Behaviour | PrometheusService)
         }
         found |= {name: {"deployments": one.deployments()} for name, one in self.clusters.items()}
         found |= {name: one.seen() for name, one in self.clouds.items()}
