@@ -1,4 +1,4 @@
-r"""A machine of one's own: a folder with files, git repositories, and programs that nobody has here.
+r"""A machine of its own: a folder with files, git repositories, and programs nobody has here.
 
     kind: host
     files: {"logs/app.log": "started\n"}   # what ends in .gz is compressed
