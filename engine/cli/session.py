@@ -192,6 +192,8 @@ class Session:
             return None
         how = f"broken: {up.record['fault']}" if up.record["fault"] else "healthy"
         self._told_of_sandbox(f"the one that is up since {up.record['since']}, {how}")
+        if Path(place.file).stat().st_mtime_ns != up.record["written_ns"]:
+            self._told_of_sandbox(f"{place.file} was changed since: down and up again to see it")
         return up
 
     def _told_of_sandbox(self, text: str) -> None:

@@ -48,6 +48,8 @@ class Holder:
     left_out: dict[str, str] = field(default_factory=dict)
     """Connections without their services, and what is not installed for them."""
     since: str = ""
+    written_ns: int = 0
+    """When the environment's file was last changed, as this process has read it."""
     tell: Told = lambda _said: None
     """Who wants to hear what is started: whoever asked for it."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -87,6 +89,7 @@ class Holder:
             "version": 1,
             "pack": self.pack,
             "environment": self.environment.file,
+            "written_ns": self.written_ns,
             "pid": os.getpid(),
             "folder": str(sandbox.folder),
             "since": self.since,
@@ -112,6 +115,7 @@ class Holder:
             loop.add_signal_handler(ending, self.ended.set)
         self.tell = tell
         async with self.sandbox(fault) as sandbox:
+            self.written_ns = Path(self.environment.file).stat().st_mtime_ns  # noqa: ASYNC240  once
             self.since = datetime.now(UTC).isoformat(timespec="seconds")
             lock = asyncio.Lock()
 

@@ -129,6 +129,14 @@ def test_who_starts_it_twice_gets_the_same_one(office, up):
     assert (done.objects[0]["pid"], done.objects[0]["fault"]) == (up["pid"], "crowded")
 
 
+def test_a_file_that_was_changed_since_is_told(office, up, shop):
+    file = shop / "runbooks" / "office" / "environments" / "sandbox.yaml"
+    file.write_text(ENVIRONMENT)
+    done = office("run", "office/crowded", "--env", "sandbox")
+    assert done.code == 0
+    assert "sandbox.yaml was changed since: down and up again to see it" in done.err
+
+
 def test_the_faults_of_a_pack_are_listed_with_what_is_broken(office):
     assert office("sandbox", "faults", "office", "--json").objects == [
         {
