@@ -109,9 +109,15 @@ def sandbox_break(session: Session, fault: str) -> int:
     """
     pack, _, _name = fault.rpartition("/")
     up = [one for one in records(sandboxes_folder()) if pack in ("", one.pack)]
-    if len(up) != 1:
-        said = f"no sandbox{f' of {pack}' if pack else ''} is up" if not up else "several are up"
-        raise Usage(said, help="`runbook sandbox up PACK` first, then `sandbox break PACK/NAME`")
+    if not up:
+        named = pack or "PACK"
+        raise Usage(
+            f"no sandbox{f' of {pack}' if pack else ''} is up",
+            help=f"`runbook sandbox up {named}` starts it",
+        )
+    if len(up) > 1:
+        packs = ", ".join(one.pack for one in up)
+        raise Usage("several sandboxes are up", help=f"name it with its pack, one of {packs}")
     return _break(session, up[0], fault)
 
 
