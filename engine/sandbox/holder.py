@@ -108,12 +108,21 @@ class Holder:
         new.replace(self.file)
         return record
 
-    async def hold(self, fault: str, stays_s: float, tell: Told) -> None:
-        """Up, until it is told to end or its time is over."""
+    async def hold(
+        self, fault: str, stays_s: float, tell: Callable[[dict[str, Any]], bool]
+    ) -> None:
+        """Up, until it is told to end or its time is over; or until nobody hears that it is up:
+        then whoever wanted it was ended before.
+        """
+
+        def heard(said: dict[str, Any]) -> None:
+            if not tell(said):
+                self.ended.set()
+
         loop = asyncio.get_running_loop()
         for ending in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(ending, self.ended.set)
-        self.tell = tell
+        self.tell = heard
         async with self.sandbox(fault) as sandbox:
             self.written_ns = Path(self.environment.file).stat().st_mtime_ns  # noqa: ASYNC240  once
             self.since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -127,7 +136,7 @@ class Holder:
             server = await asyncio.start_unix_server(serve, path, limit=LINE_MAX_BYTES)
             path.chmod(0o600)
             try:
-                tell({"up": self.write(sandbox)})
+                heard({"up": self.write(sandbox)})
                 self.tell = lambda _said: None
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.ended.wait(), stays_s)
@@ -189,10 +198,14 @@ def error_told(error: RunbookError) -> dict[str, Any]:
     return {"error": error.message, "help": help_, "code": error.exit_code}
 
 
-def _tell(said: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError, ValueError):
+def _tell(said: dict[str, Any]) -> bool:
+    """Whether anybody was there to hear it."""
+    try:
         sys.stdout.write(json.dumps(said) + "\n")
         sys.stdout.flush()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def main(words: Sequence[str]) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -113,6 +115,24 @@ def test_without_one_that_answers_a_run_has_a_sandbox_of_its_own(office, up):
     os.kill(up["pid"], signal.SIGKILL)
     os.waitpid(up["pid"], 0)
     assert result(office) == "50 dropped"
+
+
+def test_one_whose_command_was_killed_while_it_came_up_ends(office, shop):
+    file = shop / "runbooks" / "office" / "environments" / "sandbox.yaml"
+    later = "{kind: postgres, sessions: [{for: 2s}]}"
+    text = ENVIRONMENT.replace("services:", f"services:\n  late: {later}", 1)
+    used = '  late: {adapter: sql, url: "${service:late.url}"}'
+    file.write_text(f"{text}{used}\n")
+    script = "import sys; from engine.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    words = [sys.executable, "-c", script, "sandbox", "up", "office"]
+    command = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=shop)
+    with command.stderr:
+        command.stderr.readline()  # the first service is up
+        holders = psutil.Process(command.pid).children()
+        command.kill()
+        command.wait()
+    assert psutil.wait_procs(holders, timeout=20)[1] == []
+    assert office("sandbox", "status").err == "no sandbox is up\n"
 
 
 def test_it_ends_by_itself_after_its_time(office):
