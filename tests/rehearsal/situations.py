@@ -24,7 +24,7 @@ from tests.runbooks.every import BOOKS, Seen, Stage
 NOBODY_PORT = 9
 """Of the loopback: nobody is there."""
 
-OTHERS_MAX = 2
+OTHERS_MAX = 1
 """Situations of a runbook beside its fault and none: faults of others of the pack, a service that
 is gone, one just after another. A different choice for each runbook, so that all kinds are there,
 and few enough that all situations fit in the time of the tests; `--all` plays every one."""
