@@ -49,6 +49,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "runs": ("engine.cli.runs:runs", "Which runs there were and are."),
     "watch": ("engine.cli.runs:watch", "Follow a run that goes on elsewhere."),
     "answer": ("engine.cli.runs:answer", "Answer what a run asks a person."),
+    "ack": ("engine.cli.people:ack", "Take what a run calls people for."),
+    "notify": ("engine.cli.people:notify", "What people are told: every message, before."),
     "settle": ("engine.cli.runs:settle", "Say whether an action in doubt happened."),
     "approve": ("engine.cli.approve:approve", "Agree to exactly what a step would do."),
     "deny": ("engine.cli.approve:deny", "Deny what a step waits to do."),
