@@ -110,26 +110,27 @@ async def opened(tmp_path: Path, url: str) -> Desk:
     return desk
 
 
-def acks(desk: Desk, seconds: float) -> Any:
-    """Somebody takes it, so long after the first was called."""
+def acks(desk: Desk, told: int) -> Any:
+    """Somebody takes it once so many messages went out."""
+    tasks: list[asyncio.Task[None]] = []
+    count = 0
 
-    async def wait(event: Event) -> None:
-        await desk.clock.sleep(seconds - (desk.clock.now_us() - event.at_us) / 1e6)
+    async def take(run: str) -> None:
         desk.clock.held += 1
-        await desk.engine.acknowledge(event.run, BO, "on it")
+        await desk.engine.acknowledge(run, BO, "on it")
         desk.clock.held -= 1
 
-    tasks: list[asyncio.Task[None]] = []
-
     def observe(event: Event) -> None:
-        if event.type == "LevelDue" and not tasks:
-            tasks.append(asyncio.create_task(wait(event)))
+        nonlocal count
+        count += event.type == "Told"
+        if count == told and not tasks:
+            tasks.append(asyncio.create_task(take(event.run)))
 
     return observe
 
 
 async def test_people_are_told_level_by_level_until_one_of_them_acts(desk):
-    result = await desk.run(CALLS, acks(desk, 1350))
+    result = await desk.run(CALLS, acks(desk, told=2))
     assert result.status == "resolved"
     assert [(m.name, m.to) for m in Beeper.rang] == [("Ana Lim", "+1"), ("Bo Ek", "+2")]
     first = Beeper.rang[0]
@@ -143,7 +144,7 @@ async def test_levels_go_on_behind_the_end_of_a_failed_run_and_it_ends_when_it_i
     text = "steps:\n  - {check: lab.look, id: look, target: there, with: {word: w}}\n"
     text += "on_failure:\n  - {escalate: default, id: call}\n"
     lab.Target.on["w"] = lab.fails(maybe_done=False)
-    result = await desk.run(text, acks(desk, 1350))
+    result = await desk.run(text, acks(desk, told=2))
     events = await desk.engine.store.events(result.run)
     types = [event.type for event in events]
     assert types.index("RunFinished") < types.index("Acknowledged")
@@ -169,14 +170,14 @@ async def test_quiet_hours_are_kept_for_what_is_not_critical(desk):
 
 async def test_the_severity_of_a_page_is_what_the_contacts_say(desk):
     desk.write("contacts.yaml", CONTACTS.replace('quiet: {from: "00:00", until: "23:59"}\n', ""))
-    await desk.run("severity: SEV3\n" + CALLS, acks(desk, 60))
+    await desk.run("severity: SEV3\n" + CALLS, acks(desk, told=1))
     assert [m.severity for m in Beeper.rang] == ["warning"]
 
 
 async def test_a_pack_says_it_in_its_own_words(desk):
     own = "messages:\n  page: {title: '{{ wrong }}!', text: 'Level {{ level }}: {{ asked }}'}\n"
     desk.write("contacts.yaml", CONTACTS + own)
-    await desk.run(CALLS, acks(desk, 60))
+    await desk.run(CALLS, acks(desk, told=1))
     assert Beeper.rang[0].title == "Redis is full!"
     assert Beeper.rang[0].text.startswith("Level 1: Take it")
 
@@ -187,7 +188,7 @@ async def test_a_secret_is_in_no_message(desk, monkeypatch):
         "environments/test.yaml",
         "connections: {beeper: {adapter: beeper, token: '${env:BEEP_TOKEN}'}}\n",
     )
-    result = await desk.run(CALLS.replace("Redis is full", "canary-7713-beep"), acks(desk, 60))
+    result = await desk.run(CALLS.replace("Redis is full", "canary-7713-beep"), acks(desk, told=1))
     assert "canary" not in repr(Beeper.rang)
     events = await desk.engine.store.events(result.run)
     assert "canary" not in repr([e.body for e in events if e.type != "RunStarted"])
@@ -218,7 +219,7 @@ async def test_contacts_that_break_while_a_run_waits_are_as_they_were_and_it_say
         observe(event)
         ack(event)
 
-    ack = acks(desk, 1350)
+    ack = acks(desk, told=2)
     await desk.run(CALLS, both)
     assert [m.name for m in Beeper.rang] == ["Ana Lim", "Bo Ek"]
     second = [e.body for e in seen if e.type == "LevelDue"][1]
@@ -241,7 +242,7 @@ async def test_what_is_taken_while_it_waits_for_its_turn_is_not_sent(desk, monke
             begun.set()
 
     monkeypatch.setattr(Beeper, "interval_s", 3600.0)
-    await desk.run(CALLS, acks(desk, 60))
+    await desk.run(CALLS, acks(desk, told=1))
     Beeper.rang.clear()
     run = asyncio.create_task(desk.run(CALLS, observe))
     await begun.wait()
