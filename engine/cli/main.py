@@ -62,6 +62,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "freeze": ("engine.cli.guards:freeze", "Refuse every run that would change something."),
     "thaw": ("engine.cli.guards:thaw", "End a freeze."),
     "audit": ("engine.cli.audit:audit", "The audit trail: show, verify, export."),
+    "report": ("engine.cli.report:report", "The post-mortem of a run, from its trail."),
     "doctor": ("engine.cli.doctor:doctor", "Whether every connection of an environment answers."),
     "docs": ("engine.cli.docs:docs", "The manual."),
     "completion": ("engine.cli.complete:completion", "How to complete names in your shell."),
