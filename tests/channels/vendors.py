@@ -66,7 +66,7 @@ class Vendor:
         return told(404, {"path": path})
 
     def take(self, method: str, path: str, request: Request) -> Answer:
-        raise NotImplementedError
+        return told(404, {"path": path, "method": method})
 
 
 def header(request: Request, name: str) -> str:

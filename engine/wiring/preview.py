@@ -1,0 +1,155 @@
+"""Every message that a run of a runbook could send, without one being sent: for people who want to
+know before the night.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from engine.config import Books
+from engine.core.decide import DEFAULT_POLICY
+from engine.core.escalation import OWN, STATUS, Escalation, policy_of
+from engine.core.events import Draft
+from engine.core.state import State
+from engine.core.words import words
+from engine.language.duration import format_duration
+from engine.language.model import Call, Escalate, Runbook, Template, walk_runbook
+from engine.registry import Registry
+from engine.runner.telling import clock_face, fit, text_of, title_of
+from engine.wiring.admission import called
+from engine.wiring.calling import Directory, telling
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message. `when`: in words; `by`: channels, the first that works."""
+
+    escalation: str
+    policy: str
+    level: int
+    when: str
+    who: str
+    name: str
+    by: tuple[str, ...]
+    title: str
+    text: str
+    remarks: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        found = asdict(self)
+        return {"type": "message", **found, "by": list(self.by), "remarks": list(self.remarks)}
+
+
+def preview(books: Books, registry: Registry, runbook: Runbook, environment: str) -> list[Told]:
+    """What could be told, in the order of the runbook; of rotas, who is on call now."""
+    place = books.environment(runbook.name.partition("/")[0], environment, registry, only=())
+    directory = Directory(books, registry, runbook, place)
+    asked = telling(runbook, directory.contacts, place)
+    state = _state(runbook, environment, asked)
+    found: list[Told] = []
+    for key, policy, message, when in _escalations(runbook):
+        found += _levels(state, directory, (key, policy, message), when)
+    status = asked.get("status")
+    if status is not None:
+        every = f"every {format_duration(status['every_us'] / 1e6)} while it is open"
+        by = tuple(status["by"])
+        title = f"Status: {runbook.title}: open for ..."
+        text = "How it stands then; at its end, how it ended"
+        found.append(Told(STATUS, STATUS, 1, every, ", ".join(by), ", ".join(by), by, title, text))
+    return found
+
+
+def _state(runbook: Runbook, environment: str, asked: dict[str, Any]) -> State:
+    state = State("RUN", runbook)
+    body: dict[str, Any] = {
+        "name": runbook.name,
+        "digest": runbook.digest,
+        "texts": {},
+        "inputs": {},
+    }
+    body |= {"event": None, "environment": environment, "mode": "rehearsal", "engine": ""}
+    draft = Draft("RunStarted", {**body, "connections": {}, "telling": asked}, _now_us())
+    state.apply(draft)
+    return state
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _escalations(runbook: Runbook) -> Iterator[tuple[str, str, str | None, str]]:
+    """Key, policy, message (as it is written) and when."""
+    approving = []
+    for book in called(runbook):
+        for entry in walk_runbook(book):
+            if isinstance(entry, Escalate):
+                where = entry.title or entry.id
+                yield entry.id, entry.policy, _written(entry.message), f"at `{where}`"
+            elif isinstance(entry, Call) and entry.approve is not None and entry.approve.within_s:
+                approving.append(entry)
+    own = runbook.escalation
+    if own is not None:
+        after_s = own.unresolved_after_s
+        when = "when it ends unresolved"
+        if after_s is not None:
+            when = f"{format_duration(after_s)} after its start, unless resolved"
+        yield OWN, own.policy, None, when
+    for entry in approving:
+        policy = own.policy if own is not None else DEFAULT_POLICY
+        message = f"{entry.title or entry.id}: nobody approved it in time, so it is not done"
+        yield entry.id, policy, message, f"when nobody approves `{entry.title or entry.id}` in time"
+
+
+def _written(message: Template | str | None) -> str | None:
+    return message.text if isinstance(message, Template) else message
+
+
+def _levels(
+    state: State, directory: Directory, asked: tuple[str, str, str | None], when: str
+) -> Iterator[Told]:
+    key, policy, message = asked
+    levels = tuple(policy_of(state, policy)["levels"])
+    one = Escalation(key, policy, levels, message, state.now_us)
+    state.escalations[key] = one
+    after_us = 0
+    for number, level in enumerate(levels, 1):
+        after_us += level["after_us"]
+        one.level = number
+        body = {"escalation": key, "level": number, "who": level["who"], "by": level["by"]}
+        due = directory.called(state, body)
+        said = words(state, key, number)
+        at = when if after_us == 0 else f"{when} + {format_duration(after_us / 1e6)}"
+        title, text = directory.text(said, "page") or (
+            title_of(said, "page"),
+            text_of(said, "page"),
+        )
+        for recipient in due["recipients"]:
+            yield _told(one, level, at, recipient, (title, text))
+        for nobody in due["nobody"]:
+            remark = (f"nobody is found for {nobody}: the next level is told at once",)
+            yield Told(key, policy, number, at, nobody, nobody, (), title, text, remark)
+    del state.escalations[key]
+
+
+def _told(
+    one: Escalation, level: Any, when: str, recipient: dict[str, Any], said: tuple[str, str]
+) -> Told:
+    by = tuple(way["channel"] for way in recipient["by"])
+    remarks = []
+    missing = [name for name in level["by"] if name not in by]
+    if missing and recipient["id"] not in by:
+        remarks.append(f"not by {', '.join(missing)}: no address or no connection there")
+    if level["unless"] == "resolved":
+        remarks.append("also when somebody took it, until it is resolved")
+    if level.get("every_us"):
+        every = format_duration(level["every_us"] / 1e6)
+        remarks.append(f"again every {every}, up to {level['times']} times")
+    if recipient.get("not_before_us"):
+        remarks.append(f"quiet hours: not before {clock_face(recipient['not_before_us'])}")
+    place = (recipient["id"], recipient["name"], by)
+    return Told(
+        one.key, one.policy, one.level, when, *place, fit(said[0], 200), said[1], tuple(remarks)
+    )

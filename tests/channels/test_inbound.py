@@ -1,0 +1,109 @@
+"""A forged, replayed, expired or foreign button or link does nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import replace
+from urllib.parse import urlencode
+
+import pytest
+
+from engine.channels.inbound import Claim, Press, check, read_press, sign, verify_slack
+from engine.errors import Refused
+
+NOW = 1_800_000_000
+SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+KEY = b"0123456789abcdef0123456789abcdef"
+CLAIM = Claim("r1:call:1.1.1:ana:mail", "r1", "on_failure/call", "ana", NOW + 60)
+
+
+def signed(body: bytes, secret: str = SECRET, at: int = NOW) -> dict[str, str]:
+    text = b"v0:%d:" % at + body
+    signature = "v0=" + hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()
+    return {"X-Slack-Request-Timestamp": str(at), "X-Slack-Signature": signature}
+
+
+def test_the_example_of_slacks_document_is_verified():
+    body = (
+        b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&"
+        b"channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&"
+        b"command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands"
+        b"%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015."
+        b"47445629121.803a0bc887a14d10d2c447fce8b6703c"
+    )
+    signature = "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"
+    headers = {"X-Slack-Request-Timestamp": "1531420618", "X-Slack-Signature": signature}
+    verify_slack([SECRET], headers, body, 1531420618.0)
+
+
+def test_of_two_secrets_either_counts_while_one_is_changed():
+    verify_slack(["other", SECRET], signed(b"x"), b"x", NOW)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "secrets", "why"),
+    [
+        (signed(b"x"), b"y", [SECRET], "wrong"),
+        (signed(b"x", "other"), b"x", [SECRET], "wrong"),
+        (signed(b"x", ""), b"x", [""], "wrong"),
+        (signed(b"x"), b"x", [], "wrong"),
+        (signed(b"x", at=NOW - 301), b"x", [SECRET], "older"),
+        (signed(b"x", at=NOW + 301), b"x", [SECRET], "older"),
+        ({}, b"x", [SECRET], "not signed"),
+        ({"X-Slack-Request-Timestamp": "soon", "X-Slack-Signature": "v0="}, b"x", [SECRET], "not"),
+        ({**signed(b"x"), "X-Slack-Signature": "v0=\u00e9"}, b"x", [SECRET], "wrong"),
+    ],
+)
+def test_what_slack_did_not_sign_just_now_is_refused(headers, body, secrets, why):
+    with pytest.raises(Refused, match=why):
+        verify_slack(secrets, headers, body, NOW)
+
+
+def test_a_press_says_who_pressed_what():
+    payload = {"type": "block_actions", "user": {"id": "U1"}, "actions": [{"value": "abc"}]}
+    payload |= {"channel": {"id": "C1"}, "message": {"ts": "1.2"}, "response_url": "https://x"}
+    body = urlencode({"payload": json.dumps(payload)}).encode()
+    assert read_press(body) == Press("U1", "abc", "C1", "1.2", "https://x")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"payload=", b"payload=[]", b"payload={}", b"\xff", b"payload=" + b"[" * 5000),
+        b'payload={"type":"view","user":{"id":"U"},"actions":[{"value":"x"}]}',
+        b'payload={"type":"block_actions","user":{"id":"U"},"actions":[]}',
+    ],
+)
+def test_what_is_no_press_is_refused(body):
+    with pytest.raises(Refused, match="no press"):
+        read_press(body)
+
+
+def test_a_link_says_what_it_was_made_for():
+    text = sign(replace(CLAIM, plan_hash="ab" * 32), KEY)
+    assert check(text, [b"another key, kept a while", KEY], NOW).plan_hash == "ab" * 32
+    assert text.isascii()
+    assert "/" not in text
+
+
+def test_an_altered_foreign_expired_or_used_link_is_refused():
+    text = sign(CLAIM, KEY)
+    for position in range(len(text)):
+        other = "A" if text[position] != "A" else "B"
+        with pytest.raises(Refused):
+            check(text[:position] + other + text[position + 1 :], [KEY], NOW)
+    with pytest.raises(Refused, match="not made here"):
+        check(text, [b"x" * 32], NOW)
+    with pytest.raises(Refused, match="too old"):
+        check(text, [KEY], NOW + 61)
+    with pytest.raises(Refused, match="used already"):
+        check(text, [KEY], NOW, {CLAIM.id})
+    with pytest.raises(Refused, match="no link"):
+        check("x" * 5000, [KEY], NOW)
+
+
+def test_a_link_is_not_signed_with_a_key_that_can_be_guessed():
+    with pytest.raises(Refused, match="fewer than"):
+        sign(CLAIM, b"secret")
