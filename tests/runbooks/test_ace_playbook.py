@@ -1,4 +1,4 @@
-"""The ways of ACE's runbooks that their faults do not take, on the same stand-ins; what is undone."""
+"""The ways of ACE's runbooks that their faults do not take, on the same stand-ins; and undoing."""
 
 from __future__ import annotations
 
