@@ -45,7 +45,8 @@ def test_showing_says_what_is_not_executed_yet(runbook):
 
 def test_a_step_that_is_declared_idempotent_is_shown_as_one_that_may_be_repeated(runbook, shop):
     step = "action: http.request\n    target: api\n    with: {method: POST, path: /restart}\n"
-    text = f"title: Restart\nsteps:\n  - {step}    idempotent: true\n  - {step}    approve: {{by: [lead]}}\n"
+    steps = f"  - {step}    idempotent: true\n  - {step}    approve: {{by: [lead]}}\n"
+    text = f"title: Restart\nsteps:\n{steps}"
     (shop / "runbooks/shop/restart.yaml").write_text(text)
     shown = runbook("show", "shop/restart").out
     assert "http.request at api, changes, may be repeated" in shown
