@@ -154,7 +154,10 @@ def _call(entry: Call) -> str:
     if entry.signature.asks_person:
         return f"a person: {entry.type}"
     target = f" at {entry.target}" if entry.target else ""
-    return f"{entry.type}{target}, {EFFECTS[entry.signature.effect]}"
+    effect = entry.signature.effect
+    if entry.verb == "action" and entry.idempotent is not None:
+        effect = "idempotent" if entry.idempotent else "unsafe"  # the step's own word counts
+    return f"{entry.type}{target}, {EFFECTS[effect]}"
 
 
 def _parallel(entry: Parallel) -> str:

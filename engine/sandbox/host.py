@@ -5,6 +5,7 @@ r"""A machine of its own: a folder with files, git repositories, and programs no
     git:
       app:                              # the folder home/app; its remote, if it has one, is app.git
         remote: true
+        branches: [staging, production] # beside main, all at the last commit
         commits:
           - {message: first, files: {VERSION: "1.0\n"}, tag: v1.0}
     programs:                           # scripts of /bin/sh, by name; their working folder is home
@@ -100,7 +101,7 @@ class Host:
         where = f"{self._where}.git.{name}"
         if not isinstance(written, Mapping):
             raise Wrong("takes `commits` and `remote`", where)
-        only(written, ("commits", "remote"), where)
+        only(written, ("commits", "branches", "remote"), where)
         folder = self._inside(name, "git")
         folder.mkdir(parents=True, exist_ok=True)
         _git(folder, "init", "--quiet", "--initial-branch=main")
@@ -112,6 +113,8 @@ class Host:
             _git(folder, "commit", "--quiet", "--allow-empty", "-m", str(commit.get("message", at)))
             if commit.get("tag"):
                 _git(folder, "tag", str(commit["tag"]))
+        for branch in written.get("branches") or ():
+            _git(folder, "branch", str(branch))
         if written.get("remote"):
             bare = folder.with_name(f"{folder.name}.git")
             _git(self.home, "clone", "--quiet", "--bare", str(folder), str(bare))

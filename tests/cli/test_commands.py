@@ -43,6 +43,16 @@ def test_showing_says_whom_a_run_tells_by_itself(runbook):
     assert "when it ends unresolved" in done.out
 
 
+def test_a_step_that_is_declared_idempotent_is_shown_as_one_that_may_be_repeated(runbook, shop):
+    step = "action: http.request\n    target: api\n    with: {method: POST, path: /restart}\n"
+    steps = f"  - {step}    idempotent: true\n  - {step}    approve: {{by: [lead]}}\n"
+    text = f"title: Restart\nsteps:\n{steps}"
+    (shop / "runbooks/shop/restart.yaml").write_text(text)
+    shown = runbook("show", "shop/restart").out
+    assert "http.request at api, changes, may be repeated" in shown
+    assert "http.request at api, changes, must not be repeated" in shown
+
+
 def test_a_runbook_is_shown_in_json_with_its_text(runbook):
     (shown,) = runbook("--json", "show", "shop/disk-full").objects
     assert shown["inputs"]["limit"]["default"] == 0.8

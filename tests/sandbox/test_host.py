@@ -18,6 +18,7 @@ services:
     git:
       app:
         remote: true
+        branches: [staging]
         commits:
           - {message: first, files: {VERSION: "1.0"}, tag: v1.0}
           - {message: second, files: {VERSION: "1.1"}}
@@ -67,6 +68,11 @@ async def test_its_repository_is_a_real_one_with_a_remote(up):
     assert said(up, "git", "tag", "v1.1", cwd="app") == ""
     said(up, "git", "push", "--quiet", "origin", "--tags", cwd="app")
     assert "v1.1" in said(up, "git", "ls-remote", "--tags", "origin", cwd="app")
+
+
+async def test_its_branches_are_at_the_last_commit_there_and_at_the_remote(up):
+    assert said(up, "git", "log", "-1", "--format=%s", "staging", cwd="app") == "second"
+    assert said(up, "git", "log", "-1", "--format=%s", "origin/staging", cwd="app") == "second"
 
 
 async def test_a_program_that_nobody_has_here_is_played_and_others_see_what_it_did(up):
