@@ -82,9 +82,14 @@ def _facts(
     for trigger in runbook.triggers:
         yield (
             "triggered by",
-            f"{trigger.source} {json.dumps(trigger.rule, ensure_ascii=False, default=str)}",
+            f"{trigger.source} {json.dumps(trigger.rule, ensure_ascii=False, default=_written)}",
         )
     yield "file", runbook.place.file
+
+
+def _written(value: Any) -> str:
+    """A template as it stands in the file."""
+    return value.text if isinstance(value, Template) else str(value)
 
 
 def _input(spec: Input) -> str:
@@ -150,7 +155,8 @@ def _call(entry: Call) -> str:
     if entry.signature.asks_person:
         return f"a person: {entry.type}"
     target = f" at {entry.target}" if entry.target else ""
-    return f"{entry.type}{target}, {EFFECTS[entry.signature.effect]}"
+    effect = "idempotent" if entry.idempotent else entry.signature.effect
+    return f"{entry.type}{target}, {EFFECTS[effect]}"
 
 
 def _parallel(entry: Parallel) -> str:
