@@ -95,6 +95,12 @@ def _indent(text: str) -> str:
     )
 
 
+EXPIRED = "/expired/escalate"
+"""How the path of a message ends that tells people of an approval nobody gave: it is the engine's
+own step, whose id stands in no runbook.
+"""
+
+
 class _Maker:
     """Makes the scenario of one run. `fields`: what is kept of results; None: everything."""
 
@@ -219,7 +225,11 @@ class _Maker:
     def _expect(self) -> dict[str, Any]:
         end = ending(self.events)
         kinds = ("check", "action", "escalate")
-        begun = [one.id for one in self._found.values() if one.kind in kinds and "-" not in one.id]
+        begun = [
+            one.id
+            for path, one in self._found.items()
+            if one.kind in kinds and "-" not in one.id and not path.endswith(EXPIRED)
+        ]
         messages = [{"policy": policy, "text": text} for policy, text in end.messages]
         because = {"because": end.because} if end.because else {}
         return {"outcome": end.outcome, **because, "steps": begun, "messages": messages}
