@@ -87,11 +87,6 @@ def _facts(
     yield "file", runbook.place.file
 
 
-def _written(value: Any) -> str:
-    """A template as it stands in the file."""
-    return value.text if isinstance(value, Template) else str(value)
-
-
 def _input(spec: Input) -> str:
     limits = []
     if spec.min is not None:
@@ -155,8 +150,8 @@ def _call(entry: Call) -> str:
     if entry.signature.asks_person:
         return f"a person: {entry.type}"
     target = f" at {entry.target}" if entry.target else ""
-    effect = "idempotent" if entry.idempotent else entry.signature.effect
-    return f"{entry.type}{target}, {EFFECTS[effect]}"
+    declared = {True: "idempotent", False: "unsafe", None: entry.signature.effect}
+    return f"{entry.type}{target}, {EFFECTS[declared[entry.idempotent]]}"
 
 
 def _parallel(entry: Parallel) -> str:
@@ -246,3 +241,8 @@ def _indented(text: str, depth: int, width: int) -> Iterator[str]:
     yield f"{indent}{first}"
     for line in rest:
         yield f"{indent}   {line}"
+
+
+def _written(value: Any) -> str:
+    """A template as it stands in the file."""
+    return value.text if isinstance(value, Template) else str(value)

@@ -36,6 +36,19 @@ def test_a_runbook_is_shown_as_a_person_reads_it(runbook, golden):
     golden("show-disk-full.txt", runbook("show", "shop/disk-full").out.rstrip("\n"))
 
 
+def test_showing_says_what_is_not_executed_yet(runbook):
+    done = runbook("show", "shop/later")
+    assert done.code == 0
+    assert "not executed by this version" in done.out
+    assert "escalation" in done.out
+
+
+def test_a_runbook_is_shown_in_json_with_its_text(runbook):
+    (shown,) = runbook("--json", "show", "shop/disk-full").objects
+    assert shown["inputs"]["limit"]["default"] == 0.8
+    assert shown["text"].startswith("title: Disk full")
+
+
 def test_showing_says_what_may_be_repeated_and_shows_templates_as_they_are_written(runbook, shop):
     (shop / "runbooks/shop/restart.yaml").write_text(
         """
@@ -52,19 +65,6 @@ steps:
     assert '"inputs": {"web": "{{ event.title }}"}' in " ".join(shown.split())
     assert "Once [command.run at host, changes, must not be repeated]" in shown
     assert "Again [command.run at host, changes, may be repeated]" in shown
-
-
-def test_showing_says_what_is_not_executed_yet(runbook):
-    done = runbook("show", "shop/later")
-    assert done.code == 0
-    assert "not executed by this version" in done.out
-    assert "escalation" in done.out
-
-
-def test_a_runbook_is_shown_in_json_with_its_text(runbook):
-    (shown,) = runbook("--json", "show", "shop/disk-full").objects
-    assert shown["inputs"]["limit"]["default"] == 0.8
-    assert shown["text"].startswith("title: Disk full")
 
 
 def test_a_name_that_is_nearly_right_gets_a_hint(runbook):
