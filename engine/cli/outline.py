@@ -78,7 +78,7 @@ def _facts(
     for trigger in runbook.triggers:
         yield (
             "triggered by",
-            f"{trigger.source} {json.dumps(trigger.rule, ensure_ascii=False, default=str)}",
+            f"{trigger.source} {json.dumps(trigger.rule, ensure_ascii=False, default=_written)}",
         )
     yield "file", runbook.place.file
 
@@ -247,3 +247,8 @@ def _indented(text: str, depth: int, width: int) -> Iterator[str]:
     yield f"{indent}{first}"
     for line in rest:
         yield f"{indent}   {line}"
+
+
+def _written(value: Any) -> str:
+    """A template as it stands in the file."""
+    return value.text if isinstance(value, Template) else str(value)

@@ -59,6 +59,24 @@ def test_a_runbook_is_shown_in_json_with_its_text(runbook):
     assert shown["text"].startswith("title: Disk full")
 
 
+def test_showing_says_what_may_be_repeated_and_shows_templates_as_they_are_written(runbook, shop):
+    (shop / "runbooks/shop/restart.yaml").write_text(
+        """
+title: Restart
+triggers: [{pagerduty: {match: {title: down}, inputs: {web: "{{ event.title }}"}}}]
+inputs: {web: {type: string, default: web-1}}
+steps:
+  - {title: By hand, action: human.do, with: {instructions: look}}
+  - {title: Once, action: command.run, target: host, with: {argv: [make]}, approve: {by: [ops]}}
+  - {title: Again, action: command.run, target: host, with: {argv: [make]}, idempotent: true}
+"""
+    )
+    shown = runbook("show", "shop/restart").out
+    assert '"inputs": {"web": "{{ event.title }}"}' in " ".join(shown.split())
+    assert "Once [command.run at host, changes, must not be repeated]" in shown
+    assert "Again [command.run at host, changes, may be repeated]" in shown
+
+
 def test_a_name_that_is_nearly_right_gets_a_hint(runbook):
     done = runbook("show", "shop/disk-ful")
     assert done.code == 2

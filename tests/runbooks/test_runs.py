@@ -23,7 +23,7 @@ ASKING = {
     "terminal-strategist/meta-rate-limits",
 }
 """What only a person can do is a part of these."""
-PEOPLE_THROUGHOUT = {"terminal-strategist", "adinsights"}
+PEOPLE_THROUGHOUT = {"adinsights", "terminal-strategist", "trading-ops"}
 """Packs whose runbooks ask, are approved, or end otherwise than resolved; `test_all` has them."""
 NAMES = [
     name
