@@ -150,7 +150,8 @@ def _call(entry: Call) -> str:
     if entry.signature.asks_person:
         return f"a person: {entry.type}"
     target = f" at {entry.target}" if entry.target else ""
-    return f"{entry.type}{target}, {EFFECTS[entry.signature.effect]}"
+    declared = {True: "idempotent", False: "unsafe", None: entry.signature.effect}
+    return f"{entry.type}{target}, {EFFECTS[declared[entry.idempotent]]}"
 
 
 def _parallel(entry: Parallel) -> str:

@@ -36,6 +36,17 @@ def test_a_runbook_is_shown_as_a_person_reads_it(runbook, golden):
     golden("show-disk-full.txt", runbook("show", "shop/disk-full").out.rstrip("\n"))
 
 
+def test_showing_says_of_an_action_what_its_runbook_declares(runbook, shop):
+    act = "  - {action: run.note, with: {text: a}}\n"
+    never = "  - {action: run.note, with: {text: b}, idempotent: false, approve: {by: [lead]}}\n"
+    (shop / "runbooks/shop/notes.yaml").write_text(f"title: Notes\nsteps:\n{act}{never}")
+    lines = [line for line in runbook("show", "shop/notes").out.splitlines() if "run.note" in line]
+    assert [line.rpartition("changes, ")[2].rstrip("]") for line in lines] == [
+        "may be repeated",
+        "must not be repeated",
+    ]
+
+
 def test_showing_says_what_is_not_executed_yet(runbook):
     done = runbook("show", "shop/later")
     assert done.code == 0
