@@ -75,6 +75,18 @@ class RemoteEngine(Engine):
         body = {"answer": answer, "step": path or None, "note": note}
         return await self._said(run, "answer", body)
 
+    async def acknowledge(
+        self,
+        run: str,
+        actor: Actor,  # noqa: ARG002 - the server knows
+        note: str = "",
+        *,
+        path: str = "",
+        via: str = "",  # noqa: ARG002 - it is the API
+    ) -> Event:
+        """See `People.acknowledge`."""
+        return await self._said(run, "ack", {"step": path or None, "note": note})
+
     async def settle(self, run: str, path: str, happened: bool, reason: str, actor: Actor) -> Event:  # noqa: ARG002
         """See `People.settle`."""
         body = {"happened": happened, "reason": reason, "step": path or None}

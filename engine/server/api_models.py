@@ -59,6 +59,13 @@ class Answer(Strict):
     note: Words = ""
 
 
+class Taking(Strict):
+    """`step`: only what that step calls for; `run` is the run's own escalation."""
+
+    step: Name | None = None
+    note: Words = ""
+
+
 class Approval(Strict):
     """`hash`: of the plan step that was looked at; what has changed since is not agreed to."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from engine.core.events import Event
-from engine.server.api_models import Answer, Approval, Name, Reason, Recorded, Settling
+from engine.server.api_models import Answer, Approval, Name, Reason, Recorded, Settling, Taking
 from engine.server.api_shown import question_json
 from engine.server.parts import ApproveRun, DoRun, Parts, PartsHere, ReadRun, SpeakRun
 
@@ -24,6 +24,14 @@ async def answer(said: Answer, of: SpeakRun, parts: PartsHere) -> Any:
     """Answers a question of the run."""
     step, actor = said.step or "", of.principal.actor
     event = await parts.engine.answer(of.run, step, said.answer, said.note, actor)
+    return _recorded(parts, event)
+
+
+@router.post("/runs/{run}/ack", response_model=Recorded)
+async def ack(said: Taking, of: SpeakRun, parts: PartsHere) -> Any:
+    """Takes what the run calls people for: nobody else is called."""
+    actor, step = of.principal.actor, said.step or ""
+    event = await parts.engine.acknowledge(of.run, actor, said.note, path=step, via="API")
     return _recorded(parts, event)
 
 

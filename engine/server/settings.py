@@ -15,6 +15,8 @@ pagerduty:
 alertmanager:
   tokens: ["${env:ALERTMANAGER_TOKEN}"]
   basic: {user: alertmanager, password: "${env:ALERTMANAGER_PASSWORD}"}
+slack: {secrets: ["${env:SLACK_SIGNING_SECRET}"]}     # of the app whose buttons people press
+links: {keys: ["${env:RUNBOOK_LINK_KEY}"]}            # sign buttons and links in mails; the first signs
 webhooks:
   deploys: {kind: signed, secrets: ["${env:DEPLOYS_SECRET}"]}     # Standard Webhooks
   backups: {kind: token, secrets: ["${env:BACKUPS_TOKEN}"]}
@@ -68,8 +70,8 @@ KEEP_S = 90 * 86_400.0
 PAGERDUTY_URL = "https://api.pagerduty.com"
 
 _KEYS = (
-    "alertmanager", "deliveries", "drive_max", "environment", "grace", "listen", "pagerduty",
-    "public_url", "rehearse_in", "requests_per_minute", "sign_on", "webhooks",
+    "alertmanager", "deliveries", "drive_max", "environment", "grace", "links", "listen",
+    "pagerduty", "public_url", "rehearse_in", "requests_per_minute", "sign_on", "slack", "webhooks",
 )  # fmt: skip
 _PAGERDUTY_KEYS = (
     "from", "notes", "reconcile", "secrets", "subscription", "token", "url",
@@ -135,6 +137,8 @@ class Settings:
     pagerduty: PagerDuty | None = None
     alertmanager: Alertmanager | None = None
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+    slack_secrets: tuple[str, ...] = field(default=(), repr=False)
+    link_keys: tuple[str, ...] = field(default=(), repr=False)
     sign_on: SignOn | None = None
     keep_s: float = KEEP_S
     drive_max: int = DRIVE_MAX
@@ -179,6 +183,8 @@ class _Reader:
             pagerduty=self._pagerduty(given.get("pagerduty")),
             alertmanager=self._alertmanager(given.get("alertmanager")),
             webhooks=self._webhooks(given.get("webhooks")),
+            slack_secrets=self._listed(given, "slack", "secrets"),
+            link_keys=self._listed(given, "links", "keys"),
             sign_on=self._sign_on(given.get("sign_on")),
             keep_s=self._seconds(deliveries, "keep", KEEP_S),
             drive_max=self._count(given, "drive_max", DRIVE_MAX, DRIVE_LIMIT),
@@ -238,6 +244,10 @@ class _Reader:
             return ()
         found = [self._secret(at, name) for _, at in self._fields.texts_with_places(node, name)]
         return tuple(value for value in found if value is not None)
+
+    def _listed(self, given: Mapping[str, Node], name: str, key: str) -> tuple[str, ...]:
+        inner = self._pairs(given.get(name), name, (key,))
+        return self._secrets(inner.get(key), key)
 
     def _pagerduty(self, node: Node | None) -> PagerDuty | None:
         if node is None:

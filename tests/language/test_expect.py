@@ -283,6 +283,8 @@ EXPRESSIONS = [
     ("memory is not failed", "memory is not failed: memory is failed"),
     ("result.status is string", "result.status is string: result.status is 200"),
     ("result.gone is defined", "result.gone is defined: result.gone is not there"),
+    ("result.status is not defined", "result.status is not defined: result.status is there"),
+    ("result.status is undefined", "result.status is undefined: result.status is there"),
     ("result.nan > 1", "result.nan > 1: nan > 1 does not hold; NaN (not a number) compares false"),
     ("result.ratio < 0.9312344", "result.ratio < 0.9312344: 0.9312345 < 0.9312344 does not hold"),
     (

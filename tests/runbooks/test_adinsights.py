@@ -106,7 +106,7 @@ async def test_a_deployment_pushes_its_tag_and_starts_the_workflow_once(stand):
     async with stand("deploy") as it:
         seen = await it.run(it.sandbox.inputs)
         github = it.sandbox.behaviours["github"]
-        home = it.sandbox.hosts["box"].home
+        home = it.sandbox.hosts["checkout"].home
         tags = (home.with_name("home.git") / "refs" / "tags").iterdir()
         pushed = {tag.name for tag in tags}
     assert seen.status == "resolved", str(seen)

@@ -29,6 +29,7 @@ ROUTES = [
     ("GET", f"/audit/runs/{RUN}", None, "read", "p"),
     ("GET", f"/audit/runs/{RUN}/verify", None, "read", "p"),
     ("POST", f"/runs/{RUN}/answer", {"answer": "yes"}, "speak", "p"),
+    ("POST", f"/runs/{RUN}/ack", {"note": "n"}, "speak", "p"),
     ("POST", f"/runs/{RUN}/settle", {"happened": True, "reason": "r"}, "speak", "p"),
     ("POST", f"/runs/{RUN}/cancel", {"reason": "r"}, "speak", "p"),
     ("POST", f"/runs/{RUN}/pause", {"reason": "r"}, "speak", "p"),

@@ -79,15 +79,16 @@ class _Why:
     def negated(self, node: nodes.Not) -> str:
         inner = node.node
         if isinstance(inner, nodes.Test):
-            return self.tested(inner)
+            return self.tested(inner, held=True)
         if isinstance(inner, nodes.Compare):
             return self.compared(inner).replace("does not hold", "holds")
         return f"{_one_line(self.text(inner))} is {self.shown(self.ask(inner))}"
 
-    def tested(self, node: nodes.Test) -> str:
+    def tested(self, node: nodes.Test, *, held: bool = False) -> str:
         what = described(node.node)
         if node.name in {"defined", "undefined"}:
-            return f"{what} is {'not there' if node.name == 'defined' else 'there'}"
+            there = held == (node.name == "defined")
+            return f"{what} is {'there' if there else 'not there'}"
         value = self.ask(node.node)
         if isinstance(value, StepView):
             ending = value.status if value.status in STATUSES else value.reason()
