@@ -33,7 +33,9 @@ class ConsoleChannel:
     async def send(self, message: Message) -> Mapping[str, Any]:
         policy = message.details.get("policy", "")
         text = message.details.get("wrong") or message.title
-        heads = {"page": f"ESCALATION ({policy})", "status": "STATUS"}
+        level = message.details.get("level") or 1
+        behind = f", level {level}, for {message.name}" if level > 1 else ""
+        heads = {"page": f"ESCALATION ({policy}{behind})", "status": "STATUS"}
         head = heads.get(message.kind, message.kind.upper())
         line = f"{head}: {text if message.kind == 'page' else message.title}"
         if self._say is not None:

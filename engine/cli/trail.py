@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.cli.brief import brief
+from engine.cli.calls import TYPES as CALLS
+from engine.cli.calls import saying
 from engine.cli.plain import stamp
 from engine.cli.rows import Rows, why_lines, word_of
 from engine.cli.text import clean, pad, wrap
@@ -45,6 +47,8 @@ def entry_lines(event: Event, rows: Rows, width: int) -> Iterator[str]:
 
 
 def _say(event: Event, rows: Rows) -> list[str]:
+    if event.type in CALLS:
+        return saying(event)
     say = _SAYINGS.get(event.type)
     return say(event.body, rows) if say else [event.type]
 

@@ -73,6 +73,8 @@ class Books:
         self.folders = tuple(Path(folder) for folder in folders)
         self._packs: dict[str, Path] | None = None
         self._loaded: dict[str, _Loaded] = {}
+        self._contacts: dict[str, tuple[object, Contacts]] = {}
+        """As they were read, and a stamp of the file: every run that calls people has them."""
 
     @classmethod
     def find(cls, given: Iterable[str] = (), environ: Mapping[str, str] | None = None) -> Books:
@@ -187,9 +189,14 @@ class Books:
     def contacts(self, pack: str) -> Contacts:
         """The contacts of a pack; empty where there are none. Raises Usage, Diagnosed."""
         path = self.pack(pack) / "contacts.yaml"
-        if not path.is_file():
+        stamp = _stamp(path)
+        if stamp is None:
             return Contacts()
-        return _read(path, lambda fields, root: ContactsReader(fields).read(root))
+        known = self._contacts.get(pack)
+        if known is None or known[0] != stamp:
+            read = _read(path, lambda fields, root: ContactsReader(fields).read(root))
+            known = self._contacts[pack] = (stamp, read)
+        return known[1]
 
     def pack(self, name: str) -> Path:
         """The folder of a pack. Raises Usage when there is none."""
@@ -238,6 +245,14 @@ class Books:
         same = [k for k in known if k == file or k.partition("/")[2] == name]
         otherwise = f"did you mean {named(same[0])}?" if same else "`runbook list` names them all"
         return did_you_mean(name, known, otherwise)
+
+
+def _stamp(path: Path) -> object:
+    """Another one when the file is another one; None where there is none."""
+    if not path.is_file():
+        return None
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _is_runbook(path: Path) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from engine.config import Books, Contacts, Environment, Level
@@ -87,20 +86,18 @@ class Directory:
     trouble: str | None = None
     """Why the contacts could not be read, when they could not."""
 
-    _known: tuple[object, Contacts] | None = None
+    _known: Contacts | None = None
 
     @property
     def contacts(self) -> Contacts:
         pack = self.runbook.name.partition("/")[0]
         try:
-            stamp = _stamp(self.books.pack(pack) / "contacts.yaml")
-            if self._known is None or self._known[0] != stamp:
-                self._known = (stamp, self.books.contacts(pack))
+            self._known = self.books.contacts(pack)
         except RunbookError as error:
             self.trouble = f"contacts.yaml cannot be read: {error.message}"
-            return self._known[1] if self._known is not None else Contacts()
+            return self._known or Contacts()
         self.trouble = None
-        return self._known[1]
+        return self._known
 
     # -- when a level is due -----------------------------------------------------------------------
 
@@ -240,15 +237,6 @@ def teller(
         return Teller(run, connections, directory, pace, pace.clock, say, incident_of(event))
 
     return of
-
-
-def _stamp(path: Path) -> object:
-    """Another one when the file is another one."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def incident_of(event: Any) -> str | None:

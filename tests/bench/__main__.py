@@ -26,6 +26,7 @@ from tests.bench.scenarios import scenarios
 from tests.bench.ssh import ssh
 from tests.bench.startup import startup
 from tests.bench.table import Row, as_json, machine, table
+from tests.bench.waiting import waiting
 
 ROUNDS = 11
 
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[Place, int], Awaitable[list[Row]]]] = {
     "kubectl": lambda where, rounds: kubectl(where, max(1, rounds // 3)),
     "scenarios": lambda where, rounds: scenarios(where, max(1, rounds // 3)),
     "deliveries": deliveries,
+    "waiting": lambda where, _: waiting(where),
     "ssh": lambda where, rounds: ssh(where, max(1, rounds // 2)),
 }
 

@@ -14,6 +14,7 @@ from tests.bench.place import place
 from tests.bench.ssh import ssh
 from tests.bench.startup import startup
 from tests.bench.table import Row, table
+from tests.bench.waiting import waiting
 
 
 async def test_every_benchmark_measures_something_once(tmp_path: Path):
@@ -28,6 +29,7 @@ async def test_every_benchmark_measures_something_once(tmp_path: Path):
             *await appends(where, 1, each=2),
             *await lines(where, 1, said=20, kilobytes=400),
             *await ssh(where, 1, count=2),
+            *await waiting(where, runs=3, idle_s=0.2),
         ]
     assert all(row.ours > 0 and (row.floor is None or row.floor > 0) for row in rows)
     assert len(table(rows).splitlines()) == len(rows) + 1

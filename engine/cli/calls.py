@@ -1,0 +1,73 @@
+"""Escalations in words: what the trail and the plain lines say of their events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.cli.text import clean
+from engine.core.events import Event
+
+LOUD = frozenset(
+    {"Acknowledged", "EscalationExhausted", "EscalationReopened", "EscalationStarted", "LevelDue"}
+)
+"""What whoever follows a run hears; the trail has the rest too."""
+
+TYPES = LOUD | {"TellStarted", "Told", "TellFailed", "EscalationClosed"}
+
+
+def saying(event: Event) -> list[str]:
+    """The lines of one event: what happened, then what is known of it."""
+    body = event.body
+    where = body.get("escalation")
+    match event.type:
+        case "EscalationStarted":
+            return [
+                f"people are called: {clean(str(body.get('why')))}",
+                f"policy: {body['policy']}",
+            ]
+        case "LevelDue":
+            return _level(body)
+        case "TellStarted":
+            return [f"{clean(str(body.get('name')))} is told by {body.get('channel')}", _key(body)]
+        case "Told":
+            return [f"the message is out ({body.get('summons')})", _key(body)]
+        case "TellFailed":
+            return _failed(body)
+        case "Acknowledged":
+            note = [f"note: {clean(str(body['note']))}"] if body.get("note") else []
+            who = clean(str(event.actor.get("name", "")))
+            return [f"{who} has taken {', '.join(body.get('escalations') or ())}", *note]
+        case "EscalationReopened":
+            return [f"{where} is called for anew: {clean(str(body.get('why')))}"]
+        case "EscalationExhausted":
+            told = f"told: {body.get('told')}, failed: {body.get('failed')}"
+            why = clean(str(body.get("why")))
+            return [f"NOBODY HAS TAKEN {where}: {why}", f"{told}, in doubt: {body.get('doubts')}"]
+        case _:
+            return [f"{where} is closed: {clean(str(body.get('why')))}"]
+
+
+def _level(body: Mapping[str, Any]) -> list[str]:
+    level, round_ = body.get("level"), body.get("round", 1)
+    again = f", again ({round_})" if round_ > 1 else ""
+    people = [
+        f"{clean(str(one['name']))} by {', '.join(way['channel'] for way in one['by'])}"
+        for one in body.get("recipients") or ()
+    ]
+    called = "; ".join(people) or ("nobody needs it any more" if body.get("skipped") else "nobody")
+    lines = [f"level {level} of {body.get('escalation')}{again} calls {called}"]
+    lines += [f"nobody is found for: {clean(str(who))}" for who in body.get("nobody") or ()]
+    return lines + ([f"trouble: {clean(str(body['trouble']))}"] if body.get("trouble") else [])
+
+
+def _failed(body: Mapping[str, Any]) -> list[str]:
+    word = "may or may not be out" if body.get("doubt") else "is not out"
+    if body.get("dropped") and not body.get("doubt"):
+        word = "was not sent: nobody needs it any more"
+    lines = [f"the message {word} ({body.get('summons')})", f"why: {clean(str(body.get('why')))}"]
+    return [*lines, _key(body)]
+
+
+def _key(body: Mapping[str, Any]) -> str:
+    return f"key: {body.get('key')}"

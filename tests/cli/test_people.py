@@ -1,0 +1,77 @@
+"""`ack`, `notify preview`, `report`: people are called, take it, and write down how it was."""
+
+from __future__ import annotations
+
+import pytest
+
+CALL = """\
+title: Calls people
+steps:
+  - {escalate: default, id: call, wait: acknowledged, message: The shop is closed}
+"""
+
+
+@pytest.fixture(autouse=True)
+def calls(shop):
+    (shop / "runbooks/shop/call.yaml").write_text(CALL)
+
+
+def test_a_run_that_calls_people_waits_until_somebody_takes_it(runbook):
+    done = runbook("run", "shop/call", "--env", "staging")
+    assert done.code == 7
+    assert "ESCALATION (default): The shop is closed" in done.err
+    taken = runbook("ack", "last", "--note", "on my way")
+    assert taken.code == 0
+    assert " has taken call of run " in taken.out
+    assert runbook("ack", "last").code == 2
+    assert runbook("resume", "last").code == 0
+    trail = runbook("audit", "show", "last").out
+    assert "level 1 of call calls console by console" in trail
+    assert "note: on my way" in trail
+
+
+def test_what_nobody_calls_for_cannot_be_taken(runbook):
+    runbook("run", "shop/call", "--env", "staging")
+    done = runbook("ack", "last", "other")
+    assert done.code == 2
+    assert "calls nobody for `other` now" in done.err
+    assert "it calls for call" in done.err
+
+
+def test_every_message_is_shown_before_one_is_sent(runbook):
+    done = runbook("notify", "preview", "shop/call", "--env", "staging")
+    assert done.out.splitlines()[:3] == [
+        "at `call`  console  by console",
+        "    Calls people: The shop is closed",
+        "    The shop is closed",
+    ]
+    (told,) = runbook("--json", "notify", "preview", "shop/call", "--env", "staging").objects
+    assert (told["who"], told["by"], told["level"]) == ("console", ["console"], 1)
+    assert "tells nobody" in runbook("notify", "preview", "shop/ask", "--env", "staging").out
+
+
+def test_the_report_has_what_the_trail_knows_and_marks_what_people_know(runbook):
+    runbook("run", "shop/call", "--env", "staging")
+    runbook("ack", "last", "--note", "on my way")
+    runbook("resume", "last")
+    text = runbook("report", "last").out
+    heads = [line for line in text.splitlines() if line.startswith("#")]
+    assert heads == [
+        "# Post-Mortem: Calls people",
+        "## Summary",
+        "## Timeline",
+        "## Root Cause",
+        "## Impact",
+        "## Resolution",
+        "## Lessons Learned",
+        "## Action Items",
+    ]
+    assert "Team notified: console was told by console" in text
+    assert "took it: on my way" in text
+    assert "## Root Cause\n[yours to write]" in text
+    page = runbook("report", "last", "--format", "html").out
+    assert page.startswith("<!doctype html>")
+    assert "<mark>[yours to write]</mark>" in page
+    (found,) = runbook("report", "last", "--format", "json").objects
+    assert found["outcome"] == "resolved"
+    assert "Root Cause" in found["yours"]
