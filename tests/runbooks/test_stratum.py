@@ -102,7 +102,11 @@ async def test_new_secrets_stand_in_no_record_and_end_sessions_but_nothing_else(
         new = [await secret(sandbox, name) for name in ("jwt-secret", "encryption-key")]
         written = await trail(it)
         noted = text(sandbox, "loghost", "secret-rotations.log")
+        await undo(it)
+        words = ("describe-secret", "--secret-id", "stratum/production/jwt-secret")
+        stages = (await aws(sandbox, "secretsmanager", *words))["VersionIdsToStages"]
     assert seen.status == "resolved"
+    assert list(stages.values()) == [["AWSCURRENT"], ["AWSPREVIOUS"]]
     assert len({*new, "not-a-secret"}) == 3
     assert all(len(value) == 44 for value in new)
     assert [value for value in new if value in written] == []
@@ -236,6 +240,20 @@ async def test_a_scaled_api_is_kept_by_its_autoscaler_and_can_be_brought_back(st
         assert limits(sandbox) == (3, 3, 3)
 
 
+async def test_larger_nodes_of_redis_can_be_given_back(stand):
+    async with stand("scale-redis") as (it, sandbox):
+        await it.run({})
+        assert await node_type(sandbox) == "cache.r6g.xlarge"
+        await undo(it)
+        assert await node_type(sandbox) == "cache.r6g.large"
+
+
+async def node_type(sandbox):
+    found = await aws(sandbox, "elasticache", "describe-replication-groups")
+    (group,) = found["ReplicationGroups"]
+    return group["CacheNodeType"]
+
+
 def limits(sandbox):
     """The fewest and the most pods of the autoscaler, and those of the API now."""
     spec = sandbox.clusters["cluster"].state()[
@@ -246,13 +264,17 @@ def limits(sandbox):
 
 
 async def undo(it):
-    """As `runbook undo` of the run that was."""
+    """As `runbook undo` of the run that was, with people who approve it."""
     (run,) = await it.engine.store.runs()
+
+    async def approve(question):
+        await it._approve(run.run, question.path)
+
     undone = await it.engine.undo(
         run.run,
         "It was tried",
         actor=it.starter,
         services=it.sandbox.services,
-        faces=Faces(console=lambda _text: None),
+        faces=Faces(ask=approve, console=lambda _text: None),
     )
-    assert undone.status == "undone"
+    assert undone.status == "undone", undone.because
