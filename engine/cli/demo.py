@@ -49,6 +49,7 @@ def demo(session: Session, name: str | None, only_list: bool) -> int:
     if not session.json:
         for line in introduction(runbook.title, chosen, faults[chosen], session.output.error_style):
             session.output.note(line)
+    session.own_sandbox = True  # with its fault, whatever is up
     code = session.run(start(session, chosen, SANDBOX, (), actor))
     if not session.json and code != EXIT_LEFT:
         for line in afterwards(session.output.command, session.output.error_style):

@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("engine.cli.run:run", "Run a runbook."),
     "rehearse": ("engine.cli.rehearse:rehearse", "What a run would do, with nothing written."),
     "demo": ("engine.cli.demo:demo", "Watch a runbook find a fault and repair it."),
+    "sandbox": ("engine.cli.sandbox:sandbox", "What runbooks talk to here: up, broken, down."),
     "runs": ("engine.cli.runs:runs", "Which runs there were and are."),
     "watch": ("engine.cli.runs:watch", "Follow a run that goes on elsewhere."),
     "answer": ("engine.cli.runs:answer", "Answer what a run asks a person."),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +20,12 @@ from engine.cli.output import Output
 from engine.errors import Refused, Usage
 
 if TYPE_CHECKING:
-    from engine.config import Books
+    from engine.config import Books, Environment
     from engine.core.events import Actor
     from engine.journal.contract import Store
     from engine.language.model import Runbook
     from engine.registry import Registry
+    from engine.sandbox.standing import Standing
     from engine.wiring import Engine
 
 DEFAULT_FOLDER = "runbooks"
@@ -50,6 +51,8 @@ class Session:
     store_url: str | None = None
     json: bool = False
     color: bool | None = None
+    own_sandbox: bool = False
+    """Whether a run in the sandbox gets one of its own, though one is up."""
     output: Output = field(init=False)
     _books: Books | None = field(init=False, default=None)
     _registry: Registry | None = field(init=False, default=None)
@@ -159,15 +162,39 @@ class Session:
         if environment != SANDBOX:
             yield Surroundings()
             return
-        from engine.sandbox import Sandbox, connections_of  # noqa: PLC0415  servers, only where wanted
+        from engine.sandbox import (  # noqa: PLC0415  servers, only where wanted
+            Sandbox,
+            connections_of,
+            fault_of,
+        )
 
         place = self.find_books().environment(pack, SANDBOX, self.registry)
         needed = connections_of(runbook) if runbook is not None else tuple(place.connections)
         name = runbook.name if runbook is not None else ""
+        if not self.own_sandbox and (up := self._standing(place, needed)) is not None:
+            fault = fault_of(place, name)
+            yield Surroundings(up.services, fault.inputs if fault else {})
+            return
         async with Sandbox(
             place, name, needed, self._told_of_sandbox, with_fault=runbook is not None
         ) as sandbox:
             yield Surroundings(sandbox.services, sandbox.inputs)
+
+    def _standing(self, place: Environment, needed: Collection[str]) -> Standing | None:
+        """The sandbox of this pack that `runbook sandbox up` left up, with all that is needed."""
+        from engine.sandbox.standing import standing  # noqa: PLC0415  only where wanted
+
+        up = standing(sandboxes_folder(), place.pack)
+        if up is None or Path(place.file).resolve() != Path(up.record["environment"]):
+            return None
+        if not up.has(needed):
+            self._told_of_sandbox("the one that is up lacks what this needs: one of its own")
+            return None
+        how = f"broken: {up.record['fault']}" if up.record["fault"] else "healthy"
+        self._told_of_sandbox(f"the one that is up since {up.record['since']}, {how}")
+        if Path(place.file).stat().st_mtime_ns != up.record["written_ns"]:
+            self._told_of_sandbox(f"{place.file} was changed since: down and up again to see it")
+        return up
 
     def _told_of_sandbox(self, text: str) -> None:
         self.output.note(self.output.error_style.paint(f"sandbox: {text}", "dim"))
@@ -223,6 +250,11 @@ def default_store_path() -> Path:
     state = os.environ.get("XDG_STATE_HOME", "")
     folder = Path(state) if Path(state).is_absolute() else Path("~/.local/state").expanduser()
     return folder / "runbook" / "journal.db"
+
+
+def sandboxes_folder() -> Path:
+    """Where the sandboxes that stay up are written down."""
+    return default_store_path().parent / "sandboxes"
 
 
 def default_store_url() -> str:

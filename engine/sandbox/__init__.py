@@ -21,9 +21,11 @@ from engine.errors import Diagnosed, Diagnostic, Place
 from engine.language.model import Call, Runbook, walk_runbook
 from engine.sandbox import postgres, redis
 from engine.sandbox.aws import Aws, aws_service, missing_aws
+from engine.sandbox.celery import Celery, CelerySettings, celery_service, missing_celery
 from engine.sandbox.http import Answering, http_service
 from engine.sandbox.meta import MetaService
 from engine.sandbox.process import NotStarted, new_folder
+from engine.sandbox.prometheus import PrometheusService
 from engine.sandbox.routes import Behaviour
 from engine.sandbox.spec import (
     Fault,
@@ -41,7 +43,17 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Fault", "NotStarted", "Sandbox", "connections_of", "fault_of", "missing"]
 
-KINDS = ("aws", "cluster", "host", "http", "meta", "postgres", "redis")
+KINDS = ("aws", "celery", "cluster", "host", "http", "meta", "postgres", "prometheus", "redis")
+
+UPON_OTHERS = ("celery",)
+"""Kinds that need services of other kinds to be up, and name them: see `_stands_on`."""
+
+ANSWERING: Mapping[str, Callable[[ServiceSpec], Answering]] = {
+    "http": Behaviour.read,
+    "meta": MetaService.read,
+    "prometheus": PrometheusService.read,
+}
+"""Kinds that answer HTTP in this process."""
 
 Progress = Callable[[str], None]
 
@@ -82,6 +94,7 @@ def missing(environment: EnvironmentLike, connections: Collection[str]) -> tuple
     """What is not installed here and these connections need: a sentence each, with the cure."""
     lacks = {
         "aws": missing_aws(),
+        "celery": missing_celery(),
         "cluster": "" if shutil.which("kubectl") else "no kubectl: install it from kubernetes.io",
         "host": "" if shutil.which("git") else "no git: install it",
         "redis": "" if redis.redis_server() else f"no redis-server: {redis.missing_redis()}",
@@ -105,8 +118,22 @@ def _needed(environment: EnvironmentLike, connections: Collection[str]) -> tuple
                 if service not in services:
                     known = f"under `services` there are {', '.join(sorted(services)) or 'none'}"
                     raise Wrong(f"there is no service {service!r}", where, known)
+                for other in _stands_on(services[service], services):
+                    wanted[other] = services[other]
                 wanted[service] = services[service]
         return tuple(wanted.values())
+
+
+def _stands_on(spec: ServiceSpec, services: Mapping[str, ServiceSpec]) -> tuple[str, ...]:
+    """The services that this one needs. Raises Wrong."""
+    if spec.kind != "celery":
+        return ()
+    broker = CelerySettings.read(spec).broker
+    if broker not in services or services[broker].kind != "redis":
+        known = ", ".join(name for name, one in services.items() if one.kind == "redis") or "none"
+        where = f"services.{spec.name}.broker"
+        raise Wrong(f"{broker!r} is no service of kind redis", where, f"there are {known}")
+    return (broker,)
 
 
 @contextmanager
@@ -140,7 +167,8 @@ class Sandbox:
     ) -> None:
         self.environment = environment
         self.fault = fault_of(environment, runbook) if with_fault else None
-        self.specs = tuple(broken(spec, self.fault) for spec in _needed(environment, connections))
+        self._healthy = _needed(environment, connections)
+        self.specs = tuple(broken(spec, self.fault) for spec in self._healthy)
         self.services: dict[str, str] = {}
         """`cache.url` and its like, once they are up."""
         self.behaviours: dict[str, Answering] = {}
@@ -149,9 +177,15 @@ class Sandbox:
         """The stand-in API servers: their objects."""
         self.hosts: dict[str, Host] = {}
         self.clouds: dict[str, Aws] = {}
+        self.workers: dict[str, Celery] = {}
         self._tell = on_progress or (lambda _text: None)
         self._folder = Path()
-        self._open: list[AsyncExitStack] = []
+        self._open: dict[str, AsyncExitStack] = {}
+
+    @property
+    def folder(self) -> Path:
+        """Where its services keep their files, while it is up."""
+        return self._folder
 
     @property
     def inputs(self) -> Mapping[str, Any]:
@@ -162,7 +196,7 @@ class Sandbox:
         others = postgres.account() is not None and any(s.kind == "postgres" for s in self.specs)
         self._folder = new_folder(passable=others)
         try:
-            await self._start()
+            await self._start(self.specs)
         except BaseException:
             await self._stop()
             raise
@@ -176,11 +210,14 @@ class Sandbox:
     ) -> None:
         await self._stop()
 
-    async def _start(self) -> None:
-        """All services at once; when one cannot, the others are stopped too and its error
-        counts.
-        """
-        starting = [asyncio.create_task(self._start_one(spec)) for spec in self.specs]
+    async def _start(self, specs: Collection[ServiceSpec]) -> None:
+        """All at once, but those that stand on others after them."""
+        await self._start_all([spec for spec in specs if spec.kind not in UPON_OTHERS])
+        await self._start_all([spec for spec in specs if spec.kind in UPON_OTHERS])
+
+    async def _start_all(self, specs: Collection[ServiceSpec]) -> None:
+        """At once; when one cannot, the others are stopped too and its error counts."""
+        starting = [asyncio.create_task(self._start_one(spec)) for spec in specs]
         try:
             ended = await asyncio.gather(*starting, return_exceptions=True)
         except BaseException:
@@ -197,7 +234,7 @@ class Sandbox:
         folder = self._folder / spec.name
         folder.mkdir()
         stack = AsyncExitStack()
-        self._open.append(stack)
+        self._open[spec.name] = stack
         with _diagnosed(self.environment):
             told = await stack.enter_async_context(self._service(spec, folder))
         self.services.update({f"{spec.name}.{key}": value for key, value in told.items()})
@@ -216,6 +253,10 @@ class Sandbox:
         if spec.kind == "aws":
             cloud = self.clouds[spec.name] = Aws(spec, folder)
             return aws_service(cloud)
+        if spec.kind == "celery":
+            url = self.services[f"{spec.settings['broker']}.url"]
+            worker = self.workers[spec.name] = Celery(spec, folder, url, self.states)
+            return celery_service(worker)
         if spec.kind == "cluster":
             from engine.sandbox.cluster import Cluster, cluster_service  # noqa: PLC0415  many modules
 
@@ -226,9 +267,8 @@ class Sandbox:
 
             host = self.hosts[spec.name] = Host(spec, folder)
             return host_service(host)
-        read = MetaService.read if spec.kind == "meta" else Behaviour.read
-        behaviour = read(spec)
-        if isinstance(behaviour, Behaviour):
+        behaviour = ANSWERING[spec.kind](spec)
+        if isinstance(behaviour, Behaviour | PrometheusService):
             behaviour.others = self.states
         self.behaviours[spec.name] = behaviour
         return http_service(behaviour, lambda: datetime.now(UTC))
@@ -240,7 +280,7 @@ class Sandbox:
         found: dict[str, Any] = {
             name: behaviour.state
             for name, behaviour in self.behaviours.items()
-            if isinstance(behaviour, Behaviour)
+            if isinstance(behaviour, Behaviour | PrometheusService)
         }
         found |= {name: {"deployments": one.deployments()} for name, one in self.clusters.items()}
         found |= {name: one.seen() for name, one in self.clouds.items()}
@@ -250,13 +290,36 @@ class Sandbox:
         """Ends all of it at once. What is cut short by a cancellation is killed, and the folder
         goes.
         """
-        opened, self._open = self._open, []
         try:
-            ended = await asyncio.gather(
-                *(stack.aclose() for stack in opened), return_exceptions=True
-            )
+            await self._close(tuple(self._open))
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _close(self, names: Collection[str]) -> None:
+        """Ends these services, at once, and removes what they kept."""
+        opened = {name: self._open.pop(name) for name in names}
+        ended = await asyncio.gather(
+            *(stack.aclose() for stack in opened.values()), return_exceptions=True
+        )
+        for name in opened:
+            shutil.rmtree(self._folder / name, ignore_errors=True)
         for result in ended:
             if isinstance(result, BaseException):
                 raise result
+
+    async def put_fault(self, fault: Fault | None) -> tuple[str, ...]:
+        """Puts this fault in the place of the one it has: the services of both start anew, with
+        those that stand on them; the others go on. Gives the names of what was started.
+        """
+        concerned = {name for one in (self.fault, fault) if one for name in one.services}
+        healthy = {spec.name: spec for spec in self._healthy}
+        concerned |= {
+            name
+            for name, spec in healthy.items()
+            if concerned.intersection(_stands_on(spec, healthy))
+        }
+        await self._close([name for name in self._open if name in concerned])
+        self.fault = fault
+        self.specs = tuple(broken(spec, fault) for spec in self._healthy)
+        await self._start([spec for spec in self.specs if spec.name in concerned])
+        return tuple(spec.name for spec in self.specs if spec.name in concerned)

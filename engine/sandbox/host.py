@@ -1,7 +1,7 @@
-"""A machine of one's own: a folder with files, git repositories, and programs that nobody has here.
+r"""A machine of its own: a folder with files, git repositories, and programs nobody has here.
 
     kind: host
-    files:
+    files:                              # what ends in .gz is compressed
       logs/app.log: "started\n"
       logs/old.log: {text: "stopped\n", age: 40d}      # last written so long ago
     git:
@@ -21,6 +21,7 @@ The programs keep what they have to know in files, which other services see in t
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import subprocess
 import time
@@ -145,7 +146,10 @@ async def host_service(host: Host) -> AsyncIterator[dict[str, str]]:
 
 def _write(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
+    if file.suffix == ".gz":
+        file.write_bytes(gzip.compress(text.encode(), mtime=0))
+    else:
+        file.write_text(text, encoding="utf-8")
 
 
 def _git(folder: Path, *words: str) -> None:

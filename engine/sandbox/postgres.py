@@ -14,7 +14,8 @@
 A session is `idle`, `active` (in a query that does not end) or `idle in transaction`. `for` is how
 long it has been so when the sandbox is up.
 
-Tells `url`, `host`, `port`, `admin_url` (of the superuser, for looking from outside).
+Tells `url`, `host`, `port`, `admin_url` (of the superuser, for looking from outside), `bin` (the
+folder of the psql, pg_dump and pg_restore that belong to it).
 """
 
 from __future__ import annotations
@@ -129,6 +130,7 @@ async def postgres_service(
             "admin_url": f"postgresql://{SUPERUSER}@{place}",
             "host": "127.0.0.1",
             "port": str(port),
+            "bin": str(server.bin),
         }
     finally:
         await child.stop()
@@ -143,9 +145,11 @@ class _Server:
         self.folder = folder
         self.data = folder / "data"
         self.user = account()
+        self.bin = Path()
+        """Where psql and pg_dump of this server's version are, once it has been started."""
 
     async def start(self) -> tuple[Child, int]:
-        binaries = await asyncio.to_thread(self._binaries)
+        binaries = self.bin = await asyncio.to_thread(self._binaries)
         await self._initdb(binaries)
         for attempt in range(1, PORT_TRIES + 1):
             port = free_port()

@@ -1,8 +1,8 @@
 """A real Redis for the time of a run.
 
-    kind: redis config: {maxmemory: 32mb}           # as in redis.conf; `maxmemory-policy` is
-    noeviction by default fill:                               # many keys of a pattern, `{n}` counts
-    from 1
+    kind: redis
+    config: {maxmemory: 32mb}           # as in redis.conf; `maxmemory-policy` is noeviction
+    fill:                               # many keys of a pattern, `{n}` counts from 1
       - {pattern: "cache:analytics:{n}", count: 3000, size: 8KiB, ttl: 6h}
       - {pattern: "batch:pending", count: 1, type: list, members: 40}
     commands:                           # anything else

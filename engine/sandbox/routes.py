@@ -131,7 +131,7 @@ class Route:
             methods=frozenset(methods.upper().split(",")),
             path=_pattern(path.strip()),
             when=Expression(str(written["when"]), place) if "when" in written else None,
-            written={k: _templates(v, place) for k, v in answer.items()},
+            written={k: templates(v, place) for k, v in answer.items()},
             delay_s=seconds(written.get("delay", 0), f"{where}.delay", DELAY_MAX_S),
             fail=fail,
             passes=bool(written.get("pass", False)),
@@ -161,13 +161,14 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(text)
 
 
-def _templates(written: Any, place: Place) -> Any:
+def templates(written: Any, place: Place) -> Any:
+    """What is written, with its templates ready to be rendered."""
     if isinstance(written, str):
         return Template(written, place) if re.search(r"\{\{|\{%|\{#", written) else written
     if isinstance(written, Mapping):
-        return {key: _templates(value, place) for key, value in written.items()}
+        return {key: templates(value, place) for key, value in written.items()}
     if isinstance(written, list):
-        return [_templates(value, place) for value in written]
+        return [templates(value, place) for value in written]
     return written
 
 

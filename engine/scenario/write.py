@@ -95,6 +95,10 @@ def _indent(text: str) -> str:
     )
 
 
+NOT_APPROVED = "/expired/escalate"
+"""Where people are told that nobody agreed in time: a step of the engine's, not of the author's."""
+
+
 class _Maker:
     """Makes the scenario of one run. `fields`: what is kept of results; None: everything."""
 
@@ -219,7 +223,11 @@ class _Maker:
     def _expect(self) -> dict[str, Any]:
         end = ending(self.events)
         kinds = ("check", "action", "escalate")
-        begun = [one.id for one in self._found.values() if one.kind in kinds and "-" not in one.id]
+        begun = [
+            one.id
+            for path, one in self._found.items()
+            if one.kind in kinds and "-" not in one.id and not path.endswith(NOT_APPROVED)
+        ]
         messages = [{"policy": policy, "text": text} for policy, text in end.messages]
         because = {"because": end.because} if end.because else {}
         return {"outcome": end.outcome, **because, "steps": begun, "messages": messages}

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from engine.errors import AdapterError
 from engine.language.expect import judge
+from engine.sandbox.http import http_service
+from engine.sandbox.prometheus import PrometheusService
+from engine.sandbox.spec import ServiceSpec
 from tests.adapters.prometheus_target import (
     MANY_TO_MANY,
     TWO,
@@ -16,6 +21,47 @@ from tests.adapters.prometheus_target import (
     prometheus_server,
 )
 from tests.parts import uses
+
+FAKES = ["fake", "sandbox"]
+
+_TWO = [{"labels": {"n": "a"}, "value": 1}, {"labels": {"n": "b"}, "value": 7}]
+SANDBOX = {
+    "queries": {
+        "1": {"scalar": 1},
+        '"a"': {"text": "a"},
+        "no_such_metric": [],
+        "vector(3)": 3,
+        "vector(1)/0": "+Inf",
+        "vector(-1)/0": "-Inf",
+        "vector(0)/0": "NaN",
+        TWO: _TWO,
+        f"{TWO} or vector(0)/0": [*_TWO, {"value": "NaN"}],
+        "vector(1)[1m:1s]": {"matrix": []},
+        "vector(time())": "{{ at_s }}",
+        "vector(time()) < 1795223750": "{{ at_s if at_s < 1795223750 else none }}",
+        "sum(1": {"error": "1:6: parse error: unclosed left parenthesis", "type": "bad_data"},
+        "1 +\n  up{": {
+            "error": "2:6: parse error: unexpected end of input inside braces",
+            "type": "bad_data",
+        },
+        MANY_TO_MANY: {"error": "multiple matches for labels: many-to-one"},
+    },
+    "alerts": [
+        {
+            "name": "Always",
+            "labels": {"severity": "page", "zone": zone},
+            "annotations": {"summary": "it fires"},
+            "value": value,
+        }
+        for zone, value in (("a", 1), ("b", 2))
+    ]
+    + [
+        {"name": "Later", "state": "pending", "value": 0},
+        {"name": "Never", "state": "inactive"},
+        {"name": "Broken", "error": "found duplicate series for the match group"},
+    ],
+}
+"""What the stand-in of the sandbox is told, so that it answers as the real one does."""
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +76,19 @@ async def fake():
         yield fake
 
 
-@pytest.fixture(params=["real", "fake"] if uses("prometheus") else ["fake"])
+@pytest.fixture
+async def sandbox_url():
+    service = PrometheusService.read(ServiceSpec("metrics", "prometheus", SANDBOX))
+    async with http_service(service, lambda: datetime.now(UTC)) as told:
+        yield told["url"]
+        assert service.problems == []
+
+
+@pytest.fixture(params=["real", *FAKES] if uses("prometheus") else FAKES)
 def url(request):
-    """Of the real server and of the fake: the same test, the same outcome."""
-    if request.param == "real":
-        return request.getfixturevalue("real_url")
+    """Of the real server, of the fake and of the sandbox's: the same test, the same outcome."""
+    if request.param != "fake":
+        return request.getfixturevalue(f"{request.param}_url")
     fake: FakePrometheus = request.getfixturevalue("fake")
     return fake.url
 

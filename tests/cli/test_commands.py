@@ -261,8 +261,8 @@ def test_help_imports_nothing_heavy_and_lists_every_command():
     commands = done.stdout.partition("Commands:\n")[2].partition("\n\n")[0]
     assert [line.split()[0] for line in commands.splitlines()] == [
         "list", "show", "lint", "schema", "test", "coverage", "replay", "new", "run", "rehearse",
-        "demo", "runs", "watch", "answer", "settle", "approve", "deny", "pause", "undo", "cancel",
-        "resume", "guards", "freeze", "thaw", "audit", "doctor", "docs", "completion",
+        "demo", "sandbox", "runs", "watch", "answer", "settle", "approve", "deny", "pause", "undo",
+        "cancel", "resume", "guards", "freeze", "thaw", "audit", "doctor", "docs", "completion",
         "version",
     ]  # fmt: skip
 

@@ -108,7 +108,13 @@ def _call(words: str, who: str, folder: Path) -> str:
     done = subprocess.run(
         ["sh", "-c", script],
         cwd=folder,
-        env={**kept, "PATH": path, "RUNBOOK_STORE": f"sqlite:///{folder}/journal.db", "TZ": "UTC"},
+        env={
+            **kept,
+            "PATH": path,
+            "RUNBOOK_STORE": f"sqlite:///{folder}/journal.db",
+            "TZ": "UTC",
+            "XDG_STATE_HOME": f"{folder}/state",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
@@ -126,6 +132,8 @@ _OTHERWISE = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-11-21 02:15:00"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-11-21 02:15 UTC"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "2026-11-21T02:15:00Z"),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "2026-11-21T02:15:00+00:00"),
+    (r"127\.0\.0\.1:\d{4,5}", "127.0.0.1:40000"),
     (r"until \d\d:\d\d:\d\d", "until 02:30:00"),
     (r"\b\d+(\.\d+)? (ms|s)\b", "4 ms"),
     (r"\b\d+(\.\d+)?s ago", "4s ago"),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import BLOCK, ROOT, pages, played
+from engine.sandbox import KINDS
+from tests.docs.pages import BLOCK, FOLDER, ROOT, pages, played
+
+MODULES = {"http": "routes"}
+"""Where a kind of service is described, if not in the module of its name."""
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
@@ -25,3 +31,12 @@ def test_no_command_of_a_page_is_a_mistake(page: Path):
 def test_the_readme_names_every_page():
     named = set(re.findall(r"engine/docs/([a-z-]+)\.md", (ROOT / "README.md").read_text()))
     assert named == {page.stem for page in pages()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_of_the_sandbox_has_every_kind_as_its_module_describes_it(kind):
+    module = importlib.import_module(f"engine.sandbox.{MODULES.get(kind, kind)}")
+    (described, *_) = re.findall(r"(?:^    .*\n|^\n)+", module.__doc__, re.MULTILINE)
+    text = textwrap.dedent(described).strip("\n")
+    assert f"### {kind}\n" in (FOLDER / "sandbox.md").read_text()
+    assert f"```yaml\n{text}\n```" in (FOLDER / "sandbox.md").read_text()

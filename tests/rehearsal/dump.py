@@ -27,9 +27,11 @@ _INDEXES = "SELECT string_agg(indexdef, ',' ORDER BY indexdef) FROM pg_indexes"
 async def dump(sandbox: Sandbox) -> dict[str, bytes]:
     """What each service holds, as bytes, by what it is."""
     found: dict[str, bytes] = {}
+    # A worker takes from its broker all the time, whoever looks.
+    brokers = {spec.settings["broker"] for spec in sandbox.specs if spec.kind == "celery"}
     for spec in sandbox.specs:
         url = sandbox.services.get(f"{spec.name}.url", "")
-        if spec.kind == "redis":
+        if spec.kind == "redis" and spec.name not in brokers:
             held = await asyncio.to_thread(_redis, url)
         elif spec.kind == "postgres":
             held = await asyncio.to_thread(_postgres, url)

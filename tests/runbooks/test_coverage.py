@@ -14,8 +14,8 @@ from engine.coverage.inventory import read_inventory
 ROOT = Path(__file__).resolve().parents[2]
 BOOKS = Books([ROOT / "runbooks"])
 
-PROCEDURES, PROCEDURES_DONE = 124, 16
-ROWS, ROWS_DONE = 342, 77
+PROCEDURES, PROCEDURES_DONE = 124, 19
+ROWS, ROWS_DONE = 342, 93
 """All there are, and how many are done: a runbook that is added raises the second number."""
 
 

@@ -10,7 +10,12 @@ import redis.asyncio
 
 from engine.config import Books
 
-DOING_AS_ASKED = {"stratum/deploy-to-production", "stratum/ecs-deploy"}
+DOING_AS_ASKED = {
+    "ace-playbook/manual-backup",
+    "ace-playbook/restore",
+    "stratum/deploy-to-production",
+    "stratum/ecs-deploy",
+}
 """Not repairs: they do what they are given, whatever is there; `test_all` has them."""
 PEOPLE_THROUGHOUT = {"stratum"}
 """Packs whose runbooks ask, are approved, or end otherwise than resolved; `test_all` has them."""

@@ -16,7 +16,7 @@ CASES = {
     "a service without a kind": (
         "services: {s: {}}",
         "services.s.kind: None is no kind of service",
-        "the kinds are cluster, host, http, meta, postgres and redis",
+        "the kinds are aws, celery, cluster, host, http, meta, postgres, prometheus and redis",
     ),
     "a setting that is none": (
         "services: {s: {kind: redis, configg: {}}}",
