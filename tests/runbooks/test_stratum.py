@@ -91,6 +91,10 @@ async def column(sandbox, name):
         return await found.fetchone() is not None
 
 
+def remove(sandbox, host, name):
+    Path(sandbox.services[f"{host}.home"], name).unlink()
+
+
 async def test_new_secrets_stand_in_no_record_and_end_sessions_but_nothing_else(stand):
     async with (
         stand("rotate-secrets") as (it, sandbox),
@@ -185,7 +189,7 @@ async def test_settings_nobody_has_made_are_named_without_what_stands_behind_the
         seen = await it.run({})
         written = await trail(it)
     assert seen.status == "failed"  # nobody made them
-    assert "SECRET_KEY, TOKEN, WEB" in written
+    assert "SECRET_KEY, WEB" in written
     assert "pass-1234" not in written
 
 
@@ -212,6 +216,14 @@ async def test_the_checklist_names_every_setting_that_is_wrong_and_shows_no_secr
         assert wrong in seen.because
     assert "WHATSAPP" not in seen.because
     assert "of-the-sandbox-0001" not in written
+
+
+async def test_settings_that_cannot_be_read_are_no_ticked_box(stand):
+    async with stand("pre-deploy-checklist", fault=False) as (it, sandbox):
+        remove(sandbox, "settings", ".env")
+        seen = await it.run({})
+    assert seen.status == "unresolved"
+    assert seen.because == "do not deploy - the settings, which could not be read"
 
 
 async def test_the_measures_against_a_rate_limit_can_be_taken_back(stand):
