@@ -1,7 +1,9 @@
 r"""A machine of its own: a folder with files, git repositories, and programs nobody has here.
 
     kind: host
-    files: {"logs/app.log": "started\n"}   # what ends in .gz is compressed
+    files:                              # what ends in .gz is compressed
+      logs/app.log: "started\n"
+      logs/old.log: {text: "stopped\n", age: 40d}      # last written so long ago
     git:
       app:                              # the folder home/app; its remote, if it has one, is app.git
         remote: true
@@ -23,18 +25,21 @@ import asyncio
 import gzip
 import os
 import subprocess
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from engine.sandbox.process import NotStarted
-from engine.sandbox.spec import ServiceSpec, Wrong, entries, only
+from engine.sandbox.spec import ServiceSpec, Wrong, entries, only, seconds
 
 FILES_MAX = 200
 """Of a host, and those that templates see: a sandbox is small enough to be looked at."""
 FILE_SHOWN_MAX_BYTES = 64 * 1024
 """Of a file that templates see; what is longer is left out."""
+AGE_MAX_S = 10 * 365 * 86_400.0
+"""Of a file: ten years, which no rule about old files looks beyond."""
 GIT_S = 20.0
 """For one git command on a small repository."""
 
@@ -63,8 +68,8 @@ class Host:
         """Writes all of it. Raises Wrong, NotStarted."""
         self.home.mkdir()
         self.bin.mkdir()
-        for name, text in self._mapping("files").items():
-            _write(self._inside(name, "files"), str(text))
+        for name, written in self._mapping("files").items():
+            self._file(name, written)
         for name, script in self._mapping("programs").items():
             if "/" in name:
                 raise Wrong(f"{name!r} is no name of a program", f"{self._where}.programs")
@@ -96,6 +101,16 @@ class Host:
         if not path.is_relative_to(self.home.resolve()):
             raise Wrong(f"{name!r} lies outside of the home folder", f"{self._where}.{key}")
         return path
+
+    def _file(self, name: str, written: Any) -> None:
+        where = f"{self._where}.files.{name}"
+        given = written if isinstance(written, Mapping) else {"text": written}
+        only(given, ("text", "age"), where)
+        file = self._inside(name, "files")
+        _write(file, str(given.get("text", "")))
+        if age_s := seconds(given.get("age", 0), f"{where}.age", AGE_MAX_S):
+            then_s = time.time() - age_s
+            os.utime(file, (then_s, then_s))
 
     def _repository(self, name: str, written: Any) -> None:
         where = f"{self._where}.git.{name}"

@@ -17,6 +17,8 @@ DOING_AS_ASKED = {
     "stratum/ecs-deploy",
 }
 """Not repairs: they do what they are given, whatever is there; `test_all` has them."""
+PEOPLE_THROUGHOUT = {"stratum"}
+"""Packs whose runbooks ask, are approved, or end otherwise than resolved; `test_all` has them."""
 ASKING = {
     "adinsights/meta-token-expired",
     "adinsights/meta-rate-limited",

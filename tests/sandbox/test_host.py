@@ -14,7 +14,9 @@ ENVIRONMENT = """
 services:
   machine:
     kind: host
-    files: {"logs/app.log": "started"}
+    files:
+      logs/app.log: started
+      logs/old.log: {text: stopped, age: 40d}
     git:
       app:
         remote: true
@@ -85,9 +87,16 @@ async def test_a_program_that_nobody_has_here_is_played_and_others_see_what_it_d
     assert "app/VERSION" in up.states()["machine"]["files"]
 
 
+async def test_a_file_can_have_been_written_long_ago(up):
+    assert said(up, "find", "logs", "-type", "f", "-mtime", "+39") == "logs/old.log"
+    assert said(up, "cat", "logs/old.log") == "stopped"
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
+        ("files: {a: {text: x, mode: 7}}", "unknown key 'mode'"),
+        ("files: {a: {age: long}}", "files.a.age"),
         ("files: {../out: x}", "lies outside of the home folder"),
         ("programs: {a/b: x}", "is no name of a program"),
         ("git: {app: 7}", "takes `commits` and `remote`"),
