@@ -104,6 +104,7 @@ class MailChannel:
         mail["Auto-Submitted"] = "auto-generated"  # so that no absence notice answers (RFC 3834)
         mail["X-Runbook-Key"] = one_line(message.key)
         link = f"\n\n{message.link}" if message.link else ""
+        link += f"\n\nTake it: {message.take_link}" if message.take_link else ""
         mail.set_content(f"{message.text}{link}\n")
         return mail
 

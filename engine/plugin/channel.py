@@ -53,6 +53,8 @@ class Message:
     """The provider's incident that started the run."""
     attempt: int = 1
     buttons: tuple[Button, ...] = ()
+    take_link: str | None = None
+    """What a button does, for a channel without buttons."""
     details: Mapping[str, Any] = field(default_factory=dict)
     receipt: Mapping[str, Any] | None = None
     """Of the message that this follows up."""

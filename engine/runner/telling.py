@@ -86,6 +86,8 @@ class Teller:
     incident: str | None = None
     button: Callable[[str, str], str] | None = None
     """The value of a button: of a run and an escalation; None where nobody takes presses in."""
+    take_at: str | None = None
+    """The address before what a button holds: where one without buttons takes it."""
     _console: ConsoleChannel = field(init=False)
 
     def __post_init__(self) -> None:
@@ -152,6 +154,7 @@ class Teller:
             incident=self.incident,
             attempt=body["attempt"],
             buttons=buttons,
+            take_link=f"{self.take_at}{press}" if buttons and self.take_at else None,
             details={key: words.get(key) for key in ("policy", "level", "wrong")},
             receipt=effect.receipt,
             thread=effect.thread,

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -22,6 +23,7 @@ from engine.server import (
     api_rest,
     api_runs,
     health,
+    inbound,
     problems,
     sign_on,
     webhooks,
@@ -42,6 +44,7 @@ from engine.server.settings import Settings
 from engine.server.shelf import Shelf
 from engine.server.tracing import make_tracing
 from engine.wiring import VERSION, Engine
+from engine.wiring.calling import Press
 
 Work = list[Callable[[], Coroutine[Any, Any, None]]]
 
@@ -73,7 +76,9 @@ def make_parts(
     ledger = Ledger(store)
     dispatcher = Dispatcher(ledger, keeper, shelf, metrics, log)
     dispatcher.environment = settings.environment
-    return Parts(
+    at = f"{settings.public_url}/take/" if settings.public_url else None
+    engine.press = Press(inbound.presser(settings.link_keys, clock.now_us), at)
+    parts = Parts(
         settings=settings,
         engine=engine,
         store=store,
@@ -88,6 +93,8 @@ def make_parts(
         metrics=metrics,
         log=log,
     )
+    dispatcher.first = partial(inbound.acknowledged, parts)
+    return parts
 
 
 def _observed(metrics: Metrics) -> Callable[[Event], None]:
@@ -122,7 +129,7 @@ def make_app(parts: Parts) -> FastAPI:
     for module in (api_runs, api_people, api_rest):
         api.include_router(module.router)
     app.include_router(api)
-    app.router.routes.extend([*webhooks.ROUTES, *health.ROUTES, *sign_on.ROUTES])
+    app.router.routes.extend([*inbound.ROUTES, *webhooks.ROUTES, *health.ROUTES, *sign_on.ROUTES])
     app.add_middleware(BodyLimit)
     problems.install(app)
     return app

@@ -59,6 +59,8 @@ class Alerts(Protocol):
     async def alerts(self, incident: str) -> tuple[Any, ...]: ...
 
 
+First = Callable[[Arrival, str], Awaitable[Verdict | None]]
+
 Settled = Callable[[Delivery, list[Verdict], dict[str, Any]], Awaitable[None]]
 """Hears of each delivery that is settled, with the event it was."""
 
@@ -81,6 +83,8 @@ class Dispatcher:
         self.alerts: Alerts | None = None
         self.settled: Settled | None = None
         self.environment = "production"
+        self.first: First | None = None
+        """Asked before the rules: an event may be an answer to what we said."""
 
     async def take(self, arrived: Arrived) -> tuple[str, bool]:
         """Writes it into the ledger, and has it looked at: `(its name, whether it is new)`.
@@ -169,6 +173,10 @@ class Dispatcher:
             arrival = await self._read(row, body)
         except Unreadable as error:
             return [Verdict("ignored", f"it cannot be read: {error}")], {}
+        if self.first is not None and arrival.source == "pagerduty":
+            verdict = await self.first(arrival, row.id)
+            if verdict is not None:
+                return [verdict], dict(arrival.candidates[0])
         books = self.shelf.books()
         if len(arrival.candidates) > ALERTS_HERE:
             rulings = await asyncio.to_thread(rule, books, arrival)

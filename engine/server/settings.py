@@ -16,7 +16,7 @@ alertmanager:
   tokens: ["${env:ALERTMANAGER_TOKEN}"]
   basic: {user: alertmanager, password: "${env:ALERTMANAGER_PASSWORD}"}
 slack: {secrets: ["${env:SLACK_SIGNING_SECRET}"]}     # of the app whose buttons people press
-links: {keys: ["${env:RUNBOOK_LINK_KEY}"]}            # sign buttons and links in mails; the first signs
+links: {keys: ["${env:RUNBOOK_LINK_KEY}"]}            # sign buttons and links; the first signs
 webhooks:
   deploys: {kind: signed, secrets: ["${env:DEPLOYS_SECRET}"]}     # Standard Webhooks
   backups: {kind: token, secrets: ["${env:BACKUPS_TOKEN}"]}

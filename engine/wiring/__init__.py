@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ from engine.runner.connections import Connections
 from engine.runner.drive import Driver, Driving, Performing
 from engine.runner.perform import Performer
 from engine.runner.rehearse import Readings, Rehearser
-from engine.runner.telling import Pace
+from engine.runner.telling import Pace, Teller
 from engine.secret import Vault
 from engine.wiring.admission import (
     SANDBOX,
@@ -43,7 +43,7 @@ from engine.wiring.admission import (
     targets,
 )
 from engine.wiring.asking import Asking
-from engine.wiring.calling import Directory, directory_of, teller, telling
+from engine.wiring.calling import Directory, Press, directory_of, teller, telling
 from engine.wiring.ended import ended
 from engine.wiring.faces import Answerer, Faces, Ping, Question, RunResult, os_actor
 from engine.wiring.guarding import asked_for, not_begun, over_in_line
@@ -95,6 +95,8 @@ class Engine(Asking):
         super().__init__(books=books, registry=registry, store=store, clock=clock)
         self._driven: set[str] = set()
         self._pace = Pace(self.clock)
+        self.press = Press()
+        """Where people press what they are told: a server says."""
 
     async def run(  # noqa: PLR0913 - keyword only: each is an independent choice of the caller
         self,
@@ -287,9 +289,7 @@ class Engine(Asking):
                 ask=self._asker(faces.ask),
                 leave=faces.leave,
                 called=means.directory.called,
-                tell=teller(means.directory, means.connections, self._pace, faces.console)(
-                    lease.run, events[0].body["event"]
-                ),
+                tell=self._teller(means)(lease.run, events[0].body["event"]),
             ),
             events,
         )
@@ -302,6 +302,10 @@ class Engine(Asking):
         if driver.left:
             return RunResult(lease.run, "left", 3, "it is taken up again by whoever drives it next")
         return await self._result(driver.state, decision)
+
+    def _teller(self, means: _Means) -> Callable[[str, Any], Teller]:
+        console = means.faces.console
+        return teller(means.directory, means.connections, self._pace, console, self.press)
 
     def _performer(self, means: _Means, rehearsal: bool) -> Performing:
         """Who carries out the plans. In a rehearsal it is given nothing it could write with."""

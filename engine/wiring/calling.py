@@ -228,13 +228,32 @@ def directory_of(
     return Directory(books, registry, runbook, place)
 
 
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Where people take what a run calls for by a button or a link. `sign`: its claim, of a run, an
+    escalation and a message. `take_at`: the address before a claim.
+    """
+
+    sign: Callable[[str, str, str], str] | None = None
+    take_at: str | None = None
+
+
 def teller(
-    directory: Directory, connections: Connections, pace: Pace, say: Callable[[str], None] | None
+    directory: Directory,
+    connections: Connections,
+    pace: Pace,
+    say: Callable[[str], None] | None,
+    press: Press = Press(),
 ) -> Callable[[str, Any], Teller]:
     """Who tells people of a run: its id, and the event that triggered it."""
 
     def of(run: str, event: Any) -> Teller:
-        return Teller(run, connections, directory, pace, pace.clock, say, incident_of(event))
+        sign = press.sign
+        button = (lambda escalation, key: sign(run, escalation, key)) if sign is not None else None
+        incident = incident_of(event)
+        told = Teller(run, connections, directory, pace, pace.clock, say, incident, button)
+        told.take_at = press.take_at
+        return told
 
     return of
 

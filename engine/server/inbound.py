@@ -1,0 +1,180 @@
+"""What people press and open: buttons in Slack, links in mails, incidents they acknowledge.
+
+A press and a link carry a claim that we signed, count once, and stop counting after a day. Opening
+a link only asks: mail scanners open links. Whatever does not count does nothing, and stands in the
+ledger with its reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from engine.channels.inbound import LINK_S, Claim, check, read_press, sign, verify_slack
+from engine.clock import MICROSECONDS
+from engine.core.arrivals import Arrival
+from engine.core.events import Actor
+from engine.errors import JournalError, Refused, RunbookError, Usage
+from engine.journal.ledger import Arrived, Verdict
+from engine.server import problems
+from engine.server.parts import Parts, address_of
+from engine.wiring import new_id
+
+KEPT_MAX_BYTES = 4096
+"""Of a press or a link that is written down: it is evidence, not work."""
+
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>runbook</title>
+<body style="font:16px/1.5 system-ui;max-width:40em;margin:3em auto;padding:0 1em">
+<h1>{title}</h1><p>{text}</p>{form}</body></html>"""
+SECURITY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"
+FORM = '<form method="post"><button style="font-size:1.1em">Take it</button></form>'
+
+
+def presser(
+    keys: tuple[str, ...], now_us: Callable[[], int]
+) -> Callable[[str, str, str], str] | None:
+    """The value of a button: of a run, what it calls for, and the message. None without a key."""
+    if not keys:
+        return None
+
+    def press(run: str, escalation: str, key: str) -> str:
+        until_s = now_us() // MICROSECONDS + LINK_S
+        return sign(Claim(key, run, escalation, "", until_s), keys[0].encode())
+
+    return press
+
+
+async def slack(request: Request) -> Response:
+    """Somebody pressed a button. Slack wants an answer within three seconds."""
+    parts: Parts = request.app.state.parts
+    settings = parts.settings
+    if not settings.slack_secrets or not settings.link_keys:
+        raise problems.ours("no signing secret of Slack, or no key for links, is configured here")
+    body = await request.body()
+    try:
+        verify_slack(settings.slack_secrets, request.headers, body, _now_s(parts))
+    except Refused as error:
+        await _told(parts, "slack", body, Verdict("refused", error.message))
+        await parts.door.slow_down(address_of(request))
+        raise problems.Problem(401, "unauthorized", "Not Slack", error.message) from error
+    try:
+        press = read_press(body)
+        claim = check(press.value, _keys(parts), _now_s(parts))
+        person = await _person(parts, claim.run, press.user)
+        await _take(parts, claim, Actor(person, "slack", press.user), "Slack")
+    except RunbookError as error:
+        await _told(parts, "slack", body, Verdict("refused", error.message))
+        return JSONResponse(
+            {"response_type": "ephemeral", "text": f"Nothing done: {error.message}"}
+        )
+    await _told(parts, "slack", body, Verdict("joined", "taken", None, claim.run))
+    return JSONResponse({"text": f"Taken by {person}."})
+
+
+async def link(request: Request) -> Response:
+    """A link of a mail: opened, it asks; pressed there, it counts."""
+    parts: Parts = request.app.state.parts
+    text = str(request.path_params["claim"])
+    pressed = request.method == "POST"
+    try:
+        claim = check(text, _keys(parts), _now_s(parts))
+        if pressed:
+            await _take(parts, claim, Actor(claim.who or "a link", "link", claim.id), "mail")
+    except RunbookError as error:
+        await _told(parts, "link", text.encode(), Verdict("refused", error.message))
+        return _page("Nothing done", error.message, "", 403)
+    if pressed:
+        await _told(parts, "link", text.encode(), Verdict("joined", "taken", None, claim.run))
+        return _page("Taken", f"You have taken what run {claim.run} calls for.", "", 200)
+    return _page(
+        "Take it?", f"Run {claim.run} calls for somebody: nobody else is called then.", FORM, 200
+    )
+
+
+async def acknowledged(parts: Parts, arrival: Arrival, name: str) -> Verdict | None:
+    """Somebody acknowledged, in PagerDuty, an incident that a run of ours raised there."""
+    event = arrival.candidates[0]
+    incident = event.get("incident")
+    key = incident.get("incident_key") if isinstance(incident, Mapping) else None
+    run, colon, rest = key.partition(":") if isinstance(key, str) else ("", "", "")
+    if arrival.kind != "incident.acknowledged" or not colon:
+        return None
+    agent = event.get("agent")
+    who = agent.get("summary") if isinstance(agent, Mapping) else None
+    actor = Actor(str(who or "PagerDuty")[:200], "webhook", name)
+    try:
+        await parts.engine.acknowledge(
+            run, actor, "", path=rest.rpartition(":")[0], via="PagerDuty"
+        )
+    except Usage as error:
+        return Verdict("ignored", f"it acknowledges nothing of ours: {error.message}")
+    parts.keeper.kick(run)
+    return Verdict("joined", "acknowledged what it calls for", None, run)
+
+
+async def _take(parts: Parts, claim: Claim, actor: Actor, via: str) -> None:
+    """Records it, once for each claim. Raises Refused, Usage."""
+    await parts.store.find(claim.run)
+    now_us = parts.engine.clock.now_us()
+    used = f"claim {hashlib.sha256(claim.id.encode()).hexdigest()[:32]}"
+    if await parts.requests.begin_note(claim.run, used, now_us) is not None:
+        raise Refused("this was used already", help=f"runbook ack {claim.run}")
+    await parts.engine.acknowledge(claim.run, actor, "", path=claim.escalation, via=via)
+    await parts.requests.end_note(claim.run, used, "said", now_us, actor.name)
+    parts.keeper.kick(claim.run)
+
+
+async def _person(parts: Parts, run: str, user: str) -> str:
+    """Who this is to the pack of the run. Raises Refused for somebody it does not know."""
+    events = await parts.store.events(run, 0, 1)
+    if not events:
+        raise Refused(f"there is no run {run}")
+    contacts = parts.engine.books.contacts(str(events[0].body["name"]).partition("/")[0])
+    for person in contacts.people.values():
+        if user in {str(address) for address in person.channels.values()}:
+            return person.id
+    raise Refused(f"Slack's {user} is nobody in the contacts of this pack")
+
+
+async def _told(parts: Parts, source: str, body: bytes, verdict: Verdict) -> None:
+    """Into the ledger, as it came; a ledger that is full or broken holds up nobody."""
+    now_us = parts.engine.clock.now_us()
+    name = new_id(now_us)
+    about = f"{verdict.word}: {verdict.why}"
+    arrived = Arrived(source, "press", about, (f"{source}\n{name}",), body[:KEPT_MAX_BYTES])
+    try:
+        await parts.ledger.take(name, arrived, now_us)
+        await parts.ledger.settle(name, [verdict], now_us)
+    except (JournalError, Refused) as error:
+        parts.log.warning("a press is not written down", why=error.message)
+
+
+def _keys(parts: Parts) -> list[bytes]:
+    return [key.encode() for key in parts.settings.link_keys]
+
+
+def _now_s(parts: Parts) -> float:
+    return parts.engine.clock.now_us() / MICROSECONDS
+
+
+def _page(title: str, text: str, form: str, status: int) -> Response:
+    headers: dict[str, Any] = {
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "Content-Security-Policy": SECURITY,
+    }
+    page = PAGE.format(title=html.escape(title), text=html.escape(text), form=form)
+    return HTMLResponse(page, status, headers)
+
+
+ROUTES = [
+    Route("/webhooks/slack", slack, methods=["POST"]),
+    Route("/take/{claim}", link, methods=["GET", "POST"]),
+]

@@ -1,0 +1,149 @@
+"""Who takes what a run calls for: by a button, a link, PagerDuty, the API; and what does nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+from urllib.parse import urlencode
+
+import pytest
+
+from engine.server.inbound import presser
+from tests.server.conftest import pd_event, serving_in
+
+SECRET, KEY = "slack-signing-secret", "link-key-of-32-characters-length"
+CALLS = """title: Calls for somebody
+steps:
+  - {id: call, escalate: default, message: "the disk is full", wait: acknowledged}
+"""
+CONTACTS = """people:
+  bea: {name: Bea, roles: [boss], channels: {slack: U777}}
+channels:
+  slack: {connection: chat}
+policies:
+  default:
+    - {who: [bea], by: [console], until: acknowledged}
+"""
+
+
+@pytest.fixture
+async def serving(books, tmp_path):
+    (books / "p/calls.yaml").write_text(CALLS)
+    (books / "p/contacts.yaml").write_text(CONTACTS)
+    given = {"slack_secrets": (SECRET,), "link_keys": (KEY,)}
+    async with serving_in(books, tmp_path / "journal.db", **given) as made:
+        yield made
+
+
+async def calling(serving) -> str:
+    """A run that calls for somebody now."""
+    token = await serving.token("operator")
+    body = {"runbook": "p/calls", "environment": "test"}
+    run = (await serving.call("POST", "/runs", token, body)).json()["run"]
+    seq = 0
+    async with asyncio.timeout(20):
+        while True:
+            events = await serving.parts.store.events(run, seq)
+            seq = events[-1].seq if events else seq
+            if any(event.type == "LevelDue" for event in events):
+                return run
+            await serving.parts.store.wait_for_more(run, seq, 5)
+
+
+def value(serving, run, *, key=KEY, id_="m1", path="call"):
+    return presser((key,), serving.clock.now_us)(run, path, id_)
+
+
+async def press(serving, value_, *, user="U777", secret=SECRET, age_s=0):
+    payload = {
+        "type": "block_actions",
+        "user": {"id": user},
+        "actions": [{"value": value_}],
+        "channel": {"id": "C1"},
+        "message": {"ts": "1"},
+    }
+    body = urlencode({"payload": json.dumps(payload)}).encode()
+    at = str(serving.clock.now_us() // 1_000_000 - age_s)
+    made = hmac.new(secret.encode(), b"v0:" + at.encode() + b":" + body, hashlib.sha256).hexdigest()
+    headers = {"x-slack-request-timestamp": at, "x-slack-signature": f"v0={made}"}
+    return await serving.http.post("/webhooks/slack", content=body, headers=headers)
+
+
+async def taken(serving, run):
+    events = await serving.parts.store.events(run)
+    return [(e.actor["name"], e.body["via"]) for e in events if e.type == "Acknowledged"]
+
+
+async def test_a_button_of_slack_takes_what_the_run_calls_for_once(serving):
+    run = await calling(serving)
+    claim = value(serving, run)
+    first = await press(serving, claim)
+    assert first.json() == {"text": "Taken by bea."}
+    assert (await serving.ended(run)).body["outcome"] == "resolved"
+    assert await taken(serving, run) == [("bea", "Slack")]
+    again = await press(serving, claim)
+    assert "used already" in again.json()["text"]
+    assert await taken(serving, run) == [("bea", "Slack")]
+
+
+async def test_a_press_that_is_forged_old_expired_or_of_a_stranger_does_nothing_and_is_recorded(
+    serving,
+):
+    run = await calling(serving)
+    good = value(serving, run)
+    forged = await press(serving, good, secret="another-secret")
+    old = await press(serving, good, age_s=400)
+    assert (forged.status_code, old.status_code) == (401, 401)
+    stranger = await press(serving, good, user="U1")
+    foreign = await press(serving, value(serving, run, key="another-key-of-32-characters-len"))
+    altered = await press(serving, good[:-2] + "xx")
+    nothing = await press(serving, "hello")
+    for answer in (stranger, foreign, altered, nothing):
+        assert answer.json()["text"].startswith("Nothing done: ")
+    serving.clock.t_us += 25 * 3600 * 1_000_000
+    assert "too old" in (await press(serving, good)).json()["text"]
+    assert await taken(serving, run) == []
+    rows = await serving.parts.ledger.latest(source="slack")
+    assert [row.verdict for row in rows] == ["refused"] * 7
+
+
+async def test_a_link_of_a_mail_asks_first_and_counts_once(serving):
+    run = await calling(serving)
+    path = f"/take/{value(serving, run)}"
+    for _ in range(3):
+        opened = await serving.http.get(path)
+        assert (opened.status_code, opened.headers["cache-control"]) == (200, "no-store")
+        assert "<form" in opened.text
+    assert await taken(serving, run) == []
+    assert (await serving.http.post(path)).status_code == 200
+    assert await taken(serving, run) == [("a link", "mail")]
+    assert (await serving.http.post(path)).status_code == 403
+    assert (await serving.http.get("/take/forged.thing")).status_code == 403
+    assert len(await taken(serving, run)) == 1
+
+
+async def test_an_incident_that_is_acknowledged_in_pagerduty_takes_it(serving):
+    run = await calling(serving)
+    body = json.loads(pd_event(5, "incident.acknowledged", incident_key=f"{run}:call:1"))
+    body["event"]["agent"] = {"summary": "Ana Lim", "type": "user_reference"}
+    answer = await serving.pagerduty(json.dumps(body).encode())
+    assert answer.status_code == 202
+    _, verdicts = await serving.next_settled()
+    assert [(v.word, v.run) for v in verdicts] == [("joined", run)]
+    assert await taken(serving, run) == [("Ana Lim", "PagerDuty")]
+    await serving.pagerduty(pd_event(6, "incident.acknowledged", incident_key=f"{run}:call:1"))
+    _, verdicts = await serving.next_settled()
+    assert verdicts[0].word == "ignored"
+    await serving.pagerduty(pd_event(7, "incident.acknowledged", incident_key="somebody else's"))
+    _, verdicts = await serving.next_settled()
+    assert verdicts[0].word == "ignored"
+
+
+async def test_it_is_taken_over_the_api_by_whom_the_token_is(serving):
+    run = await calling(serving)
+    token = await serving.token("operator", person="bea")
+    answer = await serving.call("POST", f"/runs/{run}/ack", token, {"note": "on it"})
+    assert answer.status_code == 200
+    assert await taken(serving, run) == [("bea", "API")]
