@@ -1,4 +1,4 @@
-"""Who takes what a run calls for: by a button, a link, PagerDuty, the API; and what does nothing."""
+"""Who takes what a run calls for: by button, link, PagerDuty or API; and what does nothing."""
 
 from __future__ import annotations
 
