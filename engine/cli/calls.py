@@ -43,7 +43,8 @@ def saying(event: Event) -> list[str]:
         case "EscalationExhausted":
             told = f"told: {body.get('told')}, failed: {body.get('failed')}"
             why = clean(str(body.get("why")))
-            return [f"NOBODY HAS TAKEN {where}: {why}", f"{told}, in doubt: {body.get('doubts')}"]
+            head = f"nobody else is called for {where}" if body.get("told") else "NOBODY WAS TOLD"
+            return [f"{head}: {why}", f"{told}, in doubt: {body.get('doubts')}"]
         case _:
             return [f"{where} is closed: {clean(str(body.get('why')))}"]
 

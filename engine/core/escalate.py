@@ -175,7 +175,7 @@ def _end(state: State, one: Escalation, out: Decision) -> None:
 
 def _exhaustion(one: Escalation) -> dict[str, Any]:
     told, failed = len(one.told), sum(s.status == "failed" for s in one.calls)
-    why = "nobody acknowledged it, and no level is left"
+    why = "nobody has taken it so far, and no level is left"
     if not told:
         why = "nobody could be told, and no level is left"
     doubts = sum(s.doubts for s in one.calls)

@@ -37,7 +37,8 @@ def test_nobody_acts_and_every_level_is_told_in_its_time():
         (2700, "dora", "page"),
     ]
     assert (
-        found.last("EscalationExhausted")["why"] == "nobody acknowledged it, and no level is left"
+        found.last("EscalationExhausted")["why"]
+        == "nobody has taken it so far, and no level is left"
     )
     assert [q.kind for q in open_questions(found.state)] == ["acknowledge"]
     assert found.state.finished is None
