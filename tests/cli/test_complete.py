@@ -65,7 +65,7 @@ def completed(folder: Path, *words: str, shell: str = "zsh") -> list[str]:
 
 
 def test_commands_are_completed(books):
-    assert completed(books, "re") == ["replay", "rehearse", "resume"]
+    assert completed(books, "re") == ["replay", "rehearse", "resume", "report"]
     assert completed(books, "run") == ["run", "runs"]
 
 
