@@ -93,3 +93,9 @@ def test_lint_names_what_leads_to_nobody(runbook, shop):
     assert "did you mean 'urgent'?" in done.out + done.err
     assert "RB851" in done.out + done.err
     assert "RB852" in done.out + done.err
+
+
+def test_a_rehearsal_tells_nobody_and_says_who_would_be_called_when(runbook):
+    done = runbook("rehearse", "shop/call", "--env", "staging")
+    assert "would call console by console at once, unless acknowledged" in done.out + done.err
+    assert "ESCALATION" not in done.err
