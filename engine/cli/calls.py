@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.cli.text import clean
 from engine.core.events import Event
+from engine.language.duration import format_duration
 
 LOUD = frozenset(
     {"Acknowledged", "EscalationExhausted", "EscalationReopened", "EscalationStarted", "LevelDue"}
@@ -72,3 +73,14 @@ def _failed(body: Mapping[str, Any]) -> list[str]:
 
 def _key(body: Mapping[str, Any]) -> str:
     return f"key: {body.get('key')}"
+
+
+def would_call(body: Mapping[str, Any]) -> list[str]:
+    """Whom a run would call, and when, of an escalation that was only previewed."""
+    result = (body.get("outcome") or {}).get("result") or {}
+    lines = []
+    for level in result.get("levels") or ():
+        when = "at once" if not level["at_s"] else f"after {format_duration(level['at_s'])}"
+        who, by = ", ".join(level["who"]), ", ".join(level["by"])
+        lines.append(f"would call {clean(who)} by {clean(by)} {when}, unless {level['unless']}")
+    return lines

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.cli.linting_people import calls_of, channels_of
 from engine.config import Books
 from engine.errors import Collector, Diagnosed, Diagnostic, Usage
 from engine.language.catalog import Catalog
@@ -46,6 +47,8 @@ class Linting:
         self.add(found)
         if runbook is not None:
             self.add(tuple(self._environments(runbook, file)))
+            if self.books is not None and file.parent.name in self.books.packs():
+                self.add(calls_of(self.books, runbook))
         scenarios = file.with_name(f"{file.stem}.test.yaml")
         if runbook is not None and scenarios.is_file():
             self._config(scenarios, lambda: _nothing(read_scenarios(scenarios, runbook)))
@@ -76,7 +79,8 @@ class Linting:
             file = folder / "environments" / f"{name}.yaml"
             self._config(file, lambda n=name: books.environment(pack, n, self.catalog).warnings)  # type: ignore[misc]
         if (folder / "contacts.yaml").is_file():
-            self._config(folder / "contacts.yaml", lambda: _nothing(books.contacts(pack)))
+            catalog = self.catalog
+            self._config(folder / "contacts.yaml", lambda: channels_of(books, catalog, pack))
 
     def _config(self, file: Path, check: Callable[[], tuple[Diagnostic, ...]]) -> None:
         self.files.add(str(file))

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.cli.brief import brief, named_fields, show
+from engine.cli.calls import would_call
 from engine.cli.text import clean
 from engine.core.events import SETTLED, Event
 
@@ -219,6 +220,8 @@ class Rows:
             row.found, row.details = _first(warnings), warnings[1:]
         elif row.word == "skipped":
             row.found = _first(why)
+        elif row.word == "previewed" and row.kind == "escalate":
+            row.details = would_call(body)
         elif row.kind not in CONTAINERS and row.kind not in ("wait", "escalate"):
             row.found = self._found(body) or row.found
         return row

@@ -75,3 +75,27 @@ def test_the_report_has_what_the_trail_knows_and_marks_what_people_know(runbook)
     (found,) = runbook("report", "last", "--format", "json").objects
     assert found["outcome"] == "resolved"
     assert "Root Cause" in found["yours"]
+
+
+def test_lint_names_what_leads_to_nobody(runbook, shop):
+    pack = shop / "runbooks/shop"
+    (pack / "contacts.yaml").write_text(
+        "people: {ana: {channels: {mail: a@b.c}}}\nchannels: {mail: {connection: post}}\n"
+        "severities: {SEV1: {}}\npolicies: {urgent: [{who: ana, by: mail}]}\n"
+        "roles: {on-call: x}\n"
+    )
+    (pack / "call.yaml").write_text(CALL.replace("default", "urgnt") + "severity: SEV2\n")
+    done = runbook("lint", "shop")
+    assert done.code == 0
+    assert "RB850 warning: the contacts have no policy 'urgnt': only the console is told" in (
+        done.out + done.err
+    )
+    assert "did you mean 'urgent'?" in done.out + done.err
+    assert "RB851" in done.out + done.err
+    assert "RB852" in done.out + done.err
+
+
+def test_a_rehearsal_tells_nobody_and_says_who_would_be_called_when(runbook):
+    done = runbook("rehearse", "shop/call", "--env", "staging")
+    assert "would call console by console at once, unless acknowledged" in done.out + done.err
+    assert "ESCALATION" not in done.err
