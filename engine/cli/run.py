@@ -153,7 +153,7 @@ async def _take_up(session: Session, run: str, as_name: str | None, force: bool)
         engine = session.engine(store)
         past = [event async for event in all_events(store, name)]
         state = await engine.state(name)
-        if state.finished is not None:
+        if state.finished is not None and state.over:
             raise Usage(f"run {name} is over: {state.finished['outcome']}")
         actor = session.actor(as_name, state.runbook.name, state.environment)
         pack = pack_of(state.runbook.name)

@@ -67,7 +67,9 @@ class People(Guarding):
         """
         state = await self.state(run)
         if state.finished is not None:
-            raise Usage(f"run {run} is over: {state.finished['outcome']}")
+            calls = f"it calls people still: `runbook ack {run}` ends that"
+            over = f"run {run} is over: {state.finished['outcome']}"
+            raise Usage(over, help=calls if state.calling else None)
         body = self._redacted(state, {"reason": reason})
         asked = Draft("CancelRequested", body, self.clock.now_us(), actor)
         left = await withdraw(self.store, run, asked) if state.queued else None

@@ -367,3 +367,24 @@ def judged(events: list[Event]) -> None:
     rang = [m.key for m in Beeper.rang]
     once = [key for key in rang if key.endswith(":siren")]
     assert len(once) == len(set(once)), "a channel that knows no key sent something twice"
+
+
+async def test_a_failed_run_whose_driver_died_is_taken_up_and_goes_on_calling(desk):
+    text = "steps:\n  - {check: lab.look, id: look, target: there, with: {word: w}}\n"
+    text += "on_failure:\n  - {escalate: default, id: call}\n"
+    lab.Target.on["w"] = lab.fails(maybe_done=False)
+    seen: list[Event] = []
+
+    def dies(event: Event) -> None:
+        seen.append(event)
+        if event.type == "RunFinished":
+            raise Killed
+
+    with pytest.raises(Killed):
+        await desk.run(text, dies)
+    await desk.again()
+    run, faces = seen[0].run, Faces(observe=acks(desk, told=1))
+    await desk.engine.resume(run, actor=ALICE, faces=faces, force=True)
+    assert [m.name for m in Beeper.rang] == ["Ana Lim", "Bo Ek"]
+    assert (await desk.engine.state(run)).over
+    lab.Target.reset()
