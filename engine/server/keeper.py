@@ -15,6 +15,8 @@ from typing import Any
 
 from engine.core.events import ENGINE, Actor, Event
 from engine.errors import Refused, RunbookError, Usage
+from engine.journal.called import may_call
+from engine.journal.sqlite import SqliteStore
 from engine.language.model import Runbook
 from engine.server.logs import Log
 from engine.wiring import Engine, Faces, RunResult
@@ -88,6 +90,8 @@ class Keeper:
         self._parked: dict[str, int] = {}
         """The last event of each parked run that its driver had seen."""
         self._retry: dict[str, float] = {}
+        self._again: set[str] = set()
+        """Runs that somebody spoke to while they were driven, or about to be parked."""
         self._ended: list[Callable[[str, RunResult], None]] = []
 
     @property
@@ -153,13 +157,16 @@ class Keeper:
 
     def kick(self, run: str) -> None:
         """Somebody said something to this run: unless it is driven, it is taken up again."""
-        self._parked.pop(run, None)
-        if not self.leaving and run not in self._tasks.values():
+        if run in self._tasks.values():
+            self._again.add(run)  # its driver hears of it, unless it is just letting go
+        elif not self.leaving:
+            self._parked.pop(run, None)
             self._spawn(self._take_up(run), run)
 
     async def recover(self) -> int:
         """Takes up what an earlier process left in the middle; how many runs were found."""
-        rows = [row for row in await self._unfinished() if row not in self._tasks.values()]
+        found = [*await self._unfinished(), *await self._calling()]
+        rows = [row for row in found if row not in self._tasks.values()]
         gate = asyncio.Semaphore(RECOVER_AT_ONCE)
 
         async def one(run: str) -> RunResult | None:
@@ -201,6 +208,14 @@ class Keeper:
             rows = await self.engine.store.runs(status=status, limit=OPEN_MAX)
             found |= {row.run: row.last_seq for row in rows}
         return found
+
+    async def _calling(self) -> list[str]:
+        """Runs that are over and still call people."""
+        store = self.engine.store
+        if not isinstance(store, SqliteStore):
+            return []
+        names = await may_call(store, self.engine.clock.now_us())
+        return [name for name in names if (await self.engine.state(name)).calling]
 
     async def _look_after(self, now_s: float) -> None:
         if self._parked:
@@ -295,22 +310,32 @@ class Keeper:
     def _done(self, task: asyncio.Task[Any]) -> None:
         run = self._tasks.pop(task)
         if task.cancelled():
+            self._again.discard(run)
             return
         error = task.exception()
         if error is not None:
+            self._again.discard(run)
             self._broke(run, error)
             return
         result: RunResult | None = task.result()
         if result is None:
+            self._again.discard(run)
             return
         if result.status in ("waiting", "in doubt", "paused"):
             parking = asyncio.ensure_future(self._park(result.run))
             self._tasks[parking] = result.run
-            parking.add_done_callback(lambda done: self._tasks.pop(done, None))
+            parking.add_done_callback(self._is_parked)
         elif result.status != "left":
+            self._again.discard(result.run)
             self._log.info("run ended", run=result.run, status=result.status, why=result.because)
             for tell in self._ended:
                 tell(result.run, result)
+
+    def _is_parked(self, parking: asyncio.Task[None]) -> None:
+        run = self._tasks.pop(parking)
+        if run in self._again:
+            self._again.discard(run)
+            self.kick(run)
 
     async def _park(self, run: str) -> None:
         """What was said behind the last thing that its driver did is looked at once more: it may

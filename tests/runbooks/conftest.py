@@ -119,3 +119,11 @@ def show(books, registry, tmp_path):
             await store.close()
 
     return stage
+
+
+@pytest.fixture
+def stand_of(registry, tmp_path):
+    """See `every.stand_of`: of a pack."""
+    from tests.runbooks import every  # noqa: PLC0415 - it takes its clock from here
+
+    return lambda pack: every.stand_of(pack, registry, tmp_path)

@@ -13,7 +13,8 @@ from typing import Any
 from engine.config import Books
 from engine.core.events import Actor
 from engine.journal.open import open_store
-from engine.sandbox import Sandbox
+from engine.registry import Registry
+from engine.sandbox import Sandbox, connections_of
 from engine.wiring import Engine, Faces
 from tests.runbooks.conftest import Hurried
 
@@ -155,3 +156,23 @@ class Stage:
     ) -> Seen:
         async with self.stand(sandbox) as it:
             return await it.run(inputs, rehearsal=rehearsal)
+
+
+def stand_of(pack: str, registry: Registry, folder: Path):
+    """`async with stand_of(...)("scale-api") as (it, sandbox)`: of a runbook of this pack, with its
+    fault, before people who answer and approve.
+    """
+
+    @asynccontextmanager
+    async def up(name: str, *, fault: bool = True):
+        full = f"{pack}/{name}"
+        place = BOOKS.environment(pack, "sandbox", registry)
+        wanted = connections_of(BOOKS.load(full, registry))
+        stage = Stage(registry, full, folder)
+        async with Sandbox(place, full, wanted, with_fault=fault) as sandbox:
+            async with stage.stand(sandbox) as it:
+                yield it, sandbox
+            problems = [p for one in sandbox.behaviours.values() for p in one.problems]
+            assert problems == []
+
+    return up

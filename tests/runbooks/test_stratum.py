@@ -5,37 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis.asyncio
 
-from engine.sandbox import Sandbox, connections_of
 from engine.wiring import Faces
-from tests.runbooks.every import BOOKS, Stage
 
 PACK = "stratum"
 
 
 @pytest.fixture
-def stand(registry, tmp_path):
+def stand(stand_of):
     """`async with stand("scale-api") as (it, sandbox)`: with people who answer and approve."""
-
-    @asynccontextmanager
-    async def up(name, *, fault=True):
-        full = f"{PACK}/{name}"
-        place = BOOKS.environment(PACK, "sandbox", registry)
-        wanted = connections_of(BOOKS.load(full, registry))
-        stage = Stage(registry, full, tmp_path)
-        async with Sandbox(place, full, wanted, with_fault=fault) as sandbox:
-            async with stage.stand(sandbox) as it:
-                yield it, sandbox
-            problems = [p for one in sandbox.behaviours.values() for p in one.problems]
-            assert problems == []
-
-    return up
+    return stand_of(PACK)
 
 
 async def aws(sandbox, *words):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psycopg
@@ -11,29 +10,14 @@ import pytest
 import redis.asyncio
 
 from engine.core.events import Actor
-from engine.sandbox import Sandbox, connections_of
-from tests.runbooks.every import BOOKS, Stage
 
 PACK = "terminal-strategist"
 
 
 @pytest.fixture
-def stand(registry, tmp_path):
+def stand(stand_of):
     """`async with stand("job-stuck-running") as (it, sandbox)`: with people who approve."""
-
-    @asynccontextmanager
-    async def up(name, *, fault=True):
-        full = f"{PACK}/{name}"
-        place = BOOKS.environment(PACK, "sandbox", registry)
-        wanted = connections_of(BOOKS.load(full, registry))
-        stage = Stage(registry, full, tmp_path)
-        async with Sandbox(place, full, wanted, with_fault=fault) as sandbox:
-            async with stage.stand(sandbox) as it:
-                yield it, sandbox
-            problems = [p for one in sandbox.behaviours.values() for p in one.problems]
-            assert problems == []
-
-    return up
+    return stand_of(PACK)
 
 
 def posted(sandbox, service, path):

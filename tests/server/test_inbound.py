@@ -141,6 +141,27 @@ async def test_an_incident_that_is_acknowledged_in_pagerduty_takes_it(serving):
     assert verdicts[0].word == "ignored"
 
 
+async def test_a_run_that_is_over_and_still_calls_is_taken_up_by_the_next_server(books, tmp_path):
+    text = CALLS.replace(", wait: acknowledged", "") + "  - {end: unresolved}\n"
+    (books / "p/calls.yaml").write_text(text)
+    (books / "p/contacts.yaml").write_text(
+        CONTACTS + "    - {who: [bea], by: [console], after: 1h, until: acknowledged}\n"
+    )
+    given = {"link_keys": (KEY,)}
+    async with serving_in(books, tmp_path / "journal.db", **given) as first:
+        run = await calling(first)
+        assert (await first.ended(run)).body["outcome"] == "unresolved"
+    async with serving_in(books, tmp_path / "journal.db", **given) as second:
+        events = await second.parts.store.events(run)
+        async with asyncio.timeout(20):
+            while not any(event.type == "RunTakenUp" for event in events):
+                await second.parts.store.wait_for_more(run, events[-1].seq, 5)
+                events = await second.parts.store.events(run)
+        path = f"/take/{value(second, run)}"
+        assert (await second.http.post(path)).status_code == 200
+        assert await taken(second, run) == [("a link", "mail")]
+
+
 async def test_it_is_taken_over_the_api_by_whom_the_token_is(serving):
     run = await calling(serving)
     token = await serving.token("operator", person="bea")

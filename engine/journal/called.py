@@ -1,0 +1,29 @@
+"""Runs that are over and may still call people: an acknowledgement may be outstanding."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from engine.clock import MICROSECONDS
+from engine.journal.sqlite import SqliteStore
+
+BACK_S = 7 * 86_400.0
+"""How long ago such a run ended at most: an escalation is over in hours."""
+
+FOUND_MAX = 1000
+
+_SQL = """
+SELECT run FROM runs WHERE finished_us > ? AND mode = 'real' AND EXISTS (
+    SELECT 1 FROM events WHERE events.run = runs.run AND type IN ('EscalationStarted', 'LevelDue')
+) ORDER BY finished_us LIMIT ?
+"""
+
+
+async def may_call(store: SqliteStore, now_us: int) -> list[str]:
+    """Their names; whether one really does, its events say."""
+    since_us = now_us - round(BACK_S * MICROSECONDS)
+
+    def work(connection: sqlite3.Connection) -> list[str]:
+        return [row[0] for row in connection.execute(_SQL, (since_us, FOUND_MAX))]
+
+    return await store.read(work)
