@@ -80,7 +80,7 @@ class Moves:
             self._undo_after(step)
         elif entry.on_failure == "continue":
             failure = step.failure()
-            block.scope.frame.noted.append(failure)
+            _note(block.scope.frame.noted, failure)
             self._worsen(failure.status)
             self._move_on(block)
         else:
@@ -280,3 +280,23 @@ def _unhandled(step: StepState) -> bool:
 
 def _is_frame(body: Body) -> bool:
     return body.step is None or (isinstance(body.step.entry, RunbookCall) and not body.handler)
+
+
+def _note(noted: list[Failure], failure: Failure) -> None:
+    """Puts a failure where it stands in the runbook: branches end in any order, and what a run says
+    of itself must not depend on which was quicker.
+    """
+    at = next((i for i, one in enumerate(noted) if _before(failure.path, one.path)), len(noted))
+    noted.insert(at, failure)
+
+
+def _before(path: str, other: str) -> bool:
+    """Whether a path is of a branch that stands before the other's, of the same step."""
+    for mine, theirs in zip(path.split("/"), other.split("/"), strict=False):
+        if mine != theirs:
+            kind, _, number = mine.rpartition("-")
+            other_kind, _, other_number = theirs.rpartition("-")
+            if kind != other_kind or kind not in ("branch", "item"):
+                return False
+            return int(number) < int(other_number)
+    return False

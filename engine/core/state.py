@@ -43,7 +43,9 @@ class State(Moves):
         self.seq = 0
         """Of the last event that the journal holds."""
         self.now_us = 0
-        """Time of the last event: the only clock there is in here."""
+        """Time of the last event that may be decided upon: the only clock there is in here."""
+        self.last_us = 0
+        """The time of the last event at all; none comes before it."""
         self.started_us = 0
         self.actor: Mapping[str, str] = {}
         self.environment = ""
@@ -99,7 +101,9 @@ class State(Moves):
 
     def apply(self, event: Event | Draft) -> None:
         """Takes one event in. A draft counts as its event will; `seq` follows events."""
-        self.now_us = max(self.now_us, event.at_us)
+        self.last_us = max(self.last_us, event.at_us)
+        if event.type != "StepProgressed":  # told to people only: nothing may depend on it
+            self.now_us = max(self.now_us, event.at_us)
         if isinstance(event, Event):
             self.seq = event.seq
         handler = _HANDLERS.get(event.type)

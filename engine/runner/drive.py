@@ -156,16 +156,16 @@ class Driver:
         if isinstance(item, Came):
             step = self._state.steps[item.path]
             if step.in_flight:
-                at_us = max(item.at_us, self._state.now_us)
+                at_us = max(item.at_us, self._state.last_us)
                 record = conclude(self._state, item.path, item.outcome, at_us)
                 self._take(Draft(record.type, record.body, at_us), drafts)
         elif isinstance(item, Told):
-            at_us = max(item.at_us, self._state.now_us)
+            at_us = max(item.at_us, self._state.last_us)
             told = conclude_tell(self._state, item.escalation, item.summons, item.outcome, at_us)
             self._take(Draft(told.type, told.body, at_us), drafts)
         elif isinstance(item, Said):
             body = {"path": item.path, "text": self._given.redact(item.text)[:PROGRESS_MAX_CHARS]}
-            self._take(Draft("StepProgressed", body, max(item.at_us, self._state.now_us)), drafts)
+            self._take(Draft("StepProgressed", body, max(item.at_us, self._state.last_us)), drafts)
 
     def _take(self, draft: Draft, drafts: list[Draft]) -> None:
         self._state.apply(draft)
@@ -181,7 +181,7 @@ class Driver:
         """The time of a new event: never before the one in front of it, whatever the wall clock
         does.
         """
-        return max(self._given.clock.now_us(), self._state.now_us)
+        return max(self._given.clock.now_us(), self._state.last_us)
 
     def _show(self, events: list[Event]) -> None:
         if self._given.observe is not None:

@@ -47,11 +47,12 @@ async def send(
         begun_s = time.monotonic()
         every = len(events) // (kills + 1)
         killing: list[asyncio.Task[None]] = []
+        one_by_one = asyncio.Lock()
         for number, event in enumerate(events):
             await asyncio.sleep(max(0.0, begun_s + number / per_s - time.monotonic()))
             queue.put_nowait(event)
             if kills and number and number % every == 0 and len(killing) < kills:
-                killing.append(asyncio.create_task(_kill(server)))
+                killing.append(asyncio.create_task(_kill(server, one_by_one)))
         await asyncio.gather(*killing)
         await queue.join()
         for worker in workers:
@@ -59,9 +60,10 @@ async def send(
     return storm
 
 
-async def _kill(server: Server) -> None:
-    await asyncio.to_thread(server.kill)
-    await asyncio.to_thread(server.start)
+async def _kill(server: Server, one_by_one: asyncio.Lock) -> None:
+    async with one_by_one:
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
 
 
 async def _worker(http: httpx.AsyncClient, queue: asyncio.Queue[int], storm: Storm) -> None:
