@@ -34,7 +34,7 @@ def deliveries(ctx: click.Context, /, limit: int, **wanted: Any) -> int:
         async with session.open_store() as store:
             if wanted["run"] is not None:
                 wanted["run"] = await store.find(wanted["run"])
-            rows = await _ledger(store).latest(**wanted, limit=limit)
+            rows = await _ledger(session, store).latest(**wanted, limit=limit)
         if session.json:
             for row in rows:
                 session.output.object(_json(row))
@@ -59,7 +59,7 @@ def show(session: Session, delivery: str) -> int:
 
     async def work() -> int:
         async with session.open_store() as store:
-            row, body = await _ledger(store).get(delivery)
+            row, body = await _ledger(session, store).get(delivery)
         text = body.decode("utf-8", "replace")
         if session.json:
             session.output.object({**_json(row), "body": text})
@@ -87,15 +87,15 @@ def replay(session: Session, delivery: str) -> int:
     """Take DELIVERY in once more, as if it had come now. A running server looks at it."""
 
     async def work() -> int:
-        from engine.cli.serve import sqlite_of  # noqa: PLC0415
-        from engine.journal.ledger import Ledger  # noqa: PLC0415
         from engine.server.replaying import replay_into  # noqa: PLC0415
 
         async with session.open_store() as store:
             if session.server_url is not None:
-                name = (await _ledger(store).api.post(f"/deliveries/{delivery}/replay"))["delivery"]
+                name = (await _ledger(session, store).api.post(f"/deliveries/{delivery}/replay"))[
+                    "delivery"
+                ]
             else:
-                ledger = Ledger(sqlite_of(store))
+                ledger = _ledger(session, store)
                 actor = session.actor(None, "", "")
                 name = await replay_into(ledger, delivery, actor, time.time_ns() // 1000)
         session.output.line(name)
@@ -105,14 +105,11 @@ def replay(session: Session, delivery: str) -> int:
     return session.run(work())
 
 
-def _ledger(store: Any) -> Any:
+def _ledger(session: Session, store: Any) -> Any:
     """The ledger, or a server that is asked for it."""
-    if hasattr(store, "api"):
-        return store
-    from engine.cli.serve import sqlite_of  # noqa: PLC0415
     from engine.journal.ledger import Ledger  # noqa: PLC0415
 
-    return Ledger(sqlite_of(store))
+    return store if session.server_url is not None else Ledger(session.lasting(store))
 
 
 def _json(row: Delivery) -> dict[str, Any]:

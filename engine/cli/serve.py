@@ -16,7 +16,6 @@ from engine.cli.session import Session
 from engine.errors import Usage
 
 if TYPE_CHECKING:
-    from engine.journal.sqlite import SqliteStore
     from engine.language.model import Runbook
     from engine.server.keeper import Around
     from engine.server.settings import Settings
@@ -88,7 +87,7 @@ async def _serve(session: Session, settings: Settings) -> int:
         log = Log(SystemClock(), settings.vault.redactor().text, plain=sys.stderr.isatty())
         around = _Surround(session)
         parts = application.make_parts(
-            settings, session.engine(store), sqlite_of(store), log, around.around
+            settings, session.engine(store), session.lasting(store), log, around.around
         )
         where = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         session.output.note(f"serving on {where} (API {where}/api/v1/openapi.json); Ctrl-C ends it")
@@ -96,17 +95,6 @@ async def _serve(session: Session, settings: Settings) -> int:
             session.output.note("nobody may use the API yet: `runbook token make` makes a token")
         await server.serve(application.make_app(parts), listening)
     return 0
-
-
-def sqlite_of(store: object) -> SqliteStore:
-    """The store, if it is one that a server can use. Raises Usage."""
-    from engine.journal.sqlite import SqliteStore  # noqa: PLC0415
-
-    if hasattr(store, "api"):
-        raise Usage("this is not done over --server", help="do it where the journal is")
-    if not isinstance(store, SqliteStore):
-        raise Usage("a server needs a journal that lasts", help="--store sqlite:///PATH")
-    return store
 
 
 class _Surround:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.config import Books, Environment
     from engine.core.events import Actor
     from engine.journal.contract import Store
+    from engine.journal.sqlite import SqliteStore
     from engine.language.model import Runbook
     from engine.registry import Registry
     from engine.sandbox.standing import Standing
@@ -146,6 +147,16 @@ class Session:
             yield store
         finally:
             await store.close()
+
+    def lasting(self, store: Store) -> SqliteStore:
+        """The store, where it has a ledger and tokens. Raises Usage."""
+        from engine.journal.sqlite import SqliteStore  # noqa: PLC0415  only what needs these
+
+        if self.server_url is not None:
+            raise Usage("this is not done over --server", help="do it where the journal is")
+        if not isinstance(store, SqliteStore):
+            raise Usage("this takes a journal that lasts", help="--store sqlite:///PATH")
+        return store
 
     def engine(self, store: Store) -> Engine:
         from engine.wiring import Engine  # noqa: PLC0415  the whole engine

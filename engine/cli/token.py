@@ -118,13 +118,12 @@ def revoke(session: Session, name: str, reason: str) -> int:
 
 @asynccontextmanager
 async def _minting(session: Session) -> AsyncIterator[tuple[Mint, Tokens]]:
-    from engine.cli.serve import sqlite_of  # noqa: PLC0415
     from engine.clock import SystemClock  # noqa: PLC0415
     from engine.journal.tokens import Tokens  # noqa: PLC0415
     from engine.server.mint import Mint  # noqa: PLC0415
 
     async with session.open_store() as store:
-        tokens = Tokens(sqlite_of(store))
+        tokens = Tokens(session.lasting(store))
         yield Mint(tokens, SystemClock()), tokens
 
 

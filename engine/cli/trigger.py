@@ -93,7 +93,7 @@ def _matched(session: Session, runbook: Runbook, one: Matched) -> dict[str, Any]
         "matches": True,
         "environment": one.environment,
         "autonomy": one.autonomy,
-        "order": -one.priority,
+        "priority": one.priority,
         "inputs": given,
         "defaults": defaults,
         "alerts": [alert["labels"] for alert in one.event.get("alerts", ()) if "labels" in alert],
@@ -113,9 +113,9 @@ def _no_environment(session: Session, one: Matched) -> str | None:
 def _lines(number: int, one: dict[str, Any]) -> Iterator[str]:
     where = f"in {one['environment']}" if one["environment"] else "in the server's environment"
     autonomy = f", {one['autonomy']} at most" if one["autonomy"] else ""
-    order = f", order {one['order']:g}" if one["order"] else ""
+    priority = f", priority {one['priority']:g}" if one["priority"] else ""
     alerts = f", for {len(one['alerts'])} alerts" if len(one["alerts"]) > 1 else ""
-    yield f"  {number}. {one['runbook']} {where}{autonomy}{order}{alerts}"
+    yield f"  {number}. {one['runbook']} {where}{autonomy}{priority}{alerts}"
     for name, value in one["inputs"].items():
         yield f"       {name}: {_value(value)}"
     for name, value in one["defaults"].items():

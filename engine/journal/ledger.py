@@ -37,7 +37,7 @@ PRUNED_MAX = 1000
 """Deliveries removed in one transaction: others wait for it."""
 
 Word = Literal["started", "joined", "ignored", "refused"]
-_WEIGHT: dict[str, int] = {"started": 3, "joined": 2, "refused": 1, "ignored": 0}
+_WEIGHTS: tuple[Word, ...] = ("ignored", "refused", "joined", "started")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,11 @@ class Ledger:
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
 
-    async def take(self, name: str, arrived: Arrived, now_us: int) -> tuple[str, bool]:
-        """Writes it down under this name: `(its name, whether it is new)`.
+    async def take(
+        self, name: str, arrived: Arrived, now_us: int, verdict: Verdict | None = None
+    ) -> tuple[str, bool]:
+        """Writes it down under this name: `(its name, whether it is new)`. With a verdict it is
+        settled at once, and nobody looks at it.
 
         One that came before keeps its name, and is counted. Raises Refused when too many wait,
         JournalError; in both cases nothing is written.
@@ -136,22 +139,15 @@ class Ledger:
             what = (name, arrived.source, arrived.kind, about, now_us, arrived.occurred_us)
             execute(_TAKE, (*what, now_us, arrived.replay_of, arrived.body))
             connection.executemany(_KEY, [(key, name) for key in arrived.keys])
+            if verdict is not None:
+                _settle(connection, name, [verdict], now_us)
             return name, True
 
         return await self._store.write(work)
 
     async def settle(self, name: str, verdicts: Sequence[Verdict], now_us: int) -> None:
         """Writes what became of it; the first to say so is right."""
-        word = max((v.word for v in verdicts), key=lambda w: _WEIGHT[w], default="ignored")
-        told = json.dumps([v.to_json() for v in verdicts])
-        runs = {v.run for v in verdicts if v.run is not None}
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute(_SETTLE, (word, told, now_us, name))
-            rows = [(run, name) for run in sorted(runs)]
-            connection.executemany("INSERT OR IGNORE INTO delivery_runs VALUES (?, ?)", rows)
-
-        await self._store.write(work)
+        await self._store.write(lambda connection: _settle(connection, name, verdicts, now_us))
 
     async def unsettled(self, limit: int) -> list[str]:
         """Names of those that nobody has settled yet, the oldest first."""
@@ -234,6 +230,22 @@ class Ledger:
             return len(names)
 
         return await self._store.write(work)
+
+
+def _settle(
+    connection: sqlite3.Connection, name: str, verdicts: Sequence[Verdict], now_us: int
+) -> None:
+    word = weightiest(verdicts)
+    told = json.dumps([v.to_json() for v in verdicts])
+    connection.execute(_SETTLE, (word, told, now_us, name))
+    runs = sorted({v.run for v in verdicts if v.run is not None})
+    rows = [(run, name) for run in runs]
+    connection.executemany("INSERT OR IGNORE INTO delivery_runs VALUES (?, ?)", rows)
+
+
+def weightiest(verdicts: Sequence[Verdict]) -> Word:
+    """The word that a list shows: something started outweighs what was refused beside it."""
+    return max((v.word for v in verdicts), key=_WEIGHTS.index, default="ignored")
 
 
 def _delivery(row: tuple[Any, ...]) -> Delivery:

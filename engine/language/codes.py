@@ -58,7 +58,6 @@ CODES: Final[dict[str, str]] = {
     "RB134": "a trigger leaves out an input that is needed (warning)",
     "RB135": "a trigger goes further than its runbook",
     "RB136": "an event type that PagerDuty does not document (warning)",
-    "RB137": "two keys of a trigger that say one thing",
     # names and ids
     "RB201": "not an id",
     "RB202": "a reserved word as an id or name",

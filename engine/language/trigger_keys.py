@@ -139,30 +139,6 @@ class EventType:
         return {"type": "string", "examples": list(PAGERDUTY_EVENTS)}
 
 
-@dataclass(eq=False, repr=False)
-class Missed:
-    """What becomes of a time at which nobody listened. `once` and `run` are one."""
-
-    def read(self, draft: Draft, node: Node, label: str) -> Any:
-        found = Text(words=("skip", "once", "run")).read(draft, node, label)
-        return "run" if found == "once" else found
-
-    def schema(self) -> Schema:
-        return Text(words=("skip", "once", "run")).schema()
-
-
-@dataclass(eq=False, repr=False)
-class Order:
-    """A place in the order: the lowest goes first. The negative of a priority."""
-
-    def read(self, draft: Draft, node: Node, label: str) -> Any:
-        found = Number(whole=True).read(draft, node, label)
-        return found if found is MISSING else -found
-
-    def schema(self) -> Schema:
-        return Number(whole=True).schema()
-
-
 _MATCH: Final = Key("match", Match(), "what the event's fields must be; any event unless given")
 
 _BEGIN: Final = (
@@ -175,13 +151,10 @@ _BEGIN: Final = (
     ),
 )
 
-_ORDER: Final = (
-    Key(
-        "order",
-        Order(),
-        "of several runbooks that match, the lowest begins first, then by name; 0 unless given",
-    ),
-    Key("priority", Number(whole=True), "the same the other way round: the highest begins first"),
+_PRIORITY: Final = Key(
+    "priority",
+    Number(whole=True),
+    "of several runbooks that match, the highest begins first, then by name; 0 unless given",
 )
 
 _STATUS: Final = Text(words=("firing", "resolved"))
@@ -190,14 +163,13 @@ TRIGGERS: Final[dict[str, Table]] = {
     "alertmanager": table(
         _MATCH,
         *_BEGIN,
-        *_ORDER,
-        Key("on", _STATUS, "the status of the alerts it is about; firing unless given"),
-        Key("status", _STATUS, "the same as `on`"),
+        _PRIORITY,
+        Key("status", _STATUS, "of the alerts it is about; firing unless given"),
     ),
     "pagerduty": table(
         _MATCH,
         *_BEGIN,
-        *_ORDER,
+        _PRIORITY,
         Key("event", EventType(), "the event's type; incident.triggered unless given"),
         Key("acknowledge", Boolean(), "acknowledges the incident when the run starts"),
         Key("resolve", Boolean(), "resolves the incident when the run is resolved"),
@@ -206,32 +178,31 @@ TRIGGERS: Final[dict[str, Table]] = {
         Key("name", Text("the name of a webhook"), "the webhook it comes by", required=True),
         _MATCH,
         *_BEGIN,
-        *_ORDER,
+        _PRIORITY,
     ),
     "schedule": table(
         Key("cron", Cron(), "when: minute hour day month weekday", required=True),
-        Key("zone", Zone(), "whose clocks, such as Europe/Berlin; UTC unless given"),
-        Key("timezone", Zone(), "the same as `zone`"),
+        Key("timezone", Zone(), "whose clocks, such as Europe/Berlin; UTC unless given"),
         Key(
             "missed",
-            Missed(),
-            "of times at which nobody listened: skip (unless given) leaves them out, once (or run) "
-            "makes up for the last",
+            Text(words=("skip", "run")),
+            "of times at which nobody listened: skip (unless given) leaves them out, run makes up "
+            "for the last",
         ),
         *_BEGIN,
     ),
 }
-
-SAME: Final = {"on": "status", "zone": "timezone", "order": "priority"}
-"""Keys that say one thing: the second is the one that a rule is kept under."""
 
 MEANT: Final = {
     "env": "environment",
     "events": "event",
     "event_type": "event",
     "type": "event",
-    "tz": "zone",
-    "time_zone": "zone",
+    "on": "status",
+    "order": "priority",
+    "tz": "timezone",
+    "time_zone": "timezone",
+    "zone": "timezone",
     "when": "cron",
     "labels": "match",
     "fields": "match",

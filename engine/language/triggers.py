@@ -11,7 +11,6 @@ from engine.language.inputs import take_input
 from engine.language.linking import holds_template, plain
 from engine.language.model import Input, Trigger
 from engine.language.nodes import Mapping, Scalar
-from engine.language.trigger_keys import SAME
 from engine.language.words import named
 
 AUTONOMIES: Final = ("guide", "propose", "auto")
@@ -23,12 +22,6 @@ def read_trigger(draft: Draft, key: Scalar, rule: Record, inputs: MappingOf[str,
     One that it leaves out is a warning: the runbook can be started by hand all the same.
     """
     found = {name: _plain(value) for name, value in rule.values.items()}
-    for name, other in SAME.items():
-        if rule.has(name) and rule.has(other):
-            what = f"{named(other)} says what {named(name)} says already"
-            draft.error("RB137", what, rule.key(other), "leave one of them out")
-        if name in found:
-            found[other] = found.pop(name)
     node = rule.node.get("inputs")
     given = node if isinstance(node, Mapping) else Mapping((), key.place)
     _check_given(draft, given, inputs)

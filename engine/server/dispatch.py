@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from engine.clock import MICROSECONDS
 from engine.core.arrivals import (
     Arrival,
     Unreadable,
@@ -23,8 +24,8 @@ from engine.core.arrivals import (
 )
 from engine.core.events import Actor
 from engine.core.rules import Matched, NotMatched, rule, wants_alerts
-from engine.errors import JournalError, Refused, RunbookError
-from engine.journal.ledger import Arrived, Delivery, Ledger, Verdict, Word
+from engine.errors import JournalError, Refused, RunbookError, StepError
+from engine.journal.ledger import Arrived, Delivery, Ledger, Verdict, Word, weightiest
 from engine.server.keeper import Keeper
 from engine.server.logs import Log
 from engine.server.metrics import Metrics
@@ -40,10 +41,13 @@ REFILL_MAX = 1000
 
 REFILL_S = 0.2
 LOOKS = 10
-"""After so many of these the ledger is read in any case: others may have put something in."""
+"""After so many of these the ledger is read in any case: others may have put something in, and what
+could not be settled is tried again."""
 
-AGAIN_S = 5.0
-"""Before what could not be settled (the journal, the alerts of an incident) is looked at again."""
+ALERTS_WITHIN_S = 60.0
+"""So long a delivery waits for PagerDuty to tell the alerts of its incident; then the rules are
+asked without them: a runbook that needs none of them must not wait for an API that is down.
+"""
 
 ALERTS_HERE = 20
 """Alerts of a group whose rules are asked in the loop itself (20 ms for a hundred runbooks); for
@@ -146,14 +150,23 @@ class Dispatcher:
             name = await self._queue.get()
             try:
                 await self._look_at(name)
-            except RunbookError as error:
+            except RunbookError as error:  # it stays open, and is looked at again
                 self._log.fault("a delivery waits", delivery=name, why=error.message)
-                asyncio.get_running_loop().call_later(AGAIN_S, self._look_again)
+            except Exception as error:  # noqa: BLE001 - one that trips over a bug must not stop all others
+                self._log.fault("a bug in looking at a delivery", delivery=name, why=repr(error))
+                await self._give_up(name, error)
             finally:
                 self._known.discard(name)
 
-    def _look_again(self) -> None:
-        self._behind = True
+    async def _give_up(self, name: str, error: Exception) -> None:
+        """It would trip again at every start: it is settled, and can be replayed once that is
+        mended.
+        """
+        verdict = Verdict("refused", f"a bug of runbook: {type(error).__name__}; replay it later")
+        try:
+            await self._ledger.settle(name, [verdict], self.clock.now_us())
+        except RunbookError as failed:
+            self._log.fault("a delivery waits", delivery=name, why=failed.message)
 
     async def _look_at(self, name: str) -> None:
         row, body = await self._ledger.get(name)
@@ -161,7 +174,7 @@ class Dispatcher:
             return
         verdicts, event = await self._judge(row, body)
         await self._ledger.settle(name, verdicts, self.clock.now_us())
-        word = max((v.word for v in verdicts), default="ignored", key=_weight)
+        word = weightiest(verdicts)
         self._metrics.deliveries.labels(row.source, word).inc()
         self._log.info("delivery settled", delivery=name, source=row.source, verdict=word,
                        about=row.about)  # fmt: skip
@@ -194,9 +207,19 @@ class Dispatcher:
             incident = incident_of(arrival.candidates[0])
             triggered = arrival.kind == "incident.triggered"
             if incident is not None and triggered and wants_alerts(self.shelf.books()):
-                alerts = await self.alerts.alerts(incident)
-                return from_pagerduty(read_json(body), alerts)
+                return from_pagerduty(read_json(body), await self._alerts(row, incident))
         return arrival
+
+    async def _alerts(self, row: Delivery, incident: str) -> tuple[Any, ...]:
+        """Raises StepError while another try may help and the delivery is young."""
+        try:
+            return await self.alerts.alerts(incident) if self.alerts is not None else ()
+        except StepError as error:
+            age_s = (self.clock.now_us() - row.received_us) / MICROSECONDS
+            if error.retryable and age_s < ALERTS_WITHIN_S:
+                raise
+            self._log.warning("rules are asked without alerts", delivery=row.id, why=error.message)
+            return ()
 
     async def _start(self, row: Delivery, matched: Matched) -> Verdict:
         """Begins one run; one that an earlier look at this delivery began is found again."""
@@ -240,10 +263,6 @@ class Dispatcher:
 def _says(matched: Matched) -> dict[str, bool]:
     """What the rule says is to be done to the incident."""
     return {key: bool(matched.trigger.rule.get(key)) for key in ("acknowledge", "resolve")}
-
-
-def _weight(word: str) -> int:
-    return ("ignored", "refused", "joined", "started").index(word)
 
 
 def read_arrival(source: str, body: bytes, name: str) -> Arrival:

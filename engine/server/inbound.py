@@ -150,8 +150,7 @@ async def _told(parts: Parts, source: str, body: bytes, verdict: Verdict) -> Non
     about = f"{verdict.word}: {verdict.why}"
     arrived = Arrived(source, "press", about, (f"{source}\n{name}",), body[:KEPT_MAX_BYTES])
     try:
-        await parts.ledger.take(name, arrived, now_us)
-        await parts.ledger.settle(name, [verdict], now_us)
+        await parts.ledger.take(name, arrived, now_us, verdict)
     except (JournalError, Refused) as error:
         parts.log.warning("a press is not written down", why=error.message)
 

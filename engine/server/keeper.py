@@ -19,7 +19,7 @@ from engine.journal.called import may_call
 from engine.journal.sqlite import SqliteStore
 from engine.language.model import Runbook
 from engine.server.logs import Log
-from engine.wiring import Engine, Faces, RunResult
+from engine.wiring import Engine, Faces, RunResult, new_id
 
 TEND_S = 1.0
 """Between two looks for runs that others have spoken to: an approval from a command line is noticed
@@ -106,10 +106,6 @@ class Keeper:
     def parked(self) -> int:
         return len(self._parked)
 
-    def has_room(self) -> bool:
-        """Whether a run that is asked for now is begun at once."""
-        return not self._room.locked() and not self.leaving
-
     def when_ended(self, tell: Callable[[str, RunResult], None]) -> None:
         """`tell` hears of every run that is over, with its result."""
         self._ended.append(tell)
@@ -121,6 +117,7 @@ class Keeper:
         recorded, Refused when this process is ending.
         """
         inputs = dict(given.pop("inputs", {}))
+        run = given["run"] = given.get("run") or new_id(self.engine.clock.now_us())
         runbook = self.engine.books.load(name, self.engine.registry)
 
         async def drive(faces: Faces) -> RunResult:
@@ -134,7 +131,7 @@ class Keeper:
                     **given,
                 )
 
-        return await self._begin(drive, given.get("run") or name)
+        return await self._begin(drive, run)
 
     async def undo(self, run: str, reason: str, actor: Actor) -> None:
         """Undoes a finished run; returns once it is under way. Raises what `Engine.undo` raises."""
@@ -349,5 +346,5 @@ class Keeper:
         known = isinstance(error, RunbookError)
         words = error.message if isinstance(error, RunbookError) else repr(error)
         self._log.fault("driving broke", run=run, why=words, bug=not known)
-        if "/" not in run and not isinstance(error, Usage | Refused):
+        if not isinstance(error, Usage | Refused):
             self._retry[run] = self.engine.clock.monotonic_s() + RETRY_S

@@ -262,7 +262,7 @@ def started_text(verdicts: list[Verdict], row: Delivery, url: str) -> list[tuple
     found = []
     for verdict in verdicts:
         if verdict.word == "started" and verdict.run is not None:
-            link = f" {url}/runs/{verdict.run}" if url else ""
+            link = f" {url}/api/v1/runs/{verdict.run}" if url else ""
             found.append((verdict.run, f"Started {verdict.runbook} as run {verdict.run}.{link}"))
         elif verdict.word == "refused":
             run = verdict.run or row.id

@@ -119,8 +119,9 @@ def _of_run(permission: str) -> Callable[..., Coroutine[Any, Any, OfRun]]:
     async def of_run(run: str, principal: PrincipalHere, parts: PartsHere) -> OfRun:
         try:
             name = await parts.store.find(run)
-        except Usage as error:
-            raise problems.not_found(error.message) from error
+        except Usage as error:  # which names others of its kind, also of packs that are not theirs
+            words = f"no run is named {run}, or several begin so: give all of its id"
+            raise problems.not_found(words) from error
         body = (await parts.store.events(name, 0, 1))[0].body
         pack = str(body["name"]).partition("/")[0]
         if not principal.may(READ, pack):

@@ -13,7 +13,7 @@ from typing import Any
 from engine.clock import MICROSECONDS
 from engine.core.arrivals import incident_of
 from engine.core.events import Event
-from engine.errors import RunbookError
+from engine.errors import RunbookError, StepError
 from engine.journal.ledger import Delivery, Ledger, Verdict
 from engine.server.dispatch import read_arrival
 from engine.server.keeper import Keeper
@@ -43,6 +43,8 @@ class Reporter:
         self._log = log
         self._url = url
         self._wake = asyncio.Event()
+        self._said: set[str] = set()
+        """Deliveries about which nothing is left to say: they are not looked into again."""
 
     def wake(self) -> None:
         """Something happened that may have to be said."""
@@ -67,42 +69,59 @@ class Reporter:
                 self._log.warning("a note waits", why=error.message)
 
     async def look(self) -> None:
-        """Says all that is not said yet. Raises StepError, JournalError: later, again."""
+        """Says all that is not said yet. Raises StepError, JournalError: later, again; what is
+        about others is said all the same.
+        """
         since_us = self._keeper.engine.clock.now_us() - round(BACK_S * MICROSECONDS)
-        for row in await self._ledger.latest(source="pagerduty", limit=LOOKED_MAX):
-            if row.received_us < since_us:
-                return
-            if row.verdict not in (None, "ignored"):
-                await self._about(row)
+        rows = await self._ledger.latest(source="pagerduty", limit=LOOKED_MAX)
+        young = [row for row in rows if row.received_us >= since_us]
+        self._said &= {row.id for row in young}
+        failed: RunbookError | None = None
+        for row in young:
+            if row.verdict in (None, "ignored") or row.id in self._said:
+                continue
+            try:
+                if await self._about(row):
+                    self._said.add(row.id)
+            except StepError as error:
+                failed = error
+        if failed is not None:
+            raise failed
 
-    async def _about(self, row: Delivery) -> None:
+    async def _about(self, row: Delivery) -> bool:
+        """Whether nothing is left to say."""
         _, body = await self._ledger.get(row.id)
         incident = incident_of(read_arrival(row.source, body, row.id).candidates[0])
         if incident is None:
-            return
+            return True
         for run, text in started_text(list(row.verdicts), row, self._url):
             await self._notes.say(incident, run, "start", text)
-        for verdict in row.verdicts:
-            if verdict.word == "started" and verdict.run is not None:
-                await self._about_run(incident, verdict.run)
+        runs = [v.run for v in row.verdicts if v.word == "started" and v.run is not None]
+        return all([await self._about_run(incident, run) for run in runs])
 
-    async def _about_run(self, incident: str, run: str) -> None:
+    async def _about_run(self, incident: str, run: str) -> bool:
+        """Whether it is over, and all is said about it."""
         events = await self._keeper.engine.store.events(run)
-        if not events or events[0].type != "RunStarted":
-            return
-        wanted = (events[0].body.get("event") or {}).get("rule") or {}
+        first = {event.type: event for event in reversed(events)}
+        started, end = first.get("RunStarted"), first.get("RunFinished")
+        if started is None:  # in line, or refused there
+            return "RunRefused" in first or end is not None
+        wanted = (started.body.get("event") or {}).get("rule") or {}
         if wanted.get("acknowledge"):
             await self._notes.turn(incident, run, "acknowledged")
-        if events[-1].type == "RunFinished":
-            await self._notes.say(incident, run, "end", outcome_text(events))
-            if wanted.get("resolve") and events[-1].body["outcome"] == "resolved":
-                await self._notes.turn(incident, run, "resolved")
+        if end is None:
+            return False
+        await self._notes.say(incident, run, "end", outcome_text(events, end))
+        if wanted.get("resolve") and end.body["outcome"] == "resolved":
+            await self._notes.turn(incident, run, "resolved")
+        return True
 
 
-def outcome_text(events: list[Event]) -> str:
-    """How a run ended and what it found, in a few lines."""
-    end = events[-1].body
-    name = events[0].body.get("name")
+def outcome_text(events: list[Event], finished: Event) -> str:
+    """How a run ended and what it found, in a few lines. It may go on calling people behind its
+    end.
+    """
+    end, name = finished.body, events[0].body.get("name")
     because = f": {end['because']}" if end.get("because") else ""
     lines = [f"{name} ended {end['outcome']}{because}"]
     told = [_finding(event) for event in events if event.type == "StepFinished"]

@@ -68,7 +68,7 @@ async def back(request: Request) -> Response:
         raise Problem(403, "sign-on", "Nothing is yours here", detail)
     maker = Actor(f"{SIGNED_ON}{settings.issuer}", "sign-on")
     _, text = await parts.mint.make(person, grants, (), SESSION_S, maker)
-    answer = RedirectResponse("/", 303)
+    answer = RedirectResponse("/api/v1/whoami", 303)
     _set(answer, SESSION_COOKIE, text, int(SESSION_S), parts)
     answer.delete_cookie(STATE_COOKIE)
     return answer

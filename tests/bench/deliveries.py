@@ -14,7 +14,7 @@ import psutil
 
 from tests.bench.place import Place
 from tests.bench.table import Row
-from tests.server.conftest import group, pd_event, serving_in, signed
+from tests.server.conftest import pd_event, serving_in, signed
 from tests.server.process import Server, server
 from tests.server.storm import ledger, send, settled, shuffled
 from tests.server.test_hostile import attack
@@ -88,7 +88,6 @@ async def deliveries(where: Place, rounds: int) -> list[Row]:
     """Paced as a busy night has it, with 50 runs going; then the storm; then what is malformed."""
     rows = []
     async with world(where.folder / "paced") as (serving, target):
-        await send(serving, [], PER_S, 0)
         async with httpx.AsyncClient(base_url=serving.url) as http:
             for number in range(GOING):
                 body = pd_event(1_000_000 + number, title="busy")
@@ -144,7 +143,6 @@ async def _malformed(folder: Path) -> list[Row]:
     (books / "p/main.yaml").write_text(
         "title: t\ntriggers: [{alertmanager: {}}]\nsteps: [{end: resolved}]\n"
     )
-    assert group()
     async with serving_in(books, folder / "malformed.db") as serving:
         await attack(serving, MUTATED // 10, 1)
         before = psutil.Process().memory_info().rss

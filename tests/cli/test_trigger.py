@@ -18,7 +18,7 @@ triggers:
       inputs: {host: "{{ event.labels.instance }}"}
       environment: staging
       autonomy: propose
-  - pagerduty: {match: {title: "[FIRING:*] Redis*"}, order: 1, inputs: {host: cache-1}}
+  - pagerduty: {match: {title: "[FIRING:*] Redis*"}, priority: -1, inputs: {host: cache-1}}
 steps: [{end: resolved}]
 """
 ERRORS = """title: Errors
@@ -66,7 +66,7 @@ def test_several_are_told_in_the_order_in_which_they_would_begin(runbook, books)
     lines = [line for line in done.out.splitlines() if line.startswith("  ") and line[2].isdigit()]
     assert lines == [
         "  1. shop/errors in nowhere",
-        "  2. shop/redis in the server's environment, order 1",
+        "  2. shop/redis in the server's environment, priority -1",
     ]
     assert "it would be refused: the pack shop has no environment nowhere" in done.out
 
@@ -90,7 +90,7 @@ def test_machines_get_a_line_for_each_ruling(runbook, books):
         "matches": True,
         "environment": "staging",
         "autonomy": "propose",
-        "order": 0,
+        "priority": 0,
         "inputs": {"host": "cache-1:9121"},
         "defaults": {"limit": 0.8},
         "alerts": [json.loads(file("alertmanager/firing").read_text())["alerts"][0]["labels"]],

@@ -122,10 +122,10 @@ class Serving:
         async with asyncio.timeout(20):
             while True:
                 events = await self.parts.store.events(run, seq)
-                if events:
-                    seq = events[-1].seq
-                    if events[-1].type in ("RunFinished", "RunRefused"):
-                        return events[-1]
+                seq = events[-1].seq if events else seq
+                for event in events:
+                    if event.type in ("RunFinished", "RunRefused"):
+                        return event
                 await self.parts.store.wait_for_more(run, seq, 10)
 
 

@@ -13,6 +13,20 @@ from engine.server.settings import PagerDuty
 from tests.server.conftest import PD_SECRET, pd_event, serving_in
 from tests.server.pagerduty_double import TOKEN, double
 
+CALLS = """title: Calls
+triggers: [{pagerduty: {}}]
+steps:
+  - {escalate: default, message: "look at it"}
+  - {end: unresolved}
+"""
+CONTACTS = """people:
+  bea: {name: Bea}
+policies:
+  default:
+    - {who: [bea], by: [console], until: acknowledged}
+    - {who: [bea], by: [console], after: 1h, until: acknowledged}
+"""
+
 
 @pytest.fixture
 async def pagerduty():
@@ -67,7 +81,7 @@ async def test_the_start_and_the_outcome_are_notes_on_the_incident_once_each(
         await reporter.look()
     first, last = pagerduty.notes["Q1"]
     assert first == (
-        f"Started p/main as run {run}. https://runbook.example/runs/{run}\n[runbook {run} start]"
+        f"Started p/main as run {run}. https://runbook.example/api/v1/runs/{run}\n[runbook {run} start]"
     )
     assert last.splitlines()[0] == "p/main ended resolved"
     assert "- look: passed" in last
@@ -95,6 +109,67 @@ async def test_a_note_is_said_by_the_next_server_where_the_first_died_before_it(
     assert [n.splitlines()[-1] for n in pagerduty.notes["Q1"]] == [
         f"[runbook {run} start]", f"[runbook {run} end]",
     ]  # fmt: skip
+
+
+async def test_one_incident_that_cannot_be_told_holds_up_no_other(serving, reporter, pagerduty):
+    await started(serving)
+    await serving.pagerduty(pd_event(2))
+    _, verdicts = await serving.next_settled()
+    await serving.ended(verdicts[0].run)
+    pagerduty.fail = [503]
+    with pytest.raises(StepError, match="503"):
+        await reporter.look()
+    assert sorted(pagerduty.notes) == ["Q1"]
+    assert len(pagerduty.notes["Q1"]) == 2
+    await reporter.look()
+    assert len(pagerduty.notes["Q2"]) == 2
+
+
+async def test_what_was_said_is_not_looked_into_again(serving, reporter, pagerduty):
+    await started(serving)
+    await reporter.look()
+    pagerduty.asked.clear()
+    journal = serving.parts.store.path
+    before = journal.with_name(journal.name + "-wal").stat().st_size
+    for _ in range(5):
+        await reporter.look()
+    assert pagerduty.asked == []
+    assert journal.with_name(journal.name + "-wal").stat().st_size == before
+
+
+async def test_a_run_that_goes_on_calling_people_behind_its_end_is_said_to_have_ended(
+    serving, reporter, pagerduty
+):
+    serving.write(CALLS)
+    (serving.folder / "p/contacts.yaml").write_text(CONTACTS)
+    run = await started(serving)
+    events = await serving.parts.store.events(run)
+    assert [event.type for event in events if event.type == "EscalationClosed"] == []
+    await reporter.look()
+    assert pagerduty.notes["Q1"][-1].splitlines()[0] == "p/main ended unresolved"
+
+
+async def test_an_api_that_is_down_delays_rules_that_want_alerts_for_a_minute_and_no_more(
+    serving, client
+):
+    serving.write(
+        "title: t\ntriggers:\n  - pagerduty: {match: {title: '*disk*'}, priority: 2}\n"
+        "  - pagerduty: {match: {'alerts[0].id': A1}}\nsteps: [{end: resolved}]\n"
+    )
+
+    class Down:
+        tries = 0
+
+        async def alerts(self, _incident):
+            Down.tries += 1
+            serving.clock.t_us += 40_000_000
+            raise StepError("PagerDuty answers 503")
+
+    serving.parts.dispatcher.alerts = Down()
+    await serving.pagerduty(pd_event(1))
+    _, verdicts = await serving.next_settled()
+    assert [v.word for v in verdicts] == ["started"]
+    assert Down.tries == 2
 
 
 async def test_a_note_that_is_refused_is_given_up_and_one_too_many_is_tried_later(

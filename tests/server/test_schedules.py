@@ -90,7 +90,6 @@ async def test_another_server_that_looks_at_the_same_time_starts_nothing(serving
     night = at("2027-02-01T03:00")
     other = Schedules(serving.parts.dispatcher, serving.parts.requests, serving.parts.log)
     await looks(schedules, night - 1_000_000)
-    await serving.parts.requests.put_schedule("x", 1)
     await schedules.look(night)
     rows = await serving.parts.ledger.latest(source="schedule")
     name = "p/nightly\n0\n0 3 * * *\nUTC"

@@ -105,6 +105,7 @@ async def test_who_signs_on_may_do_what_the_groups_may_and_is_named_in_events(se
     state = await begun(serving, provider)
     answer = await serving.http.get(f"/sign-on/back?code=good&state={state}")
     assert answer.status_code == 303
+    assert (await serving.http.get(answer.headers["location"])).status_code == 200
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie

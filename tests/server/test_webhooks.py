@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
+import sqlite3
 
 import pytest
 
 from engine.errors import JournalError
 from engine.journal.sqlite import SqliteStore
 from engine.secret import signatures
+from engine.server import dispatch
 from tests.runs import lab
 from tests.server.conftest import AM_TOKEN, alert, group, pd_event, serving_in, signed
 
@@ -207,6 +210,39 @@ async def test_a_ledger_that_cannot_be_written_is_answered_503_and_nothing_is_ha
         ready = await serving.http.get("/health/ready")
         assert (ready.status_code, ready.json()["journal"]) == (503, "the disk is full")
     assert (await serving.pagerduty(pd_event())).json()["new"]
+
+
+async def test_a_delivery_that_trips_over_a_bug_is_settled_as_that_and_stops_no_other(
+    serving, monkeypatch
+):
+    judge = dispatch.rule
+
+    def trips(books, arrival):
+        if arrival.candidates[0].get("id") == "01EVENT1":
+            raise ZeroDivisionError("a bug")
+        return judge(books, arrival)
+
+    monkeypatch.setattr(dispatch, "rule", trips)
+    answers = [await serving.pagerduty(pd_event(number)) for number in (1, 2)]
+    row, _ = await serving.next_settled()
+    assert row.id == answers[1].json()["delivery"]
+    async with asyncio.timeout(10):
+        while not await serving.parts.dispatcher.idle():
+            await asyncio.sleep(0)
+    tripped, _ = await serving.parts.ledger.get(answers[0].json()["delivery"])
+    assert tripped.verdict == "refused"
+    assert "ZeroDivisionError; replay it later" in tripped.verdicts[0].why
+
+
+async def test_a_journal_that_another_holds_locked_is_answered_503_and_later_taken(serving):
+    other = sqlite3.connect(serving.parts.store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answer = await serving.pagerduty(pd_event(1))
+    assert answer.status_code == 503
+    other.execute("ROLLBACK")
+    other.close()
+    taken = await serving.pagerduty(pd_event(1))
+    assert (taken.status_code, taken.json()["new"]) == (202, True)
 
 
 async def test_a_delivery_is_replayed_as_a_delivery_of_its_own(serving):

@@ -134,7 +134,7 @@ def test_a_firing_and_a_resolved_alert_are_not_the_same_and_one_that_comes_again
 
 
 RULE = "alertmanager: {match: {alertname: RedisMemoryHigh}}"
-RESOLVED = "alertmanager: {on: resolved, match: {alertname: RedisMemoryHigh}}"
+RESOLVED = "alertmanager: {status: resolved, match: {alertname: RedisMemoryHigh}}"
 
 
 @pytest.mark.parametrize(("name", "triggers", "instances"), [
@@ -153,11 +153,11 @@ def test_the_alerts_that_fit_are_those_the_run_sees(name, triggers, instances):
     assert (isinstance(found, Matched), seen) == (instances is not None, instances)
 
 
-def test_the_lowest_order_begins_first_and_then_the_name_decides():
+def test_the_highest_priority_begins_first_and_then_the_name_decides():
     books = [
         book("pagerduty: {}", "p/b"),
-        book("pagerduty: {order: 2}", "p/late"),
-        book("pagerduty: {order: -1}", "p/first"),
+        book("pagerduty: {priority: -2}", "p/late"),
+        book("pagerduty: {priority: 1}", "p/first"),
         book("pagerduty: {priority: 3}", "p/very-first"),
         book("pagerduty: {}", "p/a"),
     ]
