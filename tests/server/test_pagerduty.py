@@ -81,7 +81,8 @@ async def test_the_start_and_the_outcome_are_notes_on_the_incident_once_each(
         await reporter.look()
     first, last = pagerduty.notes["Q1"]
     assert first == (
-        f"Started p/main as run {run}. https://runbook.example/api/v1/runs/{run}\n[runbook {run} start]"
+        f"Started p/main as run {run}. https://runbook.example/api/v1/runs/{run}\n"
+        f"[runbook {run} start]"
     )
     assert last.splitlines()[0] == "p/main ended resolved"
     assert "- look: passed" in last
