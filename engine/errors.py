@@ -17,14 +17,14 @@ Nothing is both logged and raised. A plugin's own exception becomes an outcome i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import ClassVar, Literal
+
+from msgspec import Struct, field
 
 Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(Struct, frozen=True, order=True):
     """Where something stands in a text. Lines and columns count from 1, columns in characters."""
 
     file: str
@@ -35,8 +35,7 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """One thing that is wrong in a text: a stable code, what, where, why, how to mend it.
 
     `what` and `help` are sentences without a full stop, in the user's words and with the value.
@@ -155,8 +154,7 @@ class AdapterError(StepError):
     """
 
 
-@dataclass(slots=True)
-class Collector:
+class Collector(Struct):
     """Gathers diagnostics of one or more files so that all of them are told at once.
 
     Keeps at most `limit` errors and as many warnings (a mangled file would otherwise bury the

@@ -10,7 +10,8 @@ and again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.cli.brief import brief
 from engine.cli.rows import BAD_WORDS, CONTAINERS, Row, Rows, clock_time
@@ -43,8 +44,7 @@ DETAILS_MAX = 5
 INDENT = "  "
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(Struct, frozen=True):
     text: str
     keep: bool
     """Something moves on this line, or inside what it heads: it is the last to give way."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from engine.cli.brief import brief, named_fields, show
 from engine.cli.calls import would_call
@@ -24,8 +25,7 @@ CONTAINERS = frozenset({"choose", "parallel", "each", "group", "runbook"})
 _ITEM = re.compile(r"item-(\d+)")
 
 
-@dataclass(slots=True)
-class Row:
+class Row(Struct):
     """A step as a person sees it. `word` is its status in a word, one of `text`'s symbols."""
 
     path: str

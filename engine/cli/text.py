@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import ceil
+
+from msgspec import Struct
 
 TITLE_MAX_CELLS = 36
 """Of the column of titles. Longer titles push what follows; most are under 30 characters."""
@@ -95,8 +96,7 @@ def wrap(text: str, width: int) -> list[str]:
     return [cut(line, width) for line in lines]
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(Struct, frozen=True):
     """How text is dressed for a stream: with colours or not, with Unicode symbols or ASCII ones."""
 
     color: bool = False

@@ -16,9 +16,10 @@ passes: every hour is every hour.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from engine.clock import MICROSECONDS
 from engine.config.fields import Fields
@@ -40,8 +41,7 @@ _LOOK_BACK_S = (3600, 86400)
 is long: an expression that begins one every minute has thousands of them in a month."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class Window(Struct, frozen=True, kw_only=True):
     """One window, or, with `cron`, one that comes again."""
 
     timezone: str = "UTC"

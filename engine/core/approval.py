@@ -8,12 +8,12 @@ gives a reason that is long enough, and is in time. One denial ends it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 
-@dataclass(slots=True)
-class Approval:
+
+class Approval(Struct):
     """What is asked for a step, and what was said. `by` empty: anybody but the requester."""
 
     hash: str

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Assessed:
+
+class Assessed(Struct, frozen=True):
     """How an attempt is judged, before it is decided whether there is another one."""
 
     status: str

@@ -8,28 +8,26 @@ The event of either has no time yet: the runner gives it the present one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class Record:
+
+class Record(Struct, frozen=True):
     """Append this event; nothing else is done."""
 
     type: str
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Perform:
+class Perform(Struct, frozen=True):
     """Append this `StepStarted`; once it is durable, carry out its plan."""
 
     body: Mapping[str, Any]
     type: str = "StepStarted"
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(Struct, frozen=True):
     """Append this `TellStarted`; once it is durable, tell somebody by one channel.
 
     `words`: what there is to say (from the `LevelDue`); `receipt`: of the message it follows up;
@@ -43,8 +41,7 @@ class Tell:
     type: str = "TellStarted"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What a person is asked; the run goes on when an `Answered` for this path is in the journal.
 
     `kind`: `confirm` (yes, no), `do` (done, not-done), `acknowledge` (acknowledged), `doubt` (to be
@@ -62,8 +59,7 @@ class Question:
     """What to do, of an action that is handed to a person; else the step type has the words."""
 
 
-@dataclass(slots=True)
-class Decision:
+class Decision(Struct):
     """`record`: events to append, in order. `stop`: paths of checks in flight that are no longer
     wanted. `wake_us`: when to append a `TimeReached`, if nothing else happens before. `ask`:
     open questions.

@@ -65,8 +65,9 @@ first one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 Status = Literal["passed", "failed", "errored", "unknown", "skipped", "previewed", "unverifiable"]
 Outcome = Literal["resolved", "unresolved", "failed", "aborted", "cancelled"]
@@ -122,8 +123,7 @@ SETTLED: Final[Mapping[bool | None, str]] = {
 """How a doubt was settled, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(Struct, frozen=True):
     """Who caused an event: a person, by what means we know, and who acted for them.
 
     `means`: `os-user` (the operating system's word), `as` (named by `--as`, then `via` is the
@@ -144,8 +144,7 @@ class Actor:
 ENGINE = Actor("engine", "engine")
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """An event that is not in the journal yet: the store gives it its seq and its hash."""
 
     type: str
@@ -154,8 +153,7 @@ class Draft:
     actor: Actor = ENGINE
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """An event as the journal holds it. `seq` counts from 1 in its run."""
 
     run: str

@@ -19,8 +19,9 @@ no clock in here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from engine.clock import MICROSECONDS, to_datetime
 from engine.language.duration import format_duration
@@ -46,16 +47,14 @@ def autonomy_of(environment: str, runbook: str | None) -> str:
     return min(environment, runbook or "auto", key=AUTONOMIES.index)
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(Struct, frozen=True):
     """What only one run at a time may hold in an environment, and what another does meanwhile."""
 
     key: str
     when_taken: WhenTaken = "queue"
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(Struct, frozen=True):
     """A time in which nothing is changed."""
 
     from_us: int
@@ -63,8 +62,7 @@ class Closed:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(Struct, frozen=True, kw_only=True):
     """The guards of a runbook, rendered, and the times its environment is closed."""
 
     lock: Lock | None = None
@@ -95,8 +93,7 @@ class Rules:
         return cls(**{**body, "lock": lock, "closed": closed})
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(Struct, frozen=True):
     """What is asked for. `through`: the reason why it may try an open breaker."""
 
     runbook: str
@@ -111,8 +108,7 @@ class Admission:
         return self.rules.lock.key if self.rules.lock is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
+class Switch(Struct, frozen=True):
     """Since when nothing is changed anywhere, why, and by whose word."""
 
     at_us: int
@@ -120,8 +116,7 @@ class Switch:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """A run that is over."""
 
     run: str
@@ -129,8 +124,7 @@ class Ended:
     at_us: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Struct, frozen=True, kw_only=True):
     """What the store knows that bears on an admission."""
 
     frozen: Switch | None = None
@@ -150,8 +144,7 @@ class Seen:
     """Runs in line for the lock."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The answer. `run`: who is in the way; `until_us`: when to ask again, if that is known."""
 
     answer: Answer

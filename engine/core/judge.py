@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from engine.core import rehearsal
 from engine.core.assessed import Assessed
@@ -34,8 +35,7 @@ EVIDENCE_ITEMS = 50
 """How many items of a list are kept when a result is over the limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What came of an attempt: a result (a JSON mapping), or an error.
 
     `error` has `message`, `help`, `maybe_done`, `retryable`, `detail` and `kind`: `adapter`,

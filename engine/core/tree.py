@@ -12,8 +12,9 @@ Plain data: only `engine.core.state` changes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from engine.core.approval import Approval
 from engine.language.model import Call, Entry, Runbook
@@ -30,8 +31,7 @@ SEVERITY = {
 """How bad a status is: the worst one of a run picks its exit code."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """The step because of which a block did not hold; the name `failure` in expressions."""
 
     path: str
@@ -44,8 +44,7 @@ class Failure:
         return {"step": self.step, "title": self.title, "status": self.status, "why": self.why}
 
 
-@dataclass(slots=True)
-class Frame:
+class Frame(Struct):
     """One runbook being run: the run's own, or one called as a step."""
 
     runbook: Runbook
@@ -58,8 +57,7 @@ class Frame:
     """The path of that step."""
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct):
     """The names an expression sees: those here, over those of the scopes around, in one frame.
 
     A `transparent` scope only adds names (`failure`): what steps find is kept in the scope around
@@ -72,8 +70,7 @@ class Scope:
     transparent: bool = False
 
 
-@dataclass(slots=True)
-class Block:
+class Block(Struct):
     """Entries in order. `prefix` is what their paths begin with: empty, or ending in `/`."""
 
     prefix: str
@@ -99,8 +96,7 @@ class Block:
         )
 
 
-@dataclass(slots=True)
-class Body:
+class Body(Struct):
     """The blocks of a container, by phase. `step` is None for the run itself.
 
     `limit` blocks of `main` are open at once; `low` is the first that is not over.
@@ -147,8 +143,7 @@ class Body:
         return found
 
 
-@dataclass(slots=True)
-class StepState:
+class StepState(Struct):
     """One entry that was reached, at one path."""
 
     path: str

@@ -12,15 +12,15 @@ Promises:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from engine.core.events import Actor, Draft, Event
 from engine.core.guards import Admission, Closed, Switch, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """The right to drive a run. `epoch` grows by one with every new holder."""
 
     run: str
@@ -31,8 +31,7 @@ class Lease:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(Struct, frozen=True):
     """A run as the list shows it: a projection of its events, which can be rebuilt from them."""
 
     run: str
@@ -48,8 +47,7 @@ class RunRow:
     last_seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(Struct, frozen=True):
     """What became of a run that was asked for. `run`: it, or the one that it joined. `lease`: of a
     run that was admitted, or waits in line. `events`: what was written.
     """
@@ -60,8 +58,7 @@ class Admitted:
     events: tuple[Event, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(Struct, frozen=True):
     """A run that is under way, or waits in line, as `runbook guards` shows it."""
 
     run: str
@@ -77,8 +74,7 @@ class Holding:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What the guards hold back now."""
 
     frozen: Switch | None
@@ -90,8 +86,7 @@ class Standing:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """What a provider lets all runs together use, by its own word in its answers.
 
     `used`: the share of the allowance that was used up at `at_us`, 0 to 1 and beyond. `spent`:
@@ -245,8 +240,7 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Struct, frozen=True):
     """What `verify` read and found whole."""
 
     runs: int

@@ -7,8 +7,9 @@ The language may not import plugins (they lie above it), so whoever loads a runb
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+from msgspec import Struct, field
 
 from engine.language.shape import Shape
 
@@ -17,8 +18,7 @@ Kind = Literal["check", "action"]
 Writing = Literal["sql", "shell"]
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """One parameter of a step type or of a connection. The unit is the end of its name
     (`timeout_s`).
 
@@ -34,8 +34,7 @@ class Parameter:
     writing: Writing | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """How often and how far apart a step that errored is tried again.
 
     The wait before attempt n+1 is `min(max_s, delay_s * factor ** (n - 1))`; with full jitter, a
@@ -49,8 +48,7 @@ class Retry:
     jitter: Literal["full", "none"] = "full"
 
 
-@dataclass(frozen=True, slots=True)
-class StepSignature:
+class StepSignature(Struct, frozen=True):
     """A check or action as the language sees it."""
 
     type: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from engine.language.draft import ID, ID_HELP, Draft
 from engine.language.fields import MISSING, Kind, Schema, Text, has_template, wrong
@@ -11,8 +12,7 @@ from engine.language.nodes import Mapping, Node, Scalar, Sequence
 from engine.language.words import named
 
 
-@dataclass(eq=False, repr=False)
-class Json:
+class Json(Struct, eq=False):
     """Any value; with `templates`, strings in it may be templates."""
 
     templates: bool = True
@@ -33,8 +33,7 @@ class Json:
         return {}
 
 
-@dataclass(eq=False, repr=False)
-class MapOf:
+class MapOf(Struct, eq=False):
     """A mapping with names of the author's own."""
 
     of: Kind
@@ -64,8 +63,7 @@ class MapOf:
         return {"type": "object", "additionalProperties": self.of.schema(), **names}
 
 
-@dataclass(eq=False, repr=False)
-class ListOf:
+class ListOf(Struct, eq=False):
     of: Kind
     takes: str = "a list"
     most: int | None = None
@@ -83,8 +81,7 @@ class ListOf:
         return {"type": "array", "items": self.of.schema(), "minItems": 1}
 
 
-@dataclass(eq=False, repr=False)
-class Block:
+class Block(Struct, eq=False):
     """A list of entries."""
 
     words: tuple[str, ...] = field(default=())
@@ -100,8 +97,7 @@ class Block:
         return {"anyOf": [{"enum": list(self.words)}, block]} if self.words else block
 
 
-@dataclass(eq=False, repr=False)
-class Probe:
+class Probe(Struct, eq=False):
     """One check, as an entry."""
 
     def read(self, draft: Draft, node: Node, label: str) -> Any:

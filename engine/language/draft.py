@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from engine.errors import Collector, Place
 from engine.language.catalog import Catalog
@@ -37,8 +38,7 @@ ID = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MARKS = ("{{", "{%", "{#")
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(Struct):
     """A file being read. How entries are read is given: the kinds of values do not know them."""
 
     file: str

@@ -8,8 +8,9 @@ literal or a matcher (see `engine.language.matchers`). Either way a failure expl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from engine.language.expect_check import check_expectation
 from engine.language.expressions.problem import TemplateProblem
@@ -26,8 +27,7 @@ LINE_LIMIT_CHARS: Final = 600
 """A line holds two values and a path; each is cut before, this is for many of them in one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """Whether an expectation holds; the lines say why it does not."""
 
     holds: bool

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from engine.language.compounds import Json
 from engine.language.draft import Draft
@@ -12,8 +13,7 @@ from engine.language.fields import Bare, Schema, has_template, wrong
 from engine.language.nodes import Mapping, Node, Scalar, Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(Struct, frozen=True):
     """What `expect` and `warn` take."""
 
     def read(self, draft: Draft, node: Node, label: str) -> Any:

@@ -8,8 +8,9 @@ go by them.
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
+
+from msgspec import Struct
 
 from engine.language.draft import ID, ID_HELP, MARKS, Draft
 from engine.language.duration import parse_duration
@@ -40,8 +41,7 @@ class Kind(Protocol):
     def schema(self) -> Schema: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """One key of a mapping: the loader, the JSON Schema and the reference go by it."""
 
     name: str
@@ -57,8 +57,7 @@ def table(*keys: Key) -> Table:
     return {key.name: key for key in keys}
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """A mapping read by a table. `values` holds what was given and good."""
 
     node: Mapping
@@ -103,8 +102,7 @@ def has_template(text: str) -> bool:
 # Kinds are plain classes with an `__init__`: frozen ones would cost the start-up of every run 3 ms.
 
 
-@dataclass(eq=False, repr=False)
-class Text:
+class Text(Struct, eq=False):
     """A text that is shown or compared as it is, so no template may stand in it."""
 
     takes: str = "a text"
@@ -138,8 +136,7 @@ class Text:
         return {"type": ["string", "null"]} if self.empty else {"type": "string", "minLength": 1}
 
 
-@dataclass(eq=False, repr=False)
-class Identifier:
+class Identifier(Struct, eq=False):
     """A name of the language. An entry's `id` is claimed before its keys, and only passes here."""
 
     claimed: bool = False
@@ -162,8 +159,7 @@ class Identifier:
         return {"type": "string", "pattern": f"^{ID.pattern}$"}
 
 
-@dataclass(eq=False, repr=False)
-class Texts:
+class Texts(Struct, eq=False):
     """A list of texts; one alone may stand without the list."""
 
     def read(self, draft: Draft, node: Node, label: str) -> Any:
@@ -178,8 +174,7 @@ class Texts:
         return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
 
 
-@dataclass(eq=False, repr=False)
-class Message:
+class Message(Struct, eq=False):
     """A text that may hold templates."""
 
     def read(self, draft: Draft, node: Node, label: str) -> Any:
@@ -191,8 +186,7 @@ class Message:
         return {"type": "string", "minLength": 1}
 
 
-@dataclass(eq=False, repr=False)
-class Bare:
+class Bare(Struct, eq=False):
     """An expression, written without `{{ }}`."""
 
     def read(self, draft: Draft, node: Node, label: str) -> Any:
@@ -216,8 +210,7 @@ class Bare:
         return {"type": ["string", "boolean"]}
 
 
-@dataclass(eq=False, repr=False)
-class Span:
+class Span(Struct, eq=False):
     """A duration, as seconds."""
 
     zero: bool = False
@@ -256,8 +249,7 @@ class Span:
         return {"anyOf": [text, {"type": "number", "minimum": 0}]}
 
 
-@dataclass(eq=False, repr=False)
-class Boolean:
+class Boolean(Struct, eq=False):
     def read(self, draft: Draft, node: Node, label: str) -> Any:
         if isinstance(node, Scalar) and isinstance(node.value, bool):
             return node.value
@@ -269,8 +261,7 @@ class Boolean:
         return {"type": "boolean"}
 
 
-@dataclass(eq=False, repr=False)
-class Number:
+class Number(Struct, eq=False):
     low: float | None = None
     high: float | None = None
     whole: bool = False

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any, get_args
 
+from msgspec.structs import replace
+
 from engine.errors import Place
 from engine.language.draft import Draft
 from engine.language.fields import MISSING, Record
@@ -115,7 +117,7 @@ def read_input(draft: Draft, name: str, record: Record) -> Input:
         one_of=one_of,
     )
     default = _default(draft, spec, record)
-    return Input(**{field: getattr(spec, field) for field in spec.__slots__} | {"default": default})
+    return replace(spec, default=default)
 
 
 def _default(draft: Draft, spec: Input, record: Record) -> Any:

@@ -7,7 +7,9 @@ no errors, or raises. Both read the runbooks that are called, all the way down.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from engine.errors import Collector, Diagnosed, Diagnostic
 from engine.language import source
@@ -62,8 +64,7 @@ def _told(collector: Collector) -> tuple[Diagnostic, ...]:
     return tuple(once[key] for key in sorted(once))
 
 
-@dataclass(slots=True)
-class _Loading:
+class _Loading(Struct):
     """One runbook and those it calls, while they are read."""
 
     catalog: Catalog

@@ -26,8 +26,9 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from engine.language.expressions.problem import TemplateProblem
 from engine.language.matcher_words import TYPE_WORDS, TYPES, is_matcher, show, words
@@ -49,8 +50,7 @@ ITEMS_TOLD: Final = 5
 """Items of a list that are told one by one when `every` does not hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Miss:
+class Miss(Struct, frozen=True):
     """Why a value does not fit. `decided` is False where the matcher could not judge it."""
 
     lines: tuple[str, ...]

@@ -11,8 +11,9 @@ is a `Template`. Bare expressions (`when`, `expect`, `warn`, `each`) are `Expres
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
+
+from msgspec import Struct, field
 
 from engine.errors import Place
 from engine.language.catalog import Retry, StepSignature
@@ -27,16 +28,14 @@ RESERVED = frozenset(
 """Names no step, input alias or `as:` may take: they mean something in every expression."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(Struct, frozen=True):
     """A bare Jinja expression, as `when` has it. Compiled and evaluated by `template.evaluate`."""
 
     text: str
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """A string with Jinja in it. One that is a single `{{ expression }}` keeps its type when
     rendered.
     """
@@ -52,8 +51,7 @@ Expectation = Any
 """An `Expression`, or a mapping from a path in the result to a matcher (see `expect`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Approve:
+class Approve(Struct, frozen=True):
     """Who must agree before an action acts. Executed by a later version."""
 
     by: tuple[str, ...]
@@ -62,8 +60,7 @@ class Approve:
     reason_min: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """What all entries share."""
 
     kind: ClassVar[str]
@@ -89,8 +86,7 @@ class Step:
             yield "on_failure", self.on_failure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call(Step):
+class Call(Step, frozen=True, kw_only=True):
     """A check or an action: `type` with parameters, over a connection."""
 
     kind: ClassVar[str] = "call"
@@ -121,8 +117,7 @@ class Call(Step):
             yield "undo", self.undo
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Escalate(Step):
+class Escalate(Step, frozen=True, kw_only=True):
     """Tells people by a policy of the pack's contacts."""
 
     kind: ClassVar[str] = "escalate"
@@ -132,8 +127,7 @@ class Escalate(Step):
     retry: Retry | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """One way of a `choose`. `when` is None for `otherwise`."""
 
     name: str
@@ -142,8 +136,7 @@ class Way:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choose(Step):
+class Choose(Step, frozen=True, kw_only=True):
     """The first way whose `when` holds; `otherwise` is the last one, when there is one. Block
     `way-<n>` from 1.
     """
@@ -157,8 +150,7 @@ class Choose(Step):
         yield from Step.blocks(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parallel(Step):
+class Parallel(Step, frozen=True, kw_only=True):
     """Branches at once, each a single entry (a `group` where it has several). Block `branch-<n>`
     from 1.
     """
@@ -173,8 +165,7 @@ class Parallel(Step):
         yield from Step.blocks(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Each(Step):
+class Each(Step, frozen=True, kw_only=True):
     """The same steps for every item of a list. Block `item-<n>` from 1; one at a time unless
     `limit`.
     """
@@ -191,8 +182,7 @@ class Each(Step):
         yield from Step.blocks(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group(Step):
+class Group(Step, frozen=True, kw_only=True):
     """A block with its own `on_failure`, `undo` and `always`."""
 
     kind: ClassVar[str] = "group"
@@ -209,8 +199,7 @@ class Group(Step):
         yield from Step.blocks(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunbookCall(Step):
+class RunbookCall(Step, frozen=True, kw_only=True):
     """Another runbook as one step. Its outputs are the step's result."""
 
     kind: ClassVar[str] = "runbook"
@@ -218,8 +207,7 @@ class RunbookCall(Step):
     inputs: Mapping[str, Value] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait(Step):
+class Wait(Step, frozen=True, kw_only=True):
     """Time passes. `for_s` is None when `duration` is a template, rendered to a duration when it is
     reached.
     """
@@ -229,8 +217,7 @@ class Wait(Step):
     duration: Template | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End(Step):
+class End(Step, frozen=True, kw_only=True):
     """The run (or the runbook called as a step) is over."""
 
     kind: ClassVar[str] = "end"
@@ -243,8 +230,7 @@ Entry = Call | Escalate | Choose | Parallel | Each | Group | RunbookCall | Wait 
 InputType = Literal["string", "number", "integer", "boolean", "duration", "list", "object"]
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(Struct, frozen=True):
     """One input of a runbook. Without a default it must be given."""
 
     name: str
@@ -259,8 +245,7 @@ class Input:
     one_of: tuple[Any, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(Struct, frozen=True):
     """What starts a runbook: `source` is `alertmanager`, `pagerduty`, `webhook` or `schedule`."""
 
     source: str
@@ -270,16 +255,14 @@ class Trigger:
     """Where each of its keys stands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Guards:
+class Guards(Struct, frozen=True):
     """Admission rules, as written (checked, executed by a later version)."""
 
     rules: Mapping[str, Any]
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Escalation:
+class Escalation(Struct, frozen=True):
     """A run's own escalation: whom it tells by itself when it is not resolved."""
 
     policy: str
@@ -287,8 +270,7 @@ class Escalation:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runbook:
+class Runbook(Struct, frozen=True, kw_only=True):
     """A runbook, read and checked.
 
     `text` is the file as it was read and `digest` the SHA-256 (hex) of its UTF-8: both go into the

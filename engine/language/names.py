@@ -9,8 +9,10 @@ since each item had steps of its own. Branches and ways do not see each other. T
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from engine.errors import Place
 from engine.language.draft import Draft
@@ -46,8 +48,7 @@ Fields = frozenset[str] | None
 """The fields of what a step finds; None where they depend on the target."""
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """What can be named somewhere."""
 
     ids: Mapping[str, Fields]
@@ -102,8 +103,7 @@ def check_names(draft: Draft, runbook: Runbook, called: Called) -> None:
     check.value(runbook.outputs, at_end.after(runbook.always, called))
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
+class _Check(Struct, frozen=True):
     draft: Draft
     runbook: Runbook
     called: Called

@@ -7,15 +7,15 @@ than what it weighs: `size` counts nodes as if every alias were written out, `he
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.errors import Place
 from engine.language.shown import shown
 from engine.language.words import SHOWN_CHARS
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Struct, frozen=True):
     """One value: text, number, boolean or null.
 
     `text` is what was written, without quotes and with escapes resolved; `value` is what that means
@@ -44,8 +44,7 @@ class Scalar:
         return Place(self.origin.file, self.origin.line + lines, self.origin.column + in_line)
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(Struct, frozen=True):
     items: tuple[Node, ...]
     place: Place
     width: int = 1
@@ -53,8 +52,7 @@ class Sequence:
     height: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(Struct, frozen=True):
     """Pairs in the order of the text; keys are unique by their text."""
 
     pairs: tuple[tuple[Scalar, Node], ...]

@@ -19,7 +19,6 @@ to pydantic.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from types import UnionType
 from typing import (
     Any,
@@ -32,6 +31,8 @@ from typing import (
     get_args,
     get_origin,
 )
+
+from msgspec import Struct
 
 from engine.language.duration import DURATION_PATTERN, SIZE_PATTERN, parse_duration, parse_size
 from engine.language.shown import nearest, shown
@@ -120,8 +121,7 @@ def _not(wanted: str, value: Any) -> ShapeError:
     return ShapeError(f"takes {wanted}, not {shown(value, 60)}")
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(Struct, frozen=True):
     """`str`, `bool`, `None`: the very type, nothing is turned into it."""
 
     type: type
@@ -142,8 +142,7 @@ class Plain:
         return self.words
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Struct, frozen=True):
     """`int`. `2.0` is whole, as in JSON Schema: a template that divides yields such numbers."""
 
     def take(self, value: Any) -> int:
@@ -160,8 +159,7 @@ class Whole:
         return "a whole number"
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(Struct, frozen=True):
     """`float`. An int becomes one, so that a function sees what its signature says."""
 
     def take(self, value: Any) -> float:
@@ -179,8 +177,7 @@ class Number:
         return "a number"
 
 
-@dataclass(frozen=True, slots=True)
-class Anything:
+class Anything(Struct, frozen=True):
     """`Any`, `object`."""
 
     def take(self, value: Any) -> Any:
@@ -193,8 +190,7 @@ class Anything:
         return "anything"
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(Struct, frozen=True):
     """`Duration` and `Size`: a number with a unit, or a bare number of the smallest one."""
 
     parse: Callable[[object], float]
@@ -216,8 +212,7 @@ class Measure:
         return self.words
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
+class OneOf(Struct, frozen=True):
     """`Literal[...]`. True is not 1."""
 
     options: tuple[Any, ...]
@@ -242,8 +237,7 @@ class OneOf:
         return f"one of {', '.join(words)}" if len(words) > 1 else words[0]
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(Struct, frozen=True):
     """`T | None` and other unions: the first that takes the value."""
 
     options: tuple[Shape, ...]
@@ -275,8 +269,7 @@ class AnyOf:
         return " or ".join(words)
 
 
-@dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(Struct, frozen=True):
     """`list[T]`, `tuple[T, ...]`, `Sequence[T]`."""
 
     item: Shape
@@ -296,8 +289,7 @@ class ListOf:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class MappingOf:
+class MappingOf(Struct, frozen=True):
     """`dict[str, T]`, `Mapping[str, T]`."""
 
     item: Shape

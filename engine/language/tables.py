@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from engine.language.draft import Draft
 from engine.language.fields import MISSING, Key, Kind, Record, Schema, Table, wrong
@@ -55,8 +56,7 @@ def _tell_missing(draft: Draft, node: Mapping, keys: Iterable[Key], what: str) -
             draft.error("RB102", f"{what} needs {named(key.name)}", at, f"{key.name}: {key.doc}")
 
 
-@dataclass(frozen=True, slots=True)
-class Nested:
+class Nested(Struct, frozen=True):
     """A mapping with a table of its own. `short`: the key that any other value stands for."""
 
     keys: Table
@@ -90,8 +90,7 @@ class Nested:
         return {"anyOf": [self.keys[self.short].kind.schema(), mapping]}
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
+class OneOf(Struct, frozen=True):
     """A mapping with exactly one key, which says what the value under it is."""
 
     tables: dict[str, Table]

@@ -14,8 +14,9 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from engine.errors import Place
 from engine.language.expressions.budget import Budget
@@ -44,8 +45,7 @@ CACHED_TEXTS: Final = 2048
 """Compiled texts that are kept. A large pack has as many expressions; each takes a few KiB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Analysis:
+class Analysis(Struct, frozen=True):
     """What lint knows of a text without a scope.
 
     `names`: the root and the path of fields of every name the text takes from its scope, in order
@@ -69,8 +69,7 @@ class Analysis:
         return all(name == filter_name for name in self.outer_filters)
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(Struct, frozen=True):
     """A compiled text: `ask` where it is one expression, else `write`."""
 
     tree: Tree

@@ -6,10 +6,10 @@ being read and nothing is ever written out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from msgspec import Struct, field
 
 from engine.errors import Collector, Place
 from engine.language.nodes import Mapping, Node, Scalar, Sequence
@@ -30,8 +30,7 @@ MAX_TEXT_CHARS = 64 * 1024
 MERGE_HELP = "write the keys out; an alias of a whole value (`with: *name`) is read"
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct):
     """A list or mapping of which the end has not been read."""
 
     event: Any

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from engine.language.compounds import Json, MapOf
 from engine.language.cron import CRON_HINT, ZONE_HINT, cron_problem, zone_of, zones_like
@@ -57,8 +58,7 @@ PAGERDUTY_EVENTS: Final = (
 """Types of events that PagerDuty documents. New ones may come, so another one is only a warning."""
 
 
-@dataclass(eq=False, repr=False)
-class Match:
+class Match(Struct, eq=False):
     """Fields of the event, and what each must be: a literal, a glob, `/a regex/`, a list of these,
     or a matcher.
     """
@@ -88,8 +88,7 @@ def _good_regexes(draft: Draft, node: Node) -> bool:
     return pattern is None or draft.pattern(pattern, node, "the pattern")
 
 
-@dataclass(eq=False, repr=False)
-class Cron:
+class Cron(Struct, eq=False):
     def read(self, draft: Draft, node: Node, label: str) -> Any:
         text = Text("a cron expression").read(draft, node, label)
         problem = cron_problem(text) if isinstance(text, str) else None
@@ -102,8 +101,7 @@ class Cron:
         return {"type": "string", "pattern": r"^\s*(\S+\s+){4}\S+\s*$"}
 
 
-@dataclass(eq=False, repr=False)
-class Zone:
+class Zone(Struct, eq=False):
     def read(self, draft: Draft, node: Node, label: str) -> Any:
         text = Text("an IANA time zone").read(draft, node, label)
         if not isinstance(text, str) or zone_of(text) is not None:
@@ -118,8 +116,7 @@ class Zone:
         return {"type": "string", "minLength": 1}
 
 
-@dataclass(eq=False, repr=False)
-class EventType:
+class EventType(Struct, eq=False):
     """A type of PagerDuty's, or a glob for several."""
 
     def read(self, draft: Draft, node: Node, label: str) -> Any:

@@ -26,11 +26,12 @@ write the journal or catch broadly: the engine does, around them.
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar
+
+from msgspec.structs import replace
 
 from engine.errors import AdapterError, RunbookError
 from engine.language.catalog import Retry, StepSignature
@@ -250,7 +251,7 @@ def check(  # noqa: PLR0913 - what a check may declare, by name
         fields = ANSWER_FIELDS if asks else signature.result_fields
         more = {"default_expect": expect, "default_warn": warn, "default_retry": retry}
         more |= {"asks_person": asks, "result_fields": fields}
-        return StepType(dataclasses.replace(signature, **more), function)
+        return StepType(replace(signature, **more), function)
 
     return decorate
 
@@ -280,6 +281,6 @@ def action(  # noqa: PLR0913 - what an action may declare, by name
         fields = ANSWER_FIELDS if asks else signature.result_fields
         more: dict[str, Any] = {"kind": "action", "effect": effect, "counts": counts}
         more |= {"asks_person": asks, "result_fields": fields, "default_retry": retry}
-        return StepType(dataclasses.replace(signature, **more), function)
+        return StepType(replace(signature, **more), function)
 
     return decorate

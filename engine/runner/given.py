@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from engine.clock import Clock
 from engine.core.effects import Question, Tell
@@ -30,8 +31,7 @@ Asker = Callable[[Question], Awaitable[tuple[str, str] | None]]
 """Asks whoever sits at the terminal: `(answer, note)`, or None to leave the question open."""
 
 
-@dataclass(frozen=True, slots=True)
-class Came:
+class Came(Struct, frozen=True):
     """An attempt came to its end."""
 
     path: str
@@ -39,8 +39,7 @@ class Came:
     at_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """A channel answered."""
 
     escalation: str
@@ -49,8 +48,7 @@ class Told:
     at_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """A step told how far it is."""
 
     path: str
@@ -63,8 +61,7 @@ NEWS = "news"
 Item = Came | Told | Said | str
 
 
-@dataclass(frozen=True, slots=True)
-class Driving:
+class Driving(Struct, frozen=True):
     """What a driver is given."""
 
     store: Store

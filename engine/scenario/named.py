@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
 from typing import Any
+
+from msgspec.structs import fields
 
 from engine.language.model import Call, Entry, Expression, Runbook, Template, Way, walk_runbook
 from engine.language.result_path import parse_path

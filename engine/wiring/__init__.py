@@ -10,8 +10,9 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from engine.clock import Clock, to_datetime
 from engine.config import Books, Environment
@@ -73,8 +74,7 @@ EXPLORED_MAX = 50
 """Rehearsals of one exploration: a runbook with more ways is looked at way by way."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Means:
+class _Means(Struct, frozen=True):
     """What one run works with."""
 
     lease: Lease

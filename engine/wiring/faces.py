@@ -6,14 +6,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from engine.core.events import Actor, Event
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What a person is asked. `kind`: confirm, do, acknowledge or doubt."""
 
     path: str
@@ -26,8 +26,7 @@ class Question:
     evidence: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
+class RunResult(Struct, frozen=True):
     """How a run ended, or for whom it waits. `status`: an outcome, `waiting`, `in doubt`, or `left`
     (in the middle, as it was asked to).
     """
@@ -40,8 +39,7 @@ class RunResult:
     outputs: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(Struct, frozen=True):
     """Whether a connection answers, and how long that took."""
 
     connection: str
@@ -57,8 +55,7 @@ Answerer = Callable[[Question], Awaitable[tuple[str, str] | None]]
 """Asks whoever sits there: `(answer, note)`, or None to leave the question open."""
 
 
-@dataclass(frozen=True, slots=True)
-class Faces:
+class Faces(Struct, frozen=True):
     """Who looks on (`observe`), who can be asked (`ask`), where a console escalation is said
     (`console`), who is told the run's id as soon as there is one (`started`), and what tells the
     run to begin nothing more and let go (`leave`, once it is set).

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from engine.clock import MICROSECONDS, to_iso
 from engine.config import Environment
@@ -91,8 +92,7 @@ _TOLD = ("RunStarted", "RunRefused", "RunFinished")
 """What ends the waiting in line."""
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentClosed:
+class EnvironmentClosed(Struct, frozen=True):
     """A freeze window that is open now."""
 
     pack: str

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import force_setattr
+
 from engine.core.decide import decide
 from engine.core.effects import Perform
 from engine.core.events import Actor, Draft
@@ -64,7 +66,7 @@ def once(runbook: Runbook) -> Runbook:
     for one in (runbook, *runbook.calls.values()):
         for entry in walk_runbook(one):
             if isinstance(entry, Call) and entry.type == "t.act":
-                object.__setattr__(entry, "idempotent", False)
+                force_setattr(entry, "idempotent", False)
     return runbook
 
 

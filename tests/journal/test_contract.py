@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+from msgspec.structs import replace
 
 from engine.core.events import Actor, Draft, Event
 from engine.errors import Fenced, JournalError, Moved, Refused, Usage

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from engine.language.expressions.problem import TemplateProblem, Undefined
 from engine.language.shown import did_you_mean, named
@@ -24,8 +25,7 @@ _WHY: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class StepView:
+class StepView(Struct, frozen=True):
     """A step as expressions see it: what it found as fields, and how it ended.
 
     `fields` is None for a step that found nothing; `why` then says so in a message, as the part
