@@ -24,6 +24,10 @@ class Approval:
     given: list[Mapping[str, Any]] = field(default_factory=list)
     """{name, reason} each."""
     denied: Mapping[str, Any] | None = None
+    why: str = "approve"
+    """What asks for it: `approve` (the runbook), `propose` (the environment), `plan` (it is not
+    what was rehearsed).
+    """
 
     @property
     def enough(self) -> bool:
@@ -38,6 +42,7 @@ class Approval:
             body["count"],
             body["reason_min"],
             body["expires_us"],
+            why=body.get("why", "approve"),
         )
 
 

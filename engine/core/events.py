@@ -6,7 +6,8 @@ makes a new one, and `fold` goes on to understand the old one for ever.
 
 RunStarted: name, digest, texts {name: text}, inputs, event (what triggered it, or null),
     environment, mode (`real`), engine (version), connections {name: fingerprint}, telling {policies
-    {name: {levels, reopen_us}}, status}: whom it tells; without it nobody but the console
+    {name: {levels, reopen_us}}, status, questions {by [channel, ...], after_us, every_us, times,
+    who [role, ...]}}: whom it tells; without it nobody but the console
 RunQueued, RunRefused: what RunStarted would say, and guard, reason, until_us (when to ask again, or
     null), behind (the run that is in the way, or null); a RunRefused behind a RunQueued only these
 RunJoined: event, inputs: somebody asked for what this run does already
@@ -30,19 +31,23 @@ UndoRefused: reason, guard, why: a guard was against it
 ApprovalExpired: path, why, policy, message: it was not approved in time, and people are told
 ApprovalRefused: path, hash, wanted (`approve`, `deny`), reason, why: it did not count
 UndoFinished: undone [path, ...], failed (path or null), why
-EscalationStarted: escalation, policy, message, why: the run's own; that of a step begins with it
+EscalationStarted: escalation, policy, message, why: the run's own; that of a step begins with it;
+    of a question that people are told of, question {path, kind, attempt, who [role, ...], and of
+    an approval hash, count, reason_min, expires_us}
 LevelDue: escalation, level, round (both from 1), due_us, who [name, ...], by [channel, ...],
     skipped (nobody needs it any more), recipients [recipient (below), ...], nobody [name, ...]:
     whom the level names and who cannot be found, words (what there is to say)
-TellStarted: escalation, summons, key, attempt, kind (`page`, `status`, `acknowledged`,
-    `resolved`), who, name, channel
-Told: escalation, summons, key, attempt, receipt {..., follows: it can take in what comes of it},
-    elapsed_ms
+TellStarted: escalation, summons, key, attempt, kind (`page`, `status`, `question`, `acknowledged`,
+    `resolved`, `answered`), who, name, channel
+Told: escalation, summons, key, attempt, receipt {..., follows: it can take in what comes of it,
+    edits: by being changed}, elapsed_ms
 TellFailed: escalation, summons, key, attempt, why, doubt (it may have gone out), dropped (nobody
     needs it any more), next_us (when it is tried again by this channel, or null), random,
     elapsed_ms
 Acknowledged: escalations [key, ...], note, via
 EscalationReopened: escalation, why
+QuestionClosed: escalation, word (the answer, `approved`, `denied`, `settled`, `expired`, `over`),
+    by (or null), why: what became of a question that people were told of
 EscalationExhausted: escalation, told, failed, doubts (how many summons), why
 EscalationClosed: escalation, why
 RunFinished: outcome, because, worst (`passed`, `failed`, `errored`, `unknown`), outputs,
@@ -54,9 +59,9 @@ idempotent, key}`. Of `choose`: `{way, name, when}` (way counts from 1, null whe
 `{until_us}`; of `escalate`: `{policy, message, wait}`; of a question to a person: `{type, params,
 asks}` (`confirm` or `do`); of `end`: `{outcome, because}`.
 
-`escalation` is the path of its step, or `run` or `status`. `recipient`: `{id, name, by [{channel,
-again}, ...], not_before_us}`; `again`: that channel tells a second message with the same key from a
-first one.
+`escalation` is the path of its step, `run`, `status`, or `ask:<path>#<n>`. `recipient`: `{id, name,
+by [{channel, again}, ...], not_before_us}`; `again`: that channel tells a second message with the
+same key from a first one.
 
 `outcome`: `{"result": JSON}` or `{"error": {"message", "help", "maybe_done", "retryable", "detail",
 "kind"}}`.
@@ -107,6 +112,7 @@ TYPES: Mapping[str, int] = {
     "TellFailed": 1,
     "Acknowledged": 1,
     "EscalationReopened": 1,
+    "QuestionClosed": 1,
     "EscalationExhausted": 1,
     "EscalationClosed": 1,
     "RunFinished": 1,

@@ -171,22 +171,32 @@ HEADS: Mapping[str, str] = {
     "status": "Status: ",
     "acknowledged": "Taken: ",
     "resolved": "Over: ",
+    "question": "Asked: ",
+    "answered": "",
 }
 """What stands before the title of what was told before."""
 
 
 def title_of(words: Mapping[str, Any], kind: str) -> str:
     severity = f"[{words['severity']}] " if words.get("severity") else ""
+    if kind == "answered" and words.get("became"):
+        return f"{words['became'].partition(':')[0]}: {severity}{words.get('title') or 'runbook'}"
     return f"{HEADS[kind]}{severity}{words.get('title') or 'runbook'}"
+
+
+PARTS = (("What:", "happens"), ("Why:", "why"), ("Found:", "found"), ("Done:", "done"))
+"""Lists of a message, with what stands above them."""
 
 
 def text_of(words: Mapping[str, Any], kind: str) -> str:
     """The usual words: what is wrong, what is asked and by when, what was found and done."""
     lines = [words.get("wrong") or ""]
-    if kind == "page" and words.get("asked"):
+    if kind in ("page", "question") and words.get("asked"):
         by = f" (by {clock_face(words['by_us'])})" if words.get("by_us") else ""
         lines += ["", f"{words['asked']}{by}"]
-    for head, key in (("Found:", "found"), ("Done:", "done")):
+    if kind == "answered" and words.get("became"):
+        lines = [f"{words['became']} ({clock_face(words['at_us'])})", "", *lines]
+    for head, key in PARTS:
         if words.get(key):
             lines += ["", head, *[f"- {line}" for line in words[key]]]
     return "\n".join(lines).strip()
