@@ -26,7 +26,8 @@ DoubtSettled: path, happened (true, false; null: unknown, and done again with th
 CancelRequested, PauseRequested, ContinueRequested, UndoRequested: reason
 ApprovalRequested: path, id, kind, title, plan, hash, by [role, ...], count, reason_min, expires_us
     (or null), why (what asks for it: `approve`, `propose`, `plan`)
-Approved, Denied: path, hash, reason, roles [role, ...]: those the actor had
+Approved, Denied: path, hash, reason, roles [role, ...]: those the actor had; persons [name, ...]:
+    what else they are called, by the contacts
 UndoRefused: reason, guard, why: a guard was against it
 ApprovalExpired: path, why, policy, message: it was not approved in time, and people are told
 ApprovalRefused: path, hash, wanted (`approve`, `deny`), reason, why: it did not count
@@ -135,7 +136,8 @@ class Actor:
     `means`: `os-user` (the operating system's word), `as` (named by `--as`, then `via` is the
     operating-system user who did so), `token` and `sign-on` (a person over HTTP; `via` is the token
     or the identity provider), `webhook` and `schedule` (what triggered a run; `via` is the
-    delivery), `engine` (nobody: the engine itself).
+    delivery), `slack` (a button; `via` is Slack's id of them), `link` (their own one in a mail),
+    `engine` (nobody: the engine itself).
     """
 
     name: str
