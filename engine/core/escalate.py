@@ -25,6 +25,7 @@ from typing import Any
 from engine.core import questions
 from engine.core.effects import Decision, Record, Tell
 from engine.core.escalation import ENDED_WELL, FIRST, OWN, STATUS, Escalation, Summons, policy_of
+from engine.core.events import closing
 from engine.core.judge import BLOCKED_MAX_S, Outcome
 from engine.core.state import State
 from engine.language.duration import format_duration
@@ -185,7 +186,7 @@ def _end_question(one: Escalation, out: Decision) -> None:
     told that is said.
     """
     if one.became is not None:
-        _close(one, questions.told(one.became), out)
+        _close(one, closing(one.became), out)
     elif not one.told and not one.exhausted:
         body = _exhaustion(one) | {"why": "nobody could be told of the question"}
         out.record.append(Record("EscalationExhausted", body))
@@ -250,7 +251,7 @@ def _tell(state: State, one: Escalation, summons: Summons) -> Tell:
     thread = _first_told(state, body["who"], body["channel"])
     words = one.words.get(summons.level, {})
     if one.became is not None:
-        words = {**words, "became": questions.told(one.became), "at_us": one.became["at_us"]}
+        words = {**words, "became": closing(one.became), "at_us": one.became["at_us"]}
     return Tell(body, words, summons.receipt, thread)
 
 

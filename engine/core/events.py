@@ -18,7 +18,7 @@ AttemptFinished: path, attempt, status, outcome (below), why [line, ...], elapse
     random (0 <= x < 1), next_us: when it will be tried again
 StepFinished: path, attempt, status, why [line, ...], warnings [line, ...], outcome, extracted
     {name: value}, handled (its failure was made up for), elapsed_ms; id, kind, title where nothing
-    was started
+    was started; in a rehearsal, asks {kind, who, by}: whom a run would tell of what it asks
 StepSkipped: path, id, kind, title, why
 TimeReached: nothing: the event's own time is the news
 Answered: path, answer (`yes`, `no`, `done`, `not-done`, `acknowledged`), note
@@ -127,6 +127,26 @@ SETTLED: Final[Mapping[bool | None, str]] = {
     None: "may have happened, and is done again, which does no harm",
 }
 """How a doubt was settled, in words."""
+
+CLOSED: Final[Mapping[str, str]] = {
+    "approved": "Approved",
+    "denied": "Denied",
+    "settled": "Settled",
+    "done": "Done",
+    "not-done": "Not done",
+    "yes": "Answered yes",
+    "no": "Answered no",
+    "expired": "Too late",
+    "over": "No longer asked",
+}
+"""What became of a question, in a word or two."""
+
+
+def closing(end: Mapping[str, Any]) -> str:
+    """What became of a question (`{word, by, why}`): `Approved by ana: looked at it`."""
+    head = CLOSED.get(end["word"], str(end["word"]))
+    by = f" by {end['by']}" if end["by"] else ""
+    return f"{head}{by}" + (f": {end['why']}" if end["why"] else "")
 
 
 @dataclass(frozen=True, slots=True)

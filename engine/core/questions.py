@@ -18,6 +18,7 @@ from engine.core.effects import Decision, Question, Record
 from engine.core.escalation import QUESTIONS, Escalation, question_key
 from engine.core.state import State
 from engine.core.tree import StepState
+from engine.language.model import Call
 
 
 def ask(state: State, out: Decision) -> None:
@@ -72,8 +73,9 @@ WHY: Mapping[str, str] = {
 
 def who_may(state: State, kind: str, step: StepState, how: Mapping[str, Any]) -> list[str]:
     """The roles of which somebody may answer; empty: anybody may."""
-    if kind == "approve" and step.approval is not None and step.approval.by:
-        return list(step.approval.by)
+    approval = step.approval or getattr(step.entry, "approve", None)
+    if kind == "approve" and approval is not None and approval.by:
+        return list(approval.by)
     book = step.block.scope.frame.runbook
     return list(book.who or state.runbook.who or how.get("who") or ())
 
@@ -88,6 +90,26 @@ def sentence(kind: str, step: StepState) -> str:
         return f"Please do `{step.title}` by hand"
     said = (step.plan.get("params") or {}).get("question")
     return said.strip() if isinstance(said, str) and said.strip() else f"{step.title}: yes or no?"
+
+
+def would_ask(state: State, step: StepState) -> dict[str, Any]:
+    """Whom a run would tell of what it asks at a step: `{asks: {kind, who, by}}`, for a rehearsal.
+
+    Empty where it asks nothing, or tells nobody of it.
+    """
+    how, entry = (state.telling or {}).get("questions"), step.entry
+    if how is None or not isinstance(entry, Call):
+        return {}
+    kind = None
+    if entry.signature.asks_person:
+        kind = "confirm" if entry.verb == "check" else "do"
+    elif entry.verb == "action" and (entry.approve is not None or state.autonomy == "propose"):
+        kind = "approve"
+    elif entry.verb == "action" and state.autonomy == "guide":
+        kind = "do"
+    if kind is None:
+        return {}
+    return {"asks": {"kind": kind, "who": who_may(state, kind, step, how), "by": list(how["by"])}}
 
 
 # -- what became of it -----------------------------------------------------------------------------
@@ -149,27 +171,6 @@ def _settled(step: StepState, asked: Mapping[str, Any]) -> dict[str, Any] | None
 def _over(step: StepState | None) -> dict[str, Any]:
     why = "; ".join(step.why) if step is not None else ""
     return {"word": "over", "by": None, "why": why or "the run goes on without it"}
-
-
-HEADS: Mapping[str, str] = {
-    "approved": "Approved",
-    "denied": "Denied",
-    "settled": "Settled",
-    "done": "Done",
-    "not-done": "Not done",
-    "yes": "Answered yes",
-    "no": "Answered no",
-    "expired": "Too late",
-    "over": "No longer asked",
-}
-"""What became of a question, in a word or two."""
-
-
-def told(end: Mapping[str, Any]) -> str:
-    """What became of a question, in one line: `Approved by ana: looked at it`."""
-    head = HEADS.get(end["word"], str(end["word"]))
-    by = f" by {end['by']}" if end["by"] else ""
-    return f"{head}{by}" + (f": {end['why']}" if end["why"] else "")
 
 
 def missing(approval: Approval) -> str:

@@ -38,7 +38,8 @@ SIGNS: Mapping[str, str] = {
 def words(state: State, escalation: str, level: int) -> dict[str, Any]:
     """What there is to say of an escalation now, at this level."""
     one = state.escalations[escalation]
-    found, done = _lines(state, "check"), _lines(state, "action")
+    of = one.question.get("path")
+    found, done = _lines(state, "check", of), _lines(state, "action", of)
     policy = one.policy
     more = _question(state, one) if one.question else {}
     return {
@@ -81,17 +82,29 @@ def _failures(state: State) -> list[StepState]:
     return [s for s in bad if isinstance(s.entry, Call)]
 
 
-def _lines(state: State, verb: str) -> list[str]:
+def _lines(state: State, verb: str, asked: str | None) -> list[str]:
+    """What was found, or done. What is `asked` about is said at length, and not here."""
     found = []
     for step in state.steps.values():
         entry = step.entry
         if not isinstance(entry, Call) or entry.verb != verb or step.status not in SIGNS:
             continue
+        if step.path == asked:
+            continue
         why = f": {'; '.join(step.why)}" if step.why else ""
-        found.append(f"{SIGNS[step.status]} {step.title}{why}"[:LINE_MAX_CHARS])
+        found.append(f"{_sign(step)} {step.title}{why}"[:LINE_MAX_CHARS])
     if len(found) > LINES_MAX:
         return [f"({len(found) - LINES_MAX} earlier)", *found[-LINES_MAX:]]
     return found
+
+
+def _sign(step: StepState) -> str:
+    """Nothing is under way that waits for people."""
+    if step.status == "running" and step.approval is not None and step.attempt == 0:
+        return "waits for approval:"
+    if step.status == "running" and step.asks_person:
+        return "people are asked:"
+    return SIGNS[step.status]
 
 
 def _asked(state: State, one: Escalation, level: int) -> str:
@@ -167,12 +180,13 @@ def _detail(kind: str, step: StepState) -> Iterator[str]:
     plan = step.plan
     params: Mapping[str, Any] = plan.get("params") or {}
     if kind in ("approve", "doubt"):
-        at = f" on {plan['target']} ({plan['fingerprint']})" if plan.get("target") else ""
-        yield f"{plan['type']}{at}"
+        where = f" ({plan['fingerprint']})" if plan.get("fingerprint") else ""
+        yield f"{plan['type']}" + (f" on {plan['target']}{where}" if plan.get("target") else "")
         yield from (f"{name}: {_shown(value)}" for name, value in params.items())
         if plan.get("max_affected") is not None:
             yield f"at most {plan['max_affected']} affected"
-        yield f"plan hash {step.hash[:HASH_CHARS]}"
+        if step.hash:
+            yield f"plan hash {step.hash[:HASH_CHARS]}"
         return
     if kind == "do":
         by_type = isinstance(step.entry, Call) and step.entry.signature.asks_person
@@ -194,7 +208,7 @@ def _why(state: State, kind: str, step: StepState) -> Iterator[str]:
     if kind == "approve" and approval is not None:
         by = ", ".join(approval.by) or "anybody but who started it"
         yield f"{WHY_APPROVED[approval.why]}: {approval.count} of {by}"
-        if missing(approval):
+        if approval.given and missing(approval):
             yield missing(approval)
         if approval.reason_min:
             yield f"A reason of at least {approval.reason_min} characters is needed"
@@ -202,4 +216,5 @@ def _why(state: State, kind: str, step: StepState) -> Iterator[str]:
         yield "This environment only guides: people act"
     elif kind == "doubt":
         yield from step.why
-    yield f"The run was started by {state.actor.get('name')}"
+    if state.actor.get("means") not in (None, "engine"):
+        yield f"The run was started by {state.actor['name']}"

@@ -19,8 +19,8 @@ from engine.channels.calling import Calling
 from engine.channels.inbound import QUESTION_S, REASON_MAX_CHARS, Claim, Press, sign
 from engine.clock import MICROSECONDS
 from engine.core.escalation import Escalation
-from engine.core.events import Actor
-from engine.core.questions import became, missing, told
+from engine.core.events import Actor, closing
+from engine.core.questions import became, missing
 from engine.core.state import State
 from engine.core.words import words
 from engine.errors import Refused, RunbookError
@@ -86,7 +86,7 @@ async def asked(parts: Parts, claim: Claim) -> tuple[State, Escalation]:
         raise Refused("this answers no question of that run")
     end = one.became or became(state, one)
     if end is not None:
-        raise Refused(f"it is not asked any more. {told(end)}")
+        raise Refused(f"it is not asked any more. {closing(end)}")
     if claim.plan_hash != (one.question.get("hash") or ""):
         raise Refused("it names another plan hash: what would happen has changed since it was sent")
     return state, one
@@ -124,7 +124,7 @@ async def _what_came(parts: Parts, claim: Claim, word: Word) -> str:
     one = state.escalations[claim.escalation]
     end = one.became or became(state, one)
     if end is not None:
-        return told(end)
+        return closing(end)
     approval = state.steps[one.question["path"]].approval
     left = missing(approval) if approval is not None else ""
     return f"Recorded: {word.answer}" + (f". {left}" if left else "")

@@ -128,7 +128,7 @@ class Directory:
         self, contacts: Contacts, state: State, body: Mapping[str, Any]
     ) -> tuple[dict[str, dict[str, Any]], list[str]]:
         """Who is told of a question: each who may answer by their own channels, and once each place
-        among the channels. Where nobody can be told so, the console is.
+        among the channels. Where nobody can be told so, the console is. Then who is not told.
         """
         people = whom.may_answer(contacts, state, body)
         found: dict[str, dict[str, Any]] = {}
@@ -141,6 +141,7 @@ class Directory:
             if ways:
                 found[person.id] = self._person(contacts, person, ways, state.now_us)
         nobody = [] if people else list(body["who"]) or ["anybody"]
+        nobody += [f"{one.name} (no address)" for one in people if one.id not in found]
         return found or {CONSOLE: self._recipient(contacts, CONSOLE, CONSOLE, [CONSOLE])}, nobody
 
     def _leads_somewhere(self, channel: Channel) -> bool:
