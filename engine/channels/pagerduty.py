@@ -27,6 +27,7 @@ NOTE_MAX_CHARS = 20_000
 """Of a note; PagerDuty takes 65,535 octets."""
 
 ACTIONS: Mapping[str, str] = {
+    "counted": "trigger",
     "page": "trigger",
     "status": "trigger",
     "acknowledged": "acknowledge",

@@ -125,7 +125,7 @@ class SlackChannel:
             "channel": receipt["channel"],
             "ts": receipt["ts"],
             "text": fallback(message),
-            "blocks": blocks(message, buttons=False),
+            "blocks": blocks(message, buttons=message.kind == "counted"),
         }
         found = _ok(await self._post("/chat.update", body))
         return self._receipt(message, found)
@@ -209,6 +209,7 @@ SIGNS: Mapping[str, str] = {
     "acknowledged": ":eyes:",
     "resolved": ":white_check_mark:",
     "question": ":question:",
+    "counted": ":question:",
     "answered": ":ballot_box_with_check:",
 }
 

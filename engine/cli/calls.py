@@ -14,7 +14,8 @@ LOUD = frozenset(
 )
 """What whoever follows a run hears; the trail has the rest too."""
 
-TYPES = LOUD | {"TellStarted", "Told", "TellFailed", "QuestionClosed", "EscalationClosed"}
+QUESTIONS = frozenset({"QuestionCounted", "QuestionClosed"})
+TYPES = LOUD | QUESTIONS | {"TellStarted", "Told", "TellFailed", "EscalationClosed"}
 
 ASKS: Mapping[str, str] = {
     "approve": "would ask {who} for approval by {by}",
@@ -31,7 +32,7 @@ def loud(event: Event) -> bool:
 
 def saying(event: Event) -> list[str]:
     """The lines of one event: what happened, then what is known of it."""
-    if event.body.get("question") or event.type == "QuestionClosed":
+    if event.body.get("question") or event.type in QUESTIONS:
         return _question(event)
     return _saying(event)
 
@@ -39,6 +40,8 @@ def saying(event: Event) -> list[str]:
 def _question(event: Event) -> list[str]:
     """Of a question that people are told of: that it begins, or ended."""
     body = event.body
+    if event.type == "QuestionCounted":
+        return [f"{body['escalation']}: {clean(str(body['why']))}"]
     if event.type == "QuestionClosed":
         return [f"{body['escalation']} is over: {clean(closing(body))}"]
     return [f"people are asked ({body['escalation']}): {clean(str(body.get('message')))}"]

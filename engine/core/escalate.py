@@ -232,7 +232,7 @@ def _behind(one: Escalation, summons: Summons) -> bool:
         return False
     place = (summons.recipient["id"], summons.by["channel"])
     return any(
-        other.status == "flying" and (other.recipient["id"], other.by["channel"]) == place
+        other.status in ("flying", "cut") and (other.recipient["id"], other.by["channel"]) == place
         for other in one.summons.values()
     )
 
@@ -252,6 +252,8 @@ def _tell(state: State, one: Escalation, summons: Summons) -> Tell:
     words = one.words.get(summons.level, {})
     if one.became is not None:
         words = {**words, "became": closing(one.became), "at_us": one.became["at_us"]}
+    elif one.counted:
+        words = {**words, "counted": one.counted["why"]}
     return Tell(body, words, summons.receipt, thread)
 
 
@@ -318,7 +320,8 @@ def _next(called: Summons, outcome: Outcome, at_us: int) -> int | None:
     """When the same channel is tried again; None when it was tried enough."""
     found = ((outcome.error or {}).get("detail") or {}).get("blocked_for_s")
     blocked_s = float(found) if isinstance(found, int | float) and found > 0 else 0.0
-    last = called.last and called.kind != "answered"  # a run that is over is not held up by that
+    # a run that is over is not held up by what became of a question
+    last = called.last and called.kind not in ("answered", "counted")
     tries = TRIES_LAST if last else TRIES
     if called.attempt >= tries or (not last and blocked_s > PATIENCE_S):
         return None

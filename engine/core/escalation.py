@@ -57,7 +57,7 @@ class Summons:
     generation: int = 1
     kind: str = "page"
     """`page`, `status`, `question`, or what is told where one of them went: `acknowledged`,
-    `resolved`, `answered`.
+    `resolved`, `answered`, and `counted`: not everybody who is needed has answered.
     """
     channel: int = 0
     attempt: int = 0
@@ -119,6 +119,8 @@ class Escalation:
     """
     became: Mapping[str, Any] | None = None
     """What became of the question: word, by, why, at_us."""
+    counted: Mapping[str, Any] = field(default_factory=dict)
+    """How many agreed so far, as those were told who are to be: given, why."""
     exhausted: bool = False
     closed: str | None = None
 
@@ -208,6 +210,13 @@ def _question_closed(state: State, event: Event | Draft) -> None:
     one.became = {**event.body, "at_us": event.at_us}
     _drop(one, lambda _: True)
     _follow(one, "answered", event.at_us)
+
+
+def _question_counted(state: State, event: Event | Draft) -> None:
+    """Somebody agreed, and more are needed: where a message can be changed, it says so."""
+    one = state.escalations[event.body["escalation"]]
+    one.counted = event.body
+    _follow(one, f"counted-{event.body['given']}", event.at_us, only_edits=True)
 
 
 def _due(state: State, event: Event | Draft) -> None:
@@ -337,7 +346,7 @@ def _drop(one: Escalation, needless: Callable[[Summons], bool]) -> None:
             summons.status = "dropped"
 
 
-def _follow(one: Escalation, kind: str, at_us: int) -> None:
+def _follow(one: Escalation, what: str, at_us: int, *, only_edits: bool = False) -> None:
     """Each place that was told hears once what became of it, if it is one that can take that in."""
     for summons in one.summons.values():
         if summons.status == "due" and summons.kind not in FIRST:
@@ -346,15 +355,16 @@ def _follow(one: Escalation, kind: str, at_us: int) -> None:
     for summons in reversed(list(_followed(one))):
         place = (summons.recipient["id"], summons.by["channel"])
         edits = bool((summons.receipt or {}).get("edits"))  # each message loses its own buttons
-        if place in seen and not edits:
+        if (place in seen or only_edits) and not edits:
             continue
         seen.add(place)
-        id_ = f"{summons.id}:{kind}"
+        id_ = f"{summons.id}:{what}"
         if id_ in one.summons:
             continue
         recipient = {**summons.recipient, "by": [summons.by]}
         recipient.pop("not_before_us", None)
-        made = Summons(id_, summons.level, summons.round, recipient, one.generation, kind)
+        made = Summons(id_, summons.level, summons.round, recipient, one.generation)
+        made.kind = what.partition("-")[0]
         made.next_us, made.receipt = at_us, summons.receipt
         one.summons[id_] = made
 
@@ -373,6 +383,7 @@ HANDLERS: Mapping[str, Callable[[State, Event | Draft], None]] = {
     "TellFailed": _tell_failed,
     "Acknowledged": _acknowledged,
     "EscalationReopened": _reopened,
+    "QuestionCounted": _question_counted,
     "QuestionClosed": _question_closed,
     "EscalationExhausted": _exhausted,
     "EscalationClosed": _closed,

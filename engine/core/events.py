@@ -39,7 +39,7 @@ LevelDue: escalation, level, round (both from 1), due_us, who [name, ...], by [c
     skipped (nobody needs it any more), recipients [recipient (below), ...], nobody [name, ...]:
     whom the level names and who cannot be found, words (what there is to say)
 TellStarted: escalation, summons, key, attempt, kind (`page`, `status`, `question`, `acknowledged`,
-    `resolved`, `answered`), who, name, channel
+    `resolved`, `counted`, `answered`), who, name, channel
 Told: escalation, summons, key, attempt, receipt {..., follows: it can take in what comes of it,
     edits: by being changed}, elapsed_ms
 TellFailed: escalation, summons, key, attempt, why, doubt (it may have gone out), dropped (nobody
@@ -47,6 +47,7 @@ TellFailed: escalation, summons, key, attempt, why, doubt (it may have gone out)
     elapsed_ms
 Acknowledged: escalations [key, ...], note, via
 EscalationReopened: escalation, why
+QuestionCounted: escalation, given, why: so many agreed, and more are needed
 QuestionClosed: escalation, word (the answer, `approved`, `denied`, `settled`, `expired`, `over`),
     by (or null), why: what became of a question that people were told of
 EscalationExhausted: escalation, told, failed, doubts (how many summons), why
@@ -113,6 +114,7 @@ TYPES: Mapping[str, int] = {
     "TellFailed": 1,
     "Acknowledged": 1,
     "EscalationReopened": 1,
+    "QuestionCounted": 1,
     "QuestionClosed": 1,
     "EscalationExhausted": 1,
     "EscalationClosed": 1,

@@ -34,6 +34,19 @@ def ask(state: State, out: Decision) -> None:
         end = became(state, one)
         if end is not None:
             out.record.append(Record("QuestionClosed", {"escalation": one.key, **end}))
+        else:
+            _count(state, one, out)
+
+
+def _count(state: State, one: Escalation, out: Decision) -> None:
+    """Somebody agreed since that was said last."""
+    approval = state.steps[one.question["path"]].approval
+    if one.question["kind"] != "approve" or approval is None:
+        return
+    given = len(approval.given)
+    if given > one.counted.get("given", 0):
+        body = {"escalation": one.key, "given": given, "why": missing(approval)}
+        out.record.append(Record("QuestionCounted", body))
 
 
 def _open(one: Escalation) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
-Kind = Literal["page", "status", "acknowledged", "resolved", "question", "answered"]
+Kind = Literal["page", "status", "acknowledged", "resolved", "question", "counted", "answered"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,9 @@ class Stake:
     expires_us: int | None
 
 
+ASKS = ("question", "counted")
+"""Kinds of messages that are answered."""
+
 BUTTONS: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
     "approve": (("Approve", "approve", False), ("Deny", "deny", True)),
     "confirm": (("Yes", "yes", False), ("No", "no", True)),
@@ -174,7 +177,8 @@ class Teller:
         if press and kind == "page":
             buttons = (Button("Take it", press),)
         take_link = f"{self.take_at}{press}" if buttons and self.take_at else None
-        if kind == "question":
+        asks = kind in ASKS
+        if asks:
             buttons = self._answers(body, words)
         return Message(
             key=body["key"],
@@ -192,9 +196,9 @@ class Teller:
             attempt=body["attempt"],
             buttons=buttons,
             take_link=take_link,
-            answer_link=self._answer_link(body, words) if kind == "question" else None,
-            reason=_reason(words) if kind == "question" else None,
-            details={key: words.get(key) for key in DETAILS[kind == "question"]},
+            answer_link=self._answer_link(body, words) if asks else None,
+            reason=_reason(words) if asks else None,
+            details={key: words.get(key) for key in DETAILS[asks]},
             receipt=effect.receipt,
             thread=effect.thread,
         )
@@ -247,6 +251,7 @@ HEADS: Mapping[str, str] = {
     "acknowledged": "Taken: ",
     "resolved": "Over: ",
     "question": "Asked: ",
+    "counted": "Asked: ",
     "answered": "",
 }
 """What stands before the title of what was told before."""
@@ -266,7 +271,9 @@ PARTS = (("What:", "happens"), ("Why:", "why"), ("Found:", "found"), ("Done:", "
 def text_of(words: Mapping[str, Any], kind: str) -> str:
     """The usual words: what is wrong, what is asked and by when, what was found and done."""
     lines = [words.get("wrong") or ""]
-    if kind in ("page", "question") and words.get("asked"):
+    if kind == "counted" and words.get("counted"):
+        lines += ["", words["counted"]]
+    if kind in ("page", *ASKS) and words.get("asked"):
         by = f" (by {clock_face(words['by_us'])})" if words.get("by_us") else ""
         lines += ["", f"{words['asked']}{by}"]
     if kind == "answered" and words.get("became"):

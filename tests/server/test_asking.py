@@ -261,6 +261,10 @@ async def test_an_approval_by_two_says_who_is_missing_and_nobody_counts_twice(de
     for label in ("Approve", "Deny"):
         again = await desk.press(desk.button(label))
         assert again.json()["text"] == "Nothing done: you have answered this already"
+    await desk.until(run, lambda events: desk.count(events, "counted") == 1)
+    (message,) = desk.slack.taken
+    assert "1 of 2 approved it (bea): 1 more is needed" in texts(message)
+    assert [b["type"] for b in message["blocks"]][-2:] == ["input", "actions"]
     path = desk.link("cy@example.com")
     assert "1 of 2 approved it (bea)" in (await desk.serving.http.get(path)).text
     await desk.serving.http.post(path, data={"answer": "approve", "reason": "I saw it too"})
