@@ -12,6 +12,7 @@ import pytest
 from engine.config import Books
 from engine.core.events import Actor, Event
 from engine.errors import Refused
+from engine.journal.called import may_call
 from engine.wiring import Faces
 from engine.wiring.preview import preview
 from tests.runs.beeper import Beeper, Siren
@@ -192,6 +193,15 @@ async def test_a_secret_is_in_no_question(desk, monkeypatch):
 async def test_a_rehearsal_asks_nobody(desk):
     await asked(desk, UNTIMED + ASK.removeprefix("steps:\n"), rehearsal=True)
     assert Beeper.rang == []
+
+
+async def test_a_run_whose_questions_are_closed_is_none_that_may_call(desk):
+    result = await asked(desk, ASK)
+    await desk.engine.answer(result.run, "sure", "yes", "", BO)
+    await desk.engine.resume(result.run, actor=ALICE)
+    types = [event.type for event in await desk.engine.store.events(result.run)]
+    assert types[-1] == "EscalationClosed"
+    assert await may_call(desk.engine.store, desk.clock.now_us()) == []
 
 
 KILLS = 300
