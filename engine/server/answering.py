@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 SLACK_ANSWERS = ("https://hooks.slack.com/", "https://hooks.slack-gov.com/")
 """Where a press says that it is answered; anything else is not Slack's and is not called."""
 
+TURN_S = 60
+"""How long an answer is taken to be under way of which nothing was heard since: then whoever took
+it in has died, and the engine judges it anew.
+"""
+
 FIELDS_MAX = 10
 """Of a form: it has two."""
 
@@ -66,15 +71,26 @@ async def answer(parts: Parts, claim: Claim, word: Word) -> str:
     """Records somebody's answer, and says what came of it. Raises Refused, Usage."""
     _, one = await asked(parts, claim)
     used = f"answer {_digest(claim.escalation, word.actor.name)}"
-    notes = await parts.requests.noted(claim.run)
-    if any(note.kind == used and note.state == "said" for note in notes):
-        raise Refused("you have answered this already")
-    await _record(parts, claim, one, word)
+    await _take_turn(parts, claim.run, used)
     now_us = parts.engine.clock.now_us()
-    await parts.requests.begin_note(claim.run, used, now_us)
+    try:
+        await _record(parts, claim, one, word)
+    except RunbookError:
+        await parts.requests.end_note(claim.run, used, "failed", now_us, word.actor.name)
+        raise
     await parts.requests.end_note(claim.run, used, "said", now_us, word.actor.name)
     parts.keeper.kick(claim.run)
     return await _what_came(parts, claim, word)
+
+
+async def _take_turn(parts: Parts, run: str, used: str) -> None:
+    """Everybody answers a question once, however often and wherever they press. Raises Refused."""
+    now_us = parts.engine.clock.now_us()
+    known = await parts.requests.begin_note(run, used, now_us)
+    if known is None or known.state == "failed":
+        return  # the first time, or what they said did not count
+    if known.state == "said" or now_us - known.at_us < TURN_S * MICROSECONDS:
+        raise Refused("you have answered this already")
 
 
 async def asked(parts: Parts, claim: Claim) -> tuple[State, Escalation]:
@@ -89,6 +105,19 @@ async def asked(parts: Parts, claim: Claim) -> tuple[State, Escalation]:
         raise Refused(f"it is not asked any more. {closing(end)}")
     if claim.plan_hash != (one.question.get("hash") or ""):
         raise Refused("it names another plan hash: what would happen has changed since it was sent")
+    return state, one
+
+
+async def asked_by_link(parts: Parts, claim: Claim) -> tuple[State, Escalation]:
+    """The same for a link, which is one person's own. Raises Refused, also when the contacts know
+    them no more.
+    """
+    if not claim.who or claim.answer:
+        raise Refused("this is nobody's own link")
+    state, one = await asked(parts, claim)
+    contacts = parts.engine.books.contacts(state.runbook.name.partition("/")[0])
+    if claim.who not in contacts.people:
+        raise Refused(f"{claim.who} is nobody in the contacts of this pack")
     return state, one
 
 
@@ -165,7 +194,7 @@ def read_form(body: bytes, claim: Claim) -> Word:
         raise Refused("this is no form of ours") from error
     said = fields.get("answer", [""])[0]
     reason = fields.get("reason", [""])[0][:REASON_MAX_CHARS]
-    return Word(said, reason, Actor(claim.who, "link", "mail"))
+    return Word(said, reason, Actor(claim.who, "link", claim.id))
 
 
 def form(state: State, one: Escalation) -> str:

@@ -101,18 +101,16 @@ async def ask(request: Request) -> Response:
     came = ""
     try:
         claim = check(text, _keys(parts), _now_s(parts))
-        if not claim.who or claim.answer:
-            raise Refused("this is nobody's own link")
-        state, one = await answering.asked(parts, claim)
+        state, one = await answering.asked_by_link(parts, claim)
         if pressed:
             word = answering.read_form(await request.body(), claim)
             came = await answering.answer(parts, claim, word)
     except RunbookError as error:
-        await _told(parts, "link", text.encode(), Verdict("refused", error.message))
+        await _told(parts, "link", _kept(text), Verdict("refused", error.message))
         return _page("Nothing done", f"{error.message}.", "", 403)
     if not pressed:
         return _page(state.runbook.title, f"You are {claim.who}.", answering.form(state, one), 200)
-    await _told(parts, "link", text.encode(), Verdict("joined", word.answer, None, claim.run))
+    await _told(parts, "link", _kept(text), Verdict("joined", word.answer, None, claim.run))
     return _page("Recorded", came, "", 200)
 
 
@@ -128,10 +126,10 @@ async def link(request: Request) -> Response:
         if pressed:
             await _take(parts, claim, Actor(claim.who or "a link", "link", claim.id), "mail")
     except RunbookError as error:
-        await _told(parts, "link", text.encode(), Verdict("refused", error.message))
+        await _told(parts, "link", _kept(text), Verdict("refused", error.message))
         return _page("Nothing done", error.message, "", 403)
     if pressed:
-        await _told(parts, "link", text.encode(), Verdict("joined", "taken", None, claim.run))
+        await _told(parts, "link", _kept(text), Verdict("joined", "taken", None, claim.run))
         return _page("Taken", f"You have taken what run {claim.run} calls for.", "", 200)
     return _page(
         "Take it?", f"Run {claim.run} calls for somebody: nobody else is called then.", FORM, 200
@@ -193,6 +191,11 @@ async def _told(parts: Parts, source: str, body: bytes, verdict: Verdict) -> Non
         await parts.ledger.take(name, arrived, now_us, verdict)
     except (JournalError, Refused) as error:
         parts.log.warning("a press is not written down", why=error.message)
+
+
+def _kept(text: str) -> bytes:
+    """What a link said, without what makes it count: who reads the ledger could use it."""
+    return text.partition(".")[0].encode()
 
 
 def _keys(parts: Parts) -> list[bytes]:

@@ -354,6 +354,47 @@ async def test_whoever_asked_for_it_as_a_user_of_the_machine_does_not_approve_it
     assert await desk.said(run) == []
 
 
+async def test_two_people_approve_by_their_links(desk):
+    two = CONTACTS.replace("{slack: U777, mail: bea@example.com}", "{mail: bea@example.com}")
+    desk.serving.write(two, "p/contacts")
+    run = await desk.asks(APPROVE.replace("COUNT", "count: 2, "), told=2)
+    for who in ("bea", "cy"):
+        form = {"answer": "approve", "reason": GOOD}
+        await desk.serving.http.post(desk.link(f"{who}@example.com"), data=form)
+    await desk.over(run)
+    assert await desk.said(run) == [("bea", "Approved"), ("cy", "Approved")]
+
+
+async def test_a_link_of_somebody_who_has_left_counts_no_more(desk):
+    run = await desk.asks(APPROVE.replace("COUNT", ""), told=2)
+    path = desk.link("cy@example.com")
+    left = "\n".join(line for line in CONTACTS.splitlines() if "  cy:" not in line)
+    desk.serving.write(left, "p/contacts")
+    answer = await desk.serving.http.post(path, data={"answer": "approve", "reason": GOOD})
+    assert (answer.status_code, "cy is nobody" in answer.text) == (403, True)
+    assert await desk.said(run) == []
+
+
+async def test_two_presses_at_once_are_one(desk):
+    run = await desk.asks(APPROVE.replace("COUNT", "count: 2, "), told=2)
+    value = desk.button("Approve")
+    answers = await asyncio.gather(*(desk.press(value) for _ in range(5)))
+    texts_ = sorted(answer.json()["text"][:8] for answer in answers)
+    assert texts_ == ["Nothing "] * 4 + ["Recorded"]
+    assert await desk.said(run) == [("bea", "Approved")]
+
+
+async def test_nobody_can_use_a_link_that_stands_in_the_ledger(desk):
+    await desk.asks(APPROVE.replace("COUNT", ""), told=2)
+    path = desk.link("cy@example.com")
+    await desk.serving.http.post(path, data={"answer": "approve", "reason": "hm"})
+    (row,) = await desk.serving.parts.ledger.latest(source="link")
+    kept = (await desk.serving.parts.ledger.get(row.id))[1].decode()
+    assert kept
+    assert (await desk.serving.http.get(f"/ask/{kept}")).status_code == 403
+    assert (await desk.serving.http.get(path)).status_code == 200
+
+
 async def test_a_link_of_a_mail_shows_what_is_asked_and_counts_once_it_is_pressed(desk):
     run = await desk.asks(APPROVE.replace("COUNT", ""), told=2)
     path = desk.link("cy@example.com")
