@@ -90,7 +90,7 @@ def _level(body: Mapping[str, Any]) -> list[str]:
     called = "; ".join(people) or ("nobody needs it any more" if body.get("skipped") else "nobody")
     lines = [f"level {level} of {body.get('escalation')}{again} calls {called}"]
     if asks:
-        lines = [f"{body.get('escalation')}{again} is put to {called}"]
+        lines = [f"{body.get('escalation')} is put to {called}{again}"]
     head = "not told" if asks else "nobody is found for"
     lines += [f"{head}: {clean(str(who))}" for who in body.get("nobody") or ()]
     return lines + ([f"trouble: {clean(str(body['trouble']))}"] if body.get("trouble") else [])

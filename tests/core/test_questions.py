@@ -255,6 +255,26 @@ def test_a_message_on_its_way_while_the_question_is_answered_hears_of_it_too():
     assert found.state.over
 
 
+UNDONE = """
+steps:
+  - id: hit
+    action: t.act
+    undo:
+      - {id: back, action: t.strike, approve: {by: [lead]}}
+"""
+
+
+def test_what_the_undo_of_a_run_that_is_over_asks_is_told_too():
+    found = phone(UNDONE).at(60, "UndoRequested", reason="it was not that")
+    found.go(until_s=120)
+    path = found.last("EscalationStarted")["question"]["path"]
+    assert path.endswith("back")
+    say(found, 200, "Approved", path=path).go()
+    assert [kind for _, kind, _ in sent(found)] == ["question", "answered"]
+    assert found.state.over
+    assert found.last("EscalationClosed")["why"] == "Approved by bob: looked at it"
+
+
 def test_a_rehearsal_tells_nobody_of_questions():
     found = phone("who: [ops]\n" + CONFIRM, mode="rehearsal").go()
     assert found.sent == []
