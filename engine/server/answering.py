@@ -7,6 +7,7 @@ with its reason, and stands in the ledger.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import html
 from collections.abc import Callable
@@ -38,6 +39,9 @@ TURN_S = 60
 """How long an answer is taken to be under way of which nothing was heard since: then whoever took
 it in has died, and the engine judges it anew.
 """
+
+PREVIEW_S = 5.0
+"""For a preview on a page: whoever opened it would rather decide without than wait."""
 
 FIELDS_MAX = 10
 """Of a form: it has two."""
@@ -197,11 +201,28 @@ def read_form(body: bytes, claim: Claim) -> Word:
     return Word(said, reason, Actor(claim.who, "link", claim.id))
 
 
-def form(state: State, one: Escalation) -> str:
+async def previewed(parts: Parts, one: Escalation, run: str) -> str:
+    """What the target says, now, that an action would do; nothing is written. Empty for others."""
+    if one.question["kind"] != "approve":
+        return ""
+    try:
+        async with asyncio.timeout(PREVIEW_S):
+            found = await parts.engine.preview(run, str(one.question["path"]))
+    except TimeoutError:
+        return f"Preview: its target did not answer within {PREVIEW_S:g} s"
+    except RunbookError as error:
+        return f"Preview: could not be had: {error.message}"
+    if "error" in found:
+        return f"Preview: could not be had: {found['error']}"
+    preview = found["preview"]
+    return "\n".join([f"Preview: {preview['text']}", preview.get("diff") or ""]).strip()
+
+
+def form(state: State, one: Escalation, preview: str) -> str:
     """What is asked, as the inside of a page: the words of the message, and a form."""
     said = words(state, one.key, 1)
     by = f"<p>By {clock_face(said['by_us'])}.</p>" if said["by_us"] else ""
-    text = html.escape(text_of(said, "question"))
+    text = html.escape(f"{text_of(said, 'question')}\n\n{preview}".strip())
     label = "Reason"
     if one.question.get("reason_min"):
         label += f" (at least {one.question['reason_min']} characters)"

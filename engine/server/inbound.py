@@ -109,7 +109,9 @@ async def ask(request: Request) -> Response:
         await _told(parts, "link", _kept(text), Verdict("refused", error.message))
         return _page("Nothing done", f"{error.message}.", "", 403)
     if not pressed:
-        return _page(state.runbook.title, f"You are {claim.who}.", answering.form(state, one), 200)
+        preview = await answering.previewed(parts, one, claim.run)
+        shown = answering.form(state, one, preview)
+        return _page(state.runbook.title, f"You are {claim.who}.", shown, 200)
     await _told(parts, "link", _kept(text), Verdict("joined", word.answer, None, claim.run))
     return _page("Recorded", came, "", 200)
 

@@ -52,6 +52,8 @@ class People(Guarding):
         if not meant:
             where = f" for `{path}`" if path and keys else ""
             hint = f"it calls for {', '.join(keys)}" if keys else None
+            if not keys and any(asked.kind != "acknowledge" for asked in open_questions(state)):
+                hint = "what it asks is answered: `runbook approve`, `answer` or `settle`"
             raise Usage(f"run {run} calls nobody{where} now", help=hint)
         body = {"escalations": meant, "note": note, "via": via}
         return await self._say(state, "Acknowledged", body, actor)

@@ -401,7 +401,8 @@ async def test_a_link_of_a_mail_shows_what_is_asked_and_counts_once_it_is_presse
     for _ in range(3):
         opened = await desk.serving.http.get(path)
         assert (opened.status_code, opened.headers["cache-control"]) == (200, "no-store")
-    for part in ("May `Free them` be done?", "word: orders", 'value="approve"', 'value="deny"'):
+    preview = "Preview: would act on orders"
+    for part in ("May `Free them` be done?", preview, 'value="approve"', 'value="deny"'):
         assert part in opened.text
     assert await desk.said(run) == []
     short = await desk.serving.http.post(path, data={"answer": "approve", "reason": "hm"})
