@@ -38,6 +38,8 @@ class ConsoleChannel:
         heads = {"page": f"ESCALATION ({policy}{behind})", "status": "STATUS"}
         head = heads.get(message.kind, message.kind.upper())
         line = f"{head}: {text if message.kind == 'page' else message.title}"
+        if message.kind == "question":
+            line = f"ASKED: {text} {message.details.get('asked') or ''}".rstrip()
         if self._say is not None:
             self._say(line)
         else:

@@ -25,6 +25,17 @@ SLACK_WINDOW_S = 300
 LINK_S = 24 * 3600
 """How long a link in a mail is good: who takes it the day after takes the next one."""
 
+QUESTION_S = 7 * 24 * 3600
+"""How long a button or link is good that answers: it stops counting as soon as its question is not
+open any more, so this is for what nobody answers at all.
+"""
+
+REASON = "runbook:reason"
+"""The name of the field for a reason in a message in Slack."""
+
+REASON_MAX_CHARS = 1000
+"""Of a reason: it is for a trail, not a report."""
+
 LINK_MAX_CHARS = 4000
 """Of what claims to be a link of ours."""
 
@@ -61,6 +72,8 @@ class Press:
     channel: str | None
     ts: str | None
     response_url: str | None
+    reason: str = ""
+    """What stood in the field of the message."""
 
 
 def read_press(body: bytes) -> Press:
@@ -78,15 +91,24 @@ def read_press(body: bytes) -> Press:
             place.get("id"),
             message.get("ts"),
             found.get("response_url"),
+            _reason(found),
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise Refused("this is no press of a button") from error
 
 
+def _reason(payload: Any) -> str:
+    """The text of the field for a reason: all fields of a message come along with a press."""
+    values = (payload.get("state") or {}).get("values") or {}
+    texts = [fields[REASON].get("value") for fields in values.values() if REASON in fields]
+    return str(next((text for text in texts if text), ""))[:REASON_MAX_CHARS]
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a button or a link says: somebody (`who`; empty in a button, where Slack says who) takes
-    an escalation of a run, or answers a step. `plan_hash`: of what is agreed to.
+    an escalation of a run, or answers a question. `answer` empty: the reader of a link chooses.
+    `plan_hash`: of what is agreed to.
     """
 
     id: str

@@ -105,6 +105,7 @@ class MailChannel:
         mail["X-Runbook-Key"] = one_line(message.key)
         link = f"\n\n{message.link}" if message.link else ""
         link += f"\n\nTake it: {message.take_link}" if message.take_link else ""
+        link += answering(message)
         mail.set_content(f"{message.text}{link}\n")
         return mail
 
@@ -158,6 +159,13 @@ def _refused(to: str, error: Any) -> AdapterError:
         retryable=400 <= code < 500,
         detail={"code": code},
     )
+
+
+def answering(message: Message) -> str:
+    """Where a question is answered: opened, the link asks; it counts once something is pressed."""
+    if message.answer_link is None:
+        return ""
+    return f"\n\nAnswer here (your own link, do not pass it on):\n{message.answer_link}"
 
 
 def message_id(key: str, domain: str) -> str:

@@ -27,11 +27,18 @@ NOTE_MAX_CHARS = 20_000
 """Of a note; PagerDuty takes 65,535 octets."""
 
 ACTIONS: Mapping[str, str] = {
+    "counted": "trigger",
     "page": "trigger",
     "status": "trigger",
     "acknowledged": "acknowledge",
     "resolved": "resolve",
+    "question": "trigger",
+    "answered": "resolve",
 }
+
+
+FIRST = ("page", "question")
+"""Kinds whose incident hears what becomes of it."""
 
 
 class PagerDutyChannel:
@@ -68,7 +75,7 @@ class PagerDutyChannel:
         found = await self._calling.post("/v2/enqueue", Body(json=body))
         told = found.json if isinstance(found.json, dict) else {}
         key = told.get("dedup_key") or body["dedup_key"]
-        return {"id": key, "status": told.get("status"), "follows": message.kind == "page"}
+        return {"id": key, "status": told.get("status"), "follows": message.kind in FIRST}
 
     async def close(self) -> None:
         await self._calling.close()

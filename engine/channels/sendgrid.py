@@ -7,7 +7,13 @@ from typing import Any, ClassVar
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
-from engine.channels.mail import SUBJECT_MAX_CHARS, TEXT_MAX_CHARS, message_id, one_line
+from engine.channels.mail import (
+    SUBJECT_MAX_CHARS,
+    TEXT_MAX_CHARS,
+    answering,
+    message_id,
+    one_line,
+)
 from engine.errors import AdapterError
 from engine.plugin import reveal
 from engine.plugin.channel import Message
@@ -54,6 +60,8 @@ class SendGridChannel:
         sender = reveal(self._from["email"])
         domain = sender.rpartition("@")[2] or "runbook.invalid"
         link = f"\n\n{message.link}" if message.link else ""
+        link += f"\n\nTake it: {message.take_link}" if message.take_link else ""
+        link += answering(message)
         own = message_id(message.key, domain)
         body = {
             "personalizations": [{"to": [{"email": message.to}]}],

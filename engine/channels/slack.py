@@ -5,11 +5,13 @@ Facts: Slack's documents of incoming webhooks, chat.postMessage, chat.update, ra
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from engine.adapters.http import Body, HttpAnswer
 from engine.channels.calling import Calling
+from engine.channels.inbound import REASON, REASON_MAX_CHARS
 from engine.errors import AdapterError
 from engine.plugin.channel import Button, Message
 
@@ -114,7 +116,7 @@ class SlackChannel:
         }
         if message.thread is not None:
             body["thread_ts"] = message.thread["ts"]
-            body["reply_broadcast"] = message.kind == "page"
+            body["reply_broadcast"] = message.kind in ("page", "question")
         found = _ok(await self._post("/chat.postMessage", body))
         return self._receipt(message, found)
 
@@ -123,7 +125,7 @@ class SlackChannel:
             "channel": receipt["channel"],
             "ts": receipt["ts"],
             "text": fallback(message),
-            "blocks": blocks(message, buttons=False),
+            "blocks": blocks(message, buttons=message.kind == "counted"),
         }
         found = _ok(await self._post("/chat.update", body))
         return self._receipt(message, found)
@@ -147,6 +149,8 @@ class SlackChannel:
     @staticmethod
     def _receipt(message: Message, found: Mapping[str, Any]) -> dict[str, Any]:
         known = {"id": message.key, "channel": found.get("channel"), "ts": found.get("ts")}
+        if message.kind == "question":
+            return {**known, "follows": True, "edits": True}
         return {**known, "follows": message.kind in ("page", "status")}
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> HttpAnswer:
@@ -204,6 +208,9 @@ SIGNS: Mapping[str, str] = {
     "status": ":information_source:",
     "acknowledged": ":eyes:",
     "resolved": ":white_check_mark:",
+    "question": ":question:",
+    "counted": ":question:",
+    "answered": ":ballot_box_with_check:",
 }
 
 
@@ -223,10 +230,21 @@ def blocks(message: Message, *, buttons: bool) -> list[dict[str, Any]]:
     if message.link:
         foot += f" · <{message.link}|open>"
     found.append({"type": "context", "elements": [{"type": "mrkdwn", "text": foot or "runbook"}]})
+    if buttons and message.buttons and message.reason is not None:
+        found.append(_field(message, message.reason))
     if buttons and message.buttons:
         elements = [_button(one) for one in message.buttons[:BUTTONS_MAX]]
         found.append({"type": "actions", "elements": elements})
     return found
+
+
+def _field(message: Message, label: str) -> dict[str, Any]:
+    """A line for a reason. Its block is named anew in each message, as Slack asks."""
+    mark = hashlib.sha256(message.key.encode()).hexdigest()[:16]
+    text = {"type": "plain_text", "text": label[:150]}
+    element = {"type": "plain_text_input", "action_id": REASON, "max_length": REASON_MAX_CHARS}
+    found = {"type": "input", "block_id": f"{REASON}:{mark}", "label": text, "element": element}
+    return {**found, "optional": True, "dispatch_action": False}
 
 
 def _button(one: Button) -> dict[str, Any]:

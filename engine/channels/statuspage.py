@@ -58,6 +58,10 @@ class StatusPageChannel:
         return f"the page {name}"
 
     async def send(self, message: Message) -> Mapping[str, Any]:
+        if message.kind not in STATUS:
+            raise AdapterError(
+                "customers are asked nothing: no question stands on a status page", retryable=False
+            )
         known = message.receipt or message.thread
         incident = (known or {}).get("incident")
         if incident is None and message.attempt > 1:

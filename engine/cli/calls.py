@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.cli.text import clean
-from engine.core.events import Event
+from engine.core.events import Event, closing
 from engine.language.duration import format_duration
 
 LOUD = frozenset(
@@ -14,11 +14,40 @@ LOUD = frozenset(
 )
 """What whoever follows a run hears; the trail has the rest too."""
 
-TYPES = LOUD | {"TellStarted", "Told", "TellFailed", "EscalationClosed"}
+QUESTIONS = frozenset({"QuestionCounted", "QuestionClosed"})
+TYPES = LOUD | QUESTIONS | {"TellStarted", "Told", "TellFailed", "EscalationClosed"}
+
+ASKS: Mapping[str, str] = {
+    "approve": "would ask {who} for approval by {by}",
+    "confirm": "would ask {who} by {by}",
+    "do": "would ask {who} to do it, by {by}",
+}
+"""Whom a run would ask, of a step that was only previewed, by the kind of question."""
+
+
+def loud(event: Event) -> bool:
+    """Whether whoever follows a run hears of it. What is asked they have heard already."""
+    return event.type in LOUD and not event.body.get("question")
 
 
 def saying(event: Event) -> list[str]:
     """The lines of one event: what happened, then what is known of it."""
+    if event.body.get("question") or event.type in QUESTIONS:
+        return _question(event)
+    return _saying(event)
+
+
+def _question(event: Event) -> list[str]:
+    """Of a question that people are told of: that it begins, or ended."""
+    body = event.body
+    if event.type == "QuestionCounted":
+        return [f"{body['escalation']}: {clean(str(body['why']))}"]
+    if event.type == "QuestionClosed":
+        return [f"{body['escalation']} is over: {clean(closing(body))}"]
+    return [f"people are asked ({body['escalation']}): {clean(str(body.get('message')))}"]
+
+
+def _saying(event: Event) -> list[str]:
     body = event.body
     where = body.get("escalation")
     match event.type:
@@ -57,9 +86,13 @@ def _level(body: Mapping[str, Any]) -> list[str]:
         f"{clean(str(one['name']))} by {', '.join(way['channel'] for way in one['by'])}"
         for one in body.get("recipients") or ()
     ]
+    asks = str(body.get("escalation")).startswith("ask:")
     called = "; ".join(people) or ("nobody needs it any more" if body.get("skipped") else "nobody")
     lines = [f"level {level} of {body.get('escalation')}{again} calls {called}"]
-    lines += [f"nobody is found for: {clean(str(who))}" for who in body.get("nobody") or ()]
+    if asks:
+        lines = [f"{body.get('escalation')} is put to {called}{again}"]
+    head = "not told" if asks else "nobody is found for"
+    lines += [f"{head}: {clean(str(who))}" for who in body.get("nobody") or ()]
     return lines + ([f"trouble: {clean(str(body['trouble']))}"] if body.get("trouble") else [])
 
 
@@ -73,6 +106,15 @@ def _failed(body: Mapping[str, Any]) -> list[str]:
 
 def _key(body: Mapping[str, Any]) -> str:
     return f"key: {body.get('key')}"
+
+
+def would_ask(body: Mapping[str, Any]) -> list[str]:
+    """Whom a run would tell of what it asks at a step that was only previewed."""
+    asks = body.get("asks")
+    if not isinstance(asks, Mapping):
+        return []
+    who, by = ", ".join(asks["who"]) or "anybody", ", ".join(asks["by"])
+    return [clean(ASKS[asks["kind"]].format(who=who, by=by))]
 
 
 def would_call(body: Mapping[str, Any]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from engine.cli.brief import brief, named_fields, show
-from engine.cli.calls import would_call
+from engine.cli.calls import would_ask, would_call
 from engine.cli.text import clean
 from engine.core.events import SETTLED, Event
 
@@ -224,6 +224,7 @@ class Rows:
             row.details = would_call(body)
         elif row.kind not in CONTAINERS and row.kind not in ("wait", "escalate"):
             row.found = self._found(body) or row.found
+        row.details = [*row.details, *would_ask(body)]
         return row
 
     def _found(self, body: Mapping[str, Any]) -> str:

@@ -15,6 +15,9 @@ from engine.cli.text import clean, pad, wrap
 from engine.clock import to_iso
 from engine.core.events import SETTLED, Event
 
+WAYS: Mapping[str, str] = {"slack": "in Slack, {via}", "link": "by a link"}
+"""How somebody said something, where that is not somebody else's name."""
+
 
 def event_json(event: Event) -> dict[str, Any]:
     """An event as machines get it: the time also as text."""
@@ -37,7 +40,9 @@ def entry_lines(event: Event, rows: Rows, width: int) -> Iterator[str]:
     head, *more = _say(event, rows)
     who = clean(str(event.actor.get("name", "")))
     via = event.actor.get("via")
-    who = f"{who} (by {clean(str(via))})" if via else who
+    if via:
+        how = WAYS.get(str(event.actor.get("means")), "by {via}")
+        who = f"{who} ({how.format(via=clean(str(via)))})"
     lead = f"{event.seq:>4}  {stamp(event.at_us)}  {pad(who, 8)}  "
     room = max(30, min(width, 160) - len(lead))
     first, *rest = wrap(head, room) or [""]

@@ -12,6 +12,7 @@ channels:
   email: {connection: mail}
   room: {connection: slack, to: "#incidents"}
 quiet: {from: "22:00", until: "07:00", timezone: Europe/Berlin}
+questions: {by: [email], remind: {every: 15m, times: 2}}
 link: https://runbook.example.com/runs/{run}
 messages:
   page: {title: "{{ severity }} {{ title }}", text: "{{ wrong }} - {{ asked }}"}
@@ -36,6 +37,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.config.asking import Questions
 from engine.config.rotas import Quiet, Rota
 from engine.errors import Place
 from engine.language.model import Template
@@ -103,6 +105,8 @@ class Severity:
     status_by: tuple[str, ...] = ()
     page: str = "critical"
     """The severity of PagerDuty's events."""
+    questions: Questions | None = None
+    """How people are told of questions, if otherwise than else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,8 @@ class Contacts:
     """Where a run is looked at; `{run}` stands for its id."""
     quiet: Quiet | None = None
     """Quiet hours of everybody who has none of their own."""
+    questions: Questions | None = None
+    """How people are told of what a run asks; None: they are not."""
 
     def person(self, os_user: str) -> Person | None:
         return next((p for p in self.people.values() if p.os_user == os_user), None)

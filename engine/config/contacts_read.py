@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from engine.config.asking import check_roles, read_questions
 from engine.config.contacts import CONSOLE, Channel, Contacts, Level, Person, Severity, Words
 from engine.config.fields import Fields, plain
 from engine.config.rotas import RotaReader, read_quiet
@@ -18,15 +19,15 @@ from engine.language.words import did_you_mean, listed, named
 
 KEYS = (
     *("channels", "link", "messages", "people", "policies"),
-    *("quiet", "roles", "rotas", "severities"),
+    *("questions", "quiet", "roles", "rotas", "severities"),
 )
 PERSON_KEYS = ("channels", "name", "os_user", "quiet", "roles")
 LEVEL_KEYS = ("after", "by", "repeat", "unless", "until", "who")
 POLICY_KEYS = ("levels", "reopen_after")
 REPEAT_KEYS = ("every", "times")
 CHANNEL_KEYS = ("connection", "to")
-SEVERITY_KEYS = ("critical", "page", "policy", "respond_within", "status")
-KINDS = ("page", "status", "acknowledged", "resolved")
+SEVERITY_KEYS = ("critical", "page", "policy", "questions", "respond_within", "status")
+KINDS = ("page", "status", "acknowledged", "resolved", "question", "answered")
 """Of messages."""
 
 WORDS_KEYS = ("text", "title")
@@ -34,6 +35,7 @@ WORDS = frozenset(
     {
         *("title", "policy", "level", "wrong", "found", "done", "asked", "runbook", "environment"),
         *("severity", "by_us", "kind"),
+        *("happens", "why", "became"),
     }
 )
 """Names in a message's templates; see `engine.core.words`."""
@@ -78,6 +80,7 @@ class ContactsReader:
         more: dict[str, Any] = {"rotas": rotas, "channels": channels, "severities": severities}
         more |= {"reopen_after_s": reopen, "quiet": quiet}
         more["messages"] = self._messages(get("messages"))
+        more["questions"] = read_questions(fields, get("questions"), self._repeat)
         more["link"] = fields.text(found["link"], "link") if "link" in found else None
         contacts = Contacts(people, roles, policies, fields.file, **more)
         Checker(fields, contacts).check(found)
@@ -193,20 +196,22 @@ class ContactsReader:
         every_s, times = self._repeat(given.get("repeat"))
         return Level(who, node.place, by, after_s or 0.0, until, every_s, times)
 
-    def _repeat(self, node: Node | None) -> tuple[float | None, int]:
+    def _repeat(self, node: Node | None, name: str = "repeat") -> tuple[float | None, int]:
         if node is None:
             return None, 0
         every, times = node, 1
         if isinstance(node, nodes.Mapping):
-            given = {k.text: v for k, v in self.fields.mapping(node, "repeat", REPEAT_KEYS)}
+            given = {k.text: v for k, v in self.fields.mapping(node, name, REPEAT_KEYS)}
             if "every" not in given:
-                self.fields.error("RB803", "'repeat' has no 'every'", node, "{every: 5m, times: 3}")
+                what = f"{named(name)} has no 'every'"
+                self.fields.error("RB803", what, node, "{every: 5m, times: 3}")
                 return None, 0
             every = given["every"]
             times = self._times(given["times"]) if "times" in given else REPEATS_MAX
         every_s = self.fields.seconds(every, "every")
         if every_s is not None and every_s < REPEAT_MIN_S:
-            what = f"a level is told again after {REPEAT_MIN_S:g}s or more"
+            thing = "a level" if name == "repeat" else "a question"
+            what = f"{thing} is told again after {REPEAT_MIN_S:g}s or more"
             self.fields.error("RB826", what, every)
         return every_s, times
 
@@ -240,6 +245,8 @@ class ContactsReader:
             if "every" in status:
                 found["status_every_s"] = fields.seconds(status["every"], "every")
             found["status_by"] = fields.texts(status["by"], "by") if "by" in status else ()
+        if "questions" in given:
+            found["questions"] = read_questions(fields, given["questions"], self._repeat)
         return Severity(key.text, key.place, **found)
 
 
@@ -261,6 +268,7 @@ class Checker:
                 self.fields.collector.add("RB824", what, rota.place, "give it a name of its own")
         for _, severity in self.fields.mapping(found.get("severities"), "severities"):
             self._severity(severity)
+        self._questions(found.get("questions"))
         if "channels" in found:
             self._addresses(found.get("people"))
 
@@ -300,10 +308,18 @@ class Checker:
             if name == "policy" and isinstance(value, Scalar) and value.text not in known:
                 hint = did_you_mean(value.text, known, "declare it under 'policies'")
                 self.fields.error("RB827", f"no policy is named {named(value.text)}", value, hint)
+            if name == "questions":
+                self._questions(value)
             if name == "status":
                 for item in (i for k, n in pairs(value) if k == "by" for i in items(n)):
                     if isinstance(item, Scalar):
                         self._by(item)
+
+    def _questions(self, node: Node | None) -> None:
+        check_roles(self.fields, node, self.contacts.roles)
+        for item in (i for k, n in pairs(node) if k == "by" for i in items(n)):
+            if isinstance(item, Scalar):
+                self._by(item)
 
     def _addresses(self, people: Node | None) -> None:
         for _, person in self.fields.mapping(people, "people"):
@@ -319,5 +335,5 @@ def items(node: Node) -> tuple[Node, ...]:
     return node.items if isinstance(node, Sequence) else (node,)
 
 
-def pairs(node: Node) -> list[tuple[str, Node]]:
+def pairs(node: Node | None) -> list[tuple[str, Node]]:
     return [(key.text, value) for key, value in getattr(node, "pairs", ())]

@@ -24,6 +24,10 @@ class Approval(Struct):
     given: list[Mapping[str, Any]] = field(default_factory=list)
     """{name, reason} each."""
     denied: Mapping[str, Any] | None = None
+    why: str = "approve"
+    """What asks for it: `approve` (the runbook), `propose` (the environment), `plan` (it is not
+    what was rehearsed).
+    """
 
     @property
     def enough(self) -> bool:
@@ -38,6 +42,7 @@ class Approval(Struct):
             body["count"],
             body["reason_min"],
             body["expires_us"],
+            why=body.get("why", "approve"),
         )
 
 
@@ -53,20 +58,21 @@ def refusal(
     requester: Mapping[str, str],
     at_us: int,
 ) -> str | None:
-    """Why an `Approved` or `Denied` (its body: hash, reason, roles) does not count; None when it
-    does.
+    """Why an `Approved` or `Denied` (its body: hash, reason, roles, persons) does not count; None
+    when it does.
     """
+    behind = persons(actor).union(said.get("persons", ()))
     if said["hash"] != approval.hash:
         return "it names another plan hash: what would happen has changed since it was looked at"
     if approval.denied is not None or approval.enough:
         return "it was decided already"
     if approval.expires_us is not None and at_us >= approval.expires_us:
         return "the time for it is over"
-    if persons(actor) & persons(requester):
+    if behind & persons(requester):
         return "whoever asked for it may not decide it"
     if approval.by and not set(approval.by) & set(said["roles"]):
         return f"it takes one of the roles {', '.join(approval.by)}"
-    if persons(actor) & {name for one in approval.given for name in one["persons"]}:
+    if behind & {name for one in approval.given for name in one["persons"]}:
         return "they have approved it already"
     if len(said["reason"].strip()) < approval.reason_min:
         return f"the reason has to be at least {approval.reason_min} characters"

@@ -23,7 +23,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from engine.core import escalate
+from engine.core import escalate, questions
 from engine.core import plan as planning
 from engine.core.approval import Approval
 from engine.core.effects import Decision, Perform, Question, Record
@@ -272,10 +272,11 @@ def _previewed(state: State, step: StepState) -> Record:
     if isinstance(step.entry, Escalate) and state.telling is not None:
         result = escalate.preview(state, step.entry.policy, step.plan["message"])
         return finished(step.path, "previewed", result=result, attempt=step.attempt)
+    found = finished(step.path, "previewed", attempt=step.attempt)
     if isinstance(step.entry, Call) and step.entry.verb == "check":
         why = ("a run would ask a person",)
-        return finished(step.path, "unverifiable", why=why, attempt=step.attempt)
-    return finished(step.path, "previewed", attempt=step.attempt)
+        found = finished(step.path, "unverifiable", why=why, attempt=step.attempt)
+    return Record(found.type, {**found.body, **questions.would_ask(state, step)})
 
 
 def _ask(step: StepState, out: Decision) -> None:

@@ -13,7 +13,8 @@ In words:
    run, when it ended well, all of them. Where it had been told that can take it in, they are told.
 5. When no level is left and nobody took it, that is recorded: it is exhausted.
 
-A run that is over goes on being driven until its escalations are closed.
+A run that is over goes on being driven until its escalations are closed. Of questions there is one
+level, which is needless once they are answered, and nothing to exhaust: `engine.core.questions`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.core import questions
 from engine.core.effects import Decision, Record, Tell
-from engine.core.escalation import ENDED_WELL, OWN, STATUS, Escalation, Summons, policy_of
+from engine.core.escalation import ENDED_WELL, FIRST, OWN, STATUS, Escalation, Summons, policy_of
+from engine.core.events import closing
 from engine.core.judge import BLOCKED_MAX_S, Outcome
 from engine.core.state import State
 from engine.language.duration import format_duration
@@ -48,6 +51,7 @@ def call(state: State, out: Decision) -> None:
     if state.telling is None or state.rehearsing:
         return
     _own(state, out)
+    questions.ask(state, out)
     for one in state.escalations.values():
         if one.closed is None:
             _escalation(state, one, out)
@@ -79,7 +83,7 @@ def _own(state: State, out: Decision) -> None:
 
 def _told_already(state: State, policy: str) -> bool:
     """A step of the runbook told the same people."""
-    return any(one.policy == policy for one in state.escalations.values())
+    return any(one.policy == policy and not one.question for one in state.escalations.values())
 
 
 def _escalation(state: State, one: Escalation, out: Decision) -> None:
@@ -97,6 +101,8 @@ def _escalation(state: State, one: Escalation, out: Decision) -> None:
 
 def needless(state: State, one: Escalation, level: Mapping[str, Any]) -> bool:
     """Whether nobody is to be told of a level any more."""
+    if one.question:
+        return one.became is not None or questions.became(state, one) is not None
     end = _end_of(state, one)
     if end is not None and (end["outcome"] in ENDED_WELL or level["unless"] == "finished"):
         return True
@@ -159,7 +165,9 @@ def _end(state: State, one: Escalation, out: Decision) -> None:
     if rest or again:
         return
     end = _end_of(state, one)
-    if one.key == STATUS:
+    if one.question:
+        _end_question(one, out)
+    elif one.key == STATUS:
         if end is not None:
             _close(one, "the run is over", out)
     elif one.acknowledged is not None:
@@ -171,6 +179,17 @@ def _end(state: State, one: Escalation, out: Decision) -> None:
         out.record.append(Record("EscalationExhausted", _exhaustion(one)))
     elif end is not None or not one.wait:
         _close(one, "no level is left", out)
+
+
+def _end_question(one: Escalation, out: Decision) -> None:
+    """Whoever was told is told no more: it waits for its answer, and only where nobody could be
+    told that is said.
+    """
+    if one.became is not None:
+        _close(one, closing(one.became), out)
+    elif not one.told and not one.exhausted:
+        body = _exhaustion(one) | {"why": "nobody could be told of the question"}
+        out.record.append(Record("EscalationExhausted", body))
 
 
 def _exhaustion(one: Escalation) -> dict[str, Any]:
@@ -209,11 +228,11 @@ def _summons(state: State, one: Escalation, summons: Summons, out: Decision) -> 
 
 def _behind(one: Escalation, summons: Summons) -> bool:
     """Whether something is on its way to the same place, that this must not come before."""
-    if summons.kind in ("page", "status"):
+    if summons.kind in FIRST:
         return False
     place = (summons.recipient["id"], summons.by["channel"])
     return any(
-        other.status == "flying" and (other.recipient["id"], other.by["channel"]) == place
+        other.status in ("flying", "cut") and (other.recipient["id"], other.by["channel"]) == place
         for other in one.summons.values()
     )
 
@@ -230,7 +249,12 @@ def _tell(state: State, one: Escalation, summons: Summons) -> Tell:
         "channel": summons.by["channel"],
     }
     thread = _first_told(state, body["who"], body["channel"])
-    return Tell(body, one.words.get(summons.level, {}), summons.receipt, thread)
+    words = one.words.get(summons.level, {})
+    if one.became is not None:
+        words = {**words, "became": closing(one.became), "at_us": one.became["at_us"]}
+    elif one.counted:
+        words = {**words, "counted": one.counted["why"]}
+    return Tell(body, words, summons.receipt, thread)
 
 
 def _first_told(state: State, who: str, channel: str) -> Mapping[str, Any] | None:
@@ -244,7 +268,7 @@ def _first_told(state: State, who: str, channel: str) -> Mapping[str, Any] | Non
 
 def _cut(state: State, one: Escalation, summons: Summons, out: Decision) -> None:
     """It may have gone out: done again where the key makes that harmless and somebody needs it."""
-    page = summons.kind in ("page", "status")
+    page = summons.kind in FIRST
     unwanted = page and needless(state, one, one.levels[summons.level - 1])
     if summons.by["again"] and not unwanted:
         out.record.append(_tell(state, one, summons))
@@ -280,7 +304,7 @@ def conclude_tell(
         body = {k: known[k] for k in ("escalation", "summons", "key", "attempt", "elapsed_ms")}
         return Record("Told", {**body, "receipt": dict(outcome.result or {})})
     error = outcome.error
-    page = called.kind in ("page", "status")
+    page = called.kind in FIRST
     unwanted = page and needless(state, one, one.levels[called.level - 1])
     unwanted = unwanted or error["kind"] == "stopped"
     doubt = bool(error["maybe_done"]) and not called.by["again"]
@@ -296,8 +320,10 @@ def _next(called: Summons, outcome: Outcome, at_us: int) -> int | None:
     """When the same channel is tried again; None when it was tried enough."""
     found = ((outcome.error or {}).get("detail") or {}).get("blocked_for_s")
     blocked_s = float(found) if isinstance(found, int | float) and found > 0 else 0.0
-    tries = TRIES_LAST if called.last else TRIES
-    if called.attempt >= tries or (not called.last and blocked_s > PATIENCE_S):
+    # a run that is over is not held up by what became of a question
+    last = called.last and called.kind not in ("answered", "counted")
+    tries = TRIES_LAST if last else TRIES
+    if called.attempt >= tries or (not last and blocked_s > PATIENCE_S):
         return None
     wait_s = min(DELAY_MAX_S, DELAY_S * DELAY_FACTOR ** (called.attempt - 1))
     wait_s += wait_s * outcome.random / 2

@@ -5,7 +5,8 @@ calls; each of them is a `Summons`, which goes through that person's channels un
 the message. `engine.core.escalate` decides, this only remembers.
 
 Two escalations have no step: `run` is the run's own (`escalation:` of the runbook), and `status`
-tells every so often how a run stands.
+tells every so often how a run stands. A question that people are told of is one too, see
+`engine.core.questions`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,12 @@ OWN = "run"
 
 STATUS = "status"
 """How a run stands, told every so often: no step has this path."""
+
+QUESTIONS = "questions"
+"""Stands for a policy where people are told of a question."""
+
+FIRST = ("page", "status", "question")
+"""Kinds of messages that tell of something first; all others follow one of them."""
 
 ENDED_WELL = ("resolved", "cancelled")
 """Outcomes after which nobody is called any more."""
@@ -49,7 +56,9 @@ class Summons:
     recipient: Mapping[str, Any]
     generation: int = 1
     kind: str = "page"
-    """`page`, `status`, or what is told where a page went: `acknowledged`, `resolved`."""
+    """`page`, `status`, `question`, or what is told where one of them went: `acknowledged`,
+    `resolved`, `answered`, and `counted`: not everybody who is needed has answered.
+    """
     channel: int = 0
     attempt: int = 0
     status: str = "due"
@@ -104,13 +113,21 @@ class Escalation:
     nobody: list[str] = field(default_factory=list)
     """Whom a level names, and who could not be found."""
     acknowledged: Mapping[str, Any] | None = None
+    question: Mapping[str, Any] = field(default_factory=dict)
+    """What is asked, where it tells of a question: path, kind, attempt, who, and, of an approval,
+    hash, count, reason_min, expires_us. Else empty.
+    """
+    became: Mapping[str, Any] | None = None
+    """What became of the question: word, by, why, at_us."""
+    counted: Mapping[str, Any] = field(default_factory=dict)
+    """How many agreed so far, as those were told who are to be: given, why."""
     exhausted: bool = False
     closed: str | None = None
 
     @property
     def calls(self) -> list[Summons]:
         """All that tell of it first, not what follows."""
-        return [s for s in self.summons.values() if s.kind in ("page", "status")]
+        return [s for s in self.summons.values() if s.kind in FIRST]
 
     @property
     def told(self) -> list[Summons]:
@@ -162,8 +179,44 @@ def step_begins(state: State, path: str, entry: Escalate, plan: Mapping[str, Any
         start(state, path, entry.policy, plan["message"], wait=plan["wait"] is not None)
 
 
+def question_key(path: str, nth: int) -> str:
+    """Of the `nth` time that something is asked at a path: no step has this path."""
+    return f"ask:{path}#{nth}"
+
+
 def _started(state: State, event: Event | Draft) -> None:
-    start(state, event.body["escalation"], event.body["policy"], event.body["message"])
+    body = event.body
+    if body.get("question") is not None:
+        _asked(state, body)
+        return
+    start(state, body["escalation"], body["policy"], body["message"])
+
+
+def _asked(state: State, body: Mapping[str, Any]) -> None:
+    """People are told of a question."""
+    how, asked = (state.telling or {}).get("questions") or {}, body["question"]
+    after_us = how.get("after_us", 0)
+    level = {"who": asked["who"], "by": how.get("by", ["console"]), "after_us": after_us}
+    level |= {"every_us": how.get("every_us"), "times": how.get("times", 0), "unless": "answered"}
+    made = Escalation(body["escalation"], QUESTIONS, (level,), body["message"], state.now_us)
+    made.question, made.after_end = asked, state.finished is not None
+    made.due_us = state.now_us + after_us
+    state.escalations[made.key] = made
+
+
+def _question_closed(state: State, event: Event | Draft) -> None:
+    """It is asked no more: nobody is told of it any more but what became of it."""
+    one = state.escalations[event.body["escalation"]]
+    one.became = {**event.body, "at_us": event.at_us}
+    _drop(one, lambda _: True)
+    _follow(one, "answered", event.at_us)
+
+
+def _question_counted(state: State, event: Event | Draft) -> None:
+    """Somebody agreed, and more are needed: where a message can be changed, it says so."""
+    one = state.escalations[event.body["escalation"]]
+    one.counted = event.body
+    _follow(one, f"counted-{event.body['given']}", event.at_us, only_edits=True)
 
 
 def _due(state: State, event: Event | Draft) -> None:
@@ -184,7 +237,7 @@ def _due(state: State, event: Event | Draft) -> None:
     every_us, times = level.get("every_us"), level.get("times", 0)
     if every_us and (times is None or round_ <= times):
         one.again_us[number] = event.at_us + every_us
-    kind = "status" if one.key == STATUS else "page"
+    kind = "status" if one.key == STATUS else "question" if one.question else "page"
     for recipient in body["recipients"]:
         id_ = f"{one.generation}.{number}.{round_}:{recipient['id']}"
         begin_us = max(event.at_us, recipient.get("not_before_us") or 0)
@@ -209,6 +262,8 @@ def _told(state: State, event: Event | Draft) -> None:
     escalation = state.escalations[event.body["escalation"]]
     if one.kind == "page" and escalation.acknowledged is not None:  # it was on its way meanwhile
         _follow(escalation, "acknowledged", event.at_us)
+    if one.kind == "question" and escalation.became is not None:
+        _follow(escalation, "answered", event.at_us)
 
 
 def _tell_failed(state: State, event: Event | Draft) -> None:
@@ -228,8 +283,10 @@ def _tell_failed(state: State, event: Event | Draft) -> None:
 def acknowledge(state: State, key: str, event: Event | Draft) -> None:
     """Somebody took it: what is still due of it is not told, and where it was told, this is."""
     one = state.escalations.get(key)
-    if one is None or one.acknowledged is not None or one.closed is not None or key == STATUS:
+    if one is None or one.acknowledged is not None or one.closed is not None:
         return
+    if key == STATUS or one.question:
+        return  # nobody takes how it stands, and a question is answered
     actor = event.actor if isinstance(event.actor, Mapping) else event.actor.to_json()
     said = {"by": actor["name"], "note": event.body.get("note") or "", "at_us": event.at_us}
     one.acknowledged = said
@@ -270,7 +327,7 @@ def run_finished(state: State, event: Event | Draft) -> None:
     """A run that ended well calls nobody any more, and says so where it had called."""
     well = event.body["outcome"] in ENDED_WELL
     for key, one in state.escalations.items():
-        if one.closed is None and (well or key == STATUS):
+        if one.closed is None and not one.question and (well or key == STATUS):
             _drop(one, lambda _: True)
             _follow(one, "resolved", event.at_us)
 
@@ -285,27 +342,29 @@ def taken_up(state: State) -> None:
 
 def _drop(one: Escalation, needless: Callable[[Summons], bool]) -> None:
     for summons in one.summons.values():
-        if summons.status == "due" and summons.kind in ("page", "status") and needless(summons):
+        if summons.status == "due" and summons.kind in FIRST and needless(summons):
             summons.status = "dropped"
 
 
-def _follow(one: Escalation, kind: str, at_us: int) -> None:
+def _follow(one: Escalation, what: str, at_us: int, *, only_edits: bool = False) -> None:
     """Each place that was told hears once what became of it, if it is one that can take that in."""
     for summons in one.summons.values():
-        if summons.status == "due" and summons.kind not in ("page", "status"):
+        if summons.status == "due" and summons.kind not in FIRST:
             summons.status = "dropped"  # what is told now says more
     seen: set[tuple[str, str]] = set()
     for summons in reversed(list(_followed(one))):
         place = (summons.recipient["id"], summons.by["channel"])
-        if place in seen:
+        edits = bool((summons.receipt or {}).get("edits"))  # each message loses its own buttons
+        if (place in seen or only_edits) and not edits:
             continue
         seen.add(place)
-        id_ = f"{summons.id}:{kind}"
+        id_ = f"{summons.id}:{what}"
         if id_ in one.summons:
             continue
         recipient = {**summons.recipient, "by": [summons.by]}
         recipient.pop("not_before_us", None)
-        made = Summons(id_, summons.level, summons.round, recipient, one.generation, kind)
+        made = Summons(id_, summons.level, summons.round, recipient, one.generation)
+        made.kind = what.partition("-")[0]
         made.next_us, made.receipt = at_us, summons.receipt
         one.summons[id_] = made
 
@@ -324,6 +383,8 @@ HANDLERS: Mapping[str, Callable[[State, Event | Draft], None]] = {
     "TellFailed": _tell_failed,
     "Acknowledged": _acknowledged,
     "EscalationReopened": _reopened,
+    "QuestionCounted": _question_counted,
+    "QuestionClosed": _question_closed,
     "EscalationExhausted": _exhausted,
     "EscalationClosed": _closed,
 }

@@ -6,7 +6,8 @@ makes a new one, and `fold` goes on to understand the old one for ever.
 
 RunStarted: name, digest, texts {name: text}, inputs, event (what triggered it, or null),
     environment, mode (`real`), engine (version), connections {name: fingerprint}, telling {policies
-    {name: {levels, reopen_us}}, status}: whom it tells; without it nobody but the console
+    {name: {levels, reopen_us}}, status, questions {by [channel, ...], after_us, every_us, times,
+    who [role, ...]}}: whom it tells; without it nobody but the console
 RunQueued, RunRefused: what RunStarted would say, and guard, reason, until_us (when to ask again, or
     null), behind (the run that is in the way, or null); a RunRefused behind a RunQueued only these
 RunJoined: event, inputs: somebody asked for what this run does already
@@ -17,7 +18,7 @@ AttemptFinished: path, attempt, status, outcome (below), why [line, ...], elapse
     random (0 <= x < 1), next_us: when it will be tried again
 StepFinished: path, attempt, status, why [line, ...], warnings [line, ...], outcome, extracted
     {name: value}, handled (its failure was made up for), elapsed_ms; id, kind, title where nothing
-    was started
+    was started; in a rehearsal, asks {kind, who, by}: whom a run would tell of what it asks
 StepSkipped: path, id, kind, title, why
 TimeReached: nothing: the event's own time is the news
 Answered: path, answer (`yes`, `no`, `done`, `not-done`, `acknowledged`), note
@@ -25,24 +26,30 @@ DoubtSettled: path, happened (true, false; null: unknown, and done again with th
 CancelRequested, PauseRequested, ContinueRequested, UndoRequested: reason
 ApprovalRequested: path, id, kind, title, plan, hash, by [role, ...], count, reason_min, expires_us
     (or null), why (what asks for it: `approve`, `propose`, `plan`)
-Approved, Denied: path, hash, reason, roles [role, ...]: those the actor had
+Approved, Denied: path, hash, reason, roles [role, ...]: those the actor had; persons [name, ...]:
+    what else they are called, by the contacts
 UndoRefused: reason, guard, why: a guard was against it
 ApprovalExpired: path, why, policy, message: it was not approved in time, and people are told
 ApprovalRefused: path, hash, wanted (`approve`, `deny`), reason, why: it did not count
 UndoFinished: undone [path, ...], failed (path or null), why
-EscalationStarted: escalation, policy, message, why: the run's own; that of a step begins with it
+EscalationStarted: escalation, policy, message, why: the run's own; that of a step begins with it;
+    of a question that people are told of, question {path, kind, attempt, who [role, ...], and of
+    an approval hash, count, reason_min, expires_us}
 LevelDue: escalation, level, round (both from 1), due_us, who [name, ...], by [channel, ...],
     skipped (nobody needs it any more), recipients [recipient (below), ...], nobody [name, ...]:
     whom the level names and who cannot be found, words (what there is to say)
-TellStarted: escalation, summons, key, attempt, kind (`page`, `status`, `acknowledged`,
-    `resolved`), who, name, channel
-Told: escalation, summons, key, attempt, receipt {..., follows: it can take in what comes of it},
-    elapsed_ms
+TellStarted: escalation, summons, key, attempt, kind (`page`, `status`, `question`, `acknowledged`,
+    `resolved`, `counted`, `answered`), who, name, channel
+Told: escalation, summons, key, attempt, receipt {..., follows: it can take in what comes of it,
+    edits: by being changed}, elapsed_ms
 TellFailed: escalation, summons, key, attempt, why, doubt (it may have gone out), dropped (nobody
     needs it any more), next_us (when it is tried again by this channel, or null), random,
     elapsed_ms
 Acknowledged: escalations [key, ...], note, via
 EscalationReopened: escalation, why
+QuestionCounted: escalation, given, why: so many agreed, and more are needed
+QuestionClosed: escalation, word (the answer, `approved`, `denied`, `settled`, `expired`, `over`),
+    by (or null), why: what became of a question that people were told of
 EscalationExhausted: escalation, told, failed, doubts (how many summons), why
 EscalationClosed: escalation, why
 RunFinished: outcome, because, worst (`passed`, `failed`, `errored`, `unknown`), outputs,
@@ -54,9 +61,9 @@ idempotent, key}`. Of `choose`: `{way, name, when}` (way counts from 1, null whe
 `{until_us}`; of `escalate`: `{policy, message, wait}`; of a question to a person: `{type, params,
 asks}` (`confirm` or `do`); of `end`: `{outcome, because}`.
 
-`escalation` is the path of its step, or `run` or `status`. `recipient`: `{id, name, by [{channel,
-again}, ...], not_before_us}`; `again`: that channel tells a second message with the same key from a
-first one.
+`escalation` is the path of its step, `run`, `status`, or `ask:<path>#<n>`. `recipient`: `{id, name,
+by [{channel, again}, ...], not_before_us}`; `again`: that channel tells a second message with the
+same key from a first one.
 
 `outcome`: `{"result": JSON}` or `{"error": {"message", "help", "maybe_done", "retryable", "detail",
 "kind"}}`.
@@ -108,6 +115,8 @@ TYPES: Mapping[str, int] = {
     "TellFailed": 1,
     "Acknowledged": 1,
     "EscalationReopened": 1,
+    "QuestionCounted": 1,
+    "QuestionClosed": 1,
     "EscalationExhausted": 1,
     "EscalationClosed": 1,
     "RunFinished": 1,
@@ -122,6 +131,26 @@ SETTLED: Final[Mapping[bool | None, str]] = {
 }
 """How a doubt was settled, in words."""
 
+CLOSED: Final[Mapping[str, str]] = {
+    "approved": "Approved",
+    "denied": "Denied",
+    "settled": "Settled",
+    "done": "Done",
+    "not-done": "Not done",
+    "yes": "Answered yes",
+    "no": "Answered no",
+    "expired": "Too late",
+    "over": "No longer asked",
+}
+"""What became of a question, in a word or two."""
+
+
+def closing(end: Mapping[str, Any]) -> str:
+    """What became of a question (`{word, by, why}`): `Approved by ana: looked at it`."""
+    head = CLOSED.get(end["word"], str(end["word"]))
+    by = f" by {end['by']}" if end["by"] else ""
+    return f"{head}{by}" + (f": {end['why']}" if end["why"] else "")
+
 
 class Actor(Struct, frozen=True):
     """Who caused an event: a person, by what means we know, and who acted for them.
@@ -129,7 +158,8 @@ class Actor(Struct, frozen=True):
     `means`: `os-user` (the operating system's word), `as` (named by `--as`, then `via` is the
     operating-system user who did so), `token` and `sign-on` (a person over HTTP; `via` is the token
     or the identity provider), `webhook` and `schedule` (what triggered a run; `via` is the
-    delivery), `engine` (nobody: the engine itself).
+    delivery), `slack` (a button; `via` is Slack's id of them), `link` (their own one in a mail),
+    `engine` (nobody: the engine itself).
     """
 
     name: str

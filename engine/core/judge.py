@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.core import rehearsal
+from engine.core import questions, rehearsal
 from engine.core.assessed import Assessed
 from engine.core.effects import Record
 from engine.core.scope import names
@@ -88,7 +88,8 @@ def conclude(state: State, path: str, outcome: Outcome, at_us: int) -> Record:
         "extracted": dict(found.extracted or {}),
         "elapsed_ms": outcome.elapsed_ms,
     }
-    return Record("StepFinished", {**body, **more})
+    asks = questions.would_ask(state, step) if state.rehearsing else {}
+    return Record("StepFinished", {**body, **more, **asks})
 
 
 def assess(state: State, step: StepState, outcome: Outcome) -> Assessed:

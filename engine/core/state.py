@@ -265,7 +265,8 @@ class State(Moves):
         if approval is not None:
             actor = _actor(event)
             said = {"name": actor["name"], "reason": event.body["reason"]}
-            approval.given.append({**said, "persons": persons(actor)})
+            behind = persons(actor).union(event.body.get("persons", ()))
+            approval.given.append({**said, "persons": behind})
 
     @_on("Denied")
     def _denied(self, event: Event | Draft) -> None:

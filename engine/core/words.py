@@ -5,10 +5,13 @@ message that is sent again says the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from engine.core.decide import by_hand
 from engine.core.escalation import OWN, STATUS, Escalation
+from engine.core.questions import missing
 from engine.core.state import State
 from engine.core.tree import StepState
 from engine.language.duration import format_duration
@@ -19,6 +22,9 @@ LINES_MAX = 8
 
 LINE_MAX_CHARS = 200
 """Of one such line."""
+
+DETAILS_MAX_CHARS = 1500
+"""Of what is asked in a question: half of what a message in Slack holds."""
 
 SIGNS: Mapping[str, str] = {
     "passed": "ok",
@@ -32,8 +38,10 @@ SIGNS: Mapping[str, str] = {
 def words(state: State, escalation: str, level: int) -> dict[str, Any]:
     """What there is to say of an escalation now, at this level."""
     one = state.escalations[escalation]
-    found, done = _lines(state, "check"), _lines(state, "action")
+    of = one.question.get("path")
+    found, done = _lines(state, "check", of), _lines(state, "action", of)
     policy = one.policy
+    more = _question(state, one) if one.question else {}
     return {
         "title": f"{state.runbook.title}: {_headline(state, one)}"[:LINE_MAX_CHARS],
         "policy": policy,
@@ -46,6 +54,7 @@ def words(state: State, escalation: str, level: int) -> dict[str, Any]:
         "environment": state.environment,
         "severity": state.runbook.severity or "",
         "by_us": _by_us(state, one),
+        **more,
     }
 
 
@@ -73,17 +82,29 @@ def _failures(state: State) -> list[StepState]:
     return [s for s in bad if isinstance(s.entry, Call)]
 
 
-def _lines(state: State, verb: str) -> list[str]:
+def _lines(state: State, verb: str, asked: str | None) -> list[str]:
+    """What was found, or done. What is `asked` about is said at length, and not here."""
     found = []
     for step in state.steps.values():
         entry = step.entry
         if not isinstance(entry, Call) or entry.verb != verb or step.status not in SIGNS:
             continue
+        if step.path == asked:
+            continue
         why = f": {'; '.join(step.why)}" if step.why else ""
-        found.append(f"{SIGNS[step.status]} {step.title}{why}"[:LINE_MAX_CHARS])
+        found.append(f"{_sign(step)} {step.title}{why}"[:LINE_MAX_CHARS])
     if len(found) > LINES_MAX:
         return [f"({len(found) - LINES_MAX} earlier)", *found[-LINES_MAX:]]
     return found
+
+
+def _sign(step: StepState) -> str:
+    """Nothing is under way that waits for people."""
+    if step.status == "running" and step.approval is not None and step.attempt == 0:
+        return "waits for approval:"
+    if step.status == "running" and step.asks_person:
+        return "people are asked:"
+    return SIGNS[step.status]
 
 
 def _asked(state: State, one: Escalation, level: int) -> str:
@@ -108,3 +129,92 @@ def _by_us(state: State, one: Escalation) -> int | None:
         return state.now_us + int(one.levels[one.level]["after_us"])
     within_s = state.runbook.respond_within_s
     return None if within_s is None else state.now_us + round(within_s * 1e6)
+
+
+# -- questions -------------------------------------------------------------------------------------
+
+WHY_APPROVED: Mapping[str, str] = {
+    "approve": "The runbook asks for approval",
+    "propose": "In this environment every action is approved first",
+    "plan": "It is not what was rehearsed",
+}
+
+HOW: Mapping[str, str] = {
+    "approve": "Approve or deny it: runbook approve {run} {path} --reason '...' (or deny)",
+    "confirm": "Answer it: runbook answer {run} {path} yes (or no)",
+    "do": "Say when it is done: runbook answer {run} {path} done (or not-done)",
+    "doubt": "Settle it: runbook settle {run} {path} --happened (or --did-not) --reason '...'",
+}
+"""How a question is answered on the command line, by its kind."""
+
+
+def _question(state: State, one: Escalation) -> dict[str, Any]:
+    """What there is to say of a question besides: what is asked, why, by when, how to answer."""
+    asked = one.question
+    step, kind = state.steps[asked["path"]], str(asked["kind"])
+    return {
+        "asked": HOW[kind].format(run=state.run, path=step.path),
+        "happens": _details(kind, step),
+        "why": [line[:LINE_MAX_CHARS] for line in _why(state, kind, step)],
+        "by_us": asked.get("expires_us"),
+        "question": {k: asked.get(k) for k in ("kind", "hash", "reason_min", "expires_us")},
+    }
+
+
+def _details(kind: str, step: StepState) -> list[str]:
+    """Exactly what would happen, or is to be done or looked at; cut where it is too long."""
+    found: list[str] = []
+    left = DETAILS_MAX_CHARS
+    for line in _detail(kind, step):
+        for whole in line.strip().splitlines() or [""]:
+            long = len(whole) > LINE_MAX_CHARS
+            part = f"{whole[: LINE_MAX_CHARS - 3]}..." if long else whole
+            if len(part) > left:
+                return [*found, "(it goes on)"]
+            left -= len(part) + 1
+            found.append(part)
+    return found
+
+
+def _detail(kind: str, step: StepState) -> Iterator[str]:
+    plan = step.plan
+    params: Mapping[str, Any] = plan.get("params") or {}
+    if kind in ("approve", "doubt"):
+        where = f" ({plan['fingerprint']})" if plan.get("fingerprint") else ""
+        yield f"{plan['type']}" + (f" on {plan['target']}{where}" if plan.get("target") else "")
+        yield from (f"{name}: {_shown(value)}" for name, value in params.items())
+        if plan.get("max_affected") is not None:
+            yield f"at most {plan['max_affected']} affected"
+        if step.hash:
+            yield f"plan hash {step.hash[:HASH_CHARS]}"
+        return
+    if kind == "do":
+        by_type = isinstance(step.entry, Call) and step.entry.signature.asks_person
+        yield str(params.get("instructions") or "") if by_type else by_hand(step)
+    if params.get("evidence") is not None:
+        yield f"Look at: {_shown(params['evidence'])}"
+
+
+HASH_CHARS = 12
+"""Of a plan hash that people compare: no two steps of a run share that many by chance."""
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _why(state: State, kind: str, step: StepState) -> Iterator[str]:
+    approval = step.approval
+    if kind == "approve" and approval is not None:
+        by = ", ".join(approval.by) or "anybody but who started it"
+        yield f"{WHY_APPROVED[approval.why]}: {approval.count} of {by}"
+        if approval.given and missing(approval):
+            yield missing(approval)
+        if approval.reason_min:
+            yield f"A reason of at least {approval.reason_min} characters is needed"
+    elif kind == "do" and isinstance(step.entry, Call) and not step.entry.signature.asks_person:
+        yield "This environment only guides: people act"
+    elif kind == "doubt":
+        yield from step.why
+    if state.actor.get("means") not in (None, "engine"):
+        yield f"The run was started by {state.actor['name']}"

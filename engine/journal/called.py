@@ -15,8 +15,13 @@ FOUND_MAX = 1000
 _SQL = """
 SELECT run FROM runs WHERE finished_us > ? AND mode = 'real' AND EXISTS (
     SELECT 1 FROM events WHERE events.run = runs.run AND type IN ('EscalationStarted', 'LevelDue')
+    AND NOT EXISTS (
+        SELECT 1 FROM events AS ends WHERE ends.run = runs.run AND ends.type = 'EscalationClosed'
+        AND json_extract(ends.body, '$.escalation') = json_extract(events.body, '$.escalation')
+    )
 ) ORDER BY finished_us LIMIT ?
 """
+# one that was closed is so for good: a run of which all are needs not be read
 
 
 async def may_call(store: SqliteStore, now_us: int) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
-Kind = Literal["page", "status", "acknowledged", "resolved"]
+Kind = Literal["page", "status", "acknowledged", "resolved", "question", "counted", "answered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,10 @@ class Message:
     buttons: tuple[Button, ...] = ()
     take_link: str | None = None
     """What a button does, for a channel without buttons."""
+    answer_link: str | None = None
+    """Where this reader, and nobody else, answers a question: for a channel without buttons."""
+    reason: str | None = None
+    """What stands above a field for a reason that goes with a button; None: there is none."""
     details: Mapping[str, Any] = field(default_factory=dict)
     receipt: Mapping[str, Any] | None = None
     """Of the message that this follows up."""
@@ -86,7 +90,8 @@ class Channel(Protocol):
 
     async def send(self, message: Message) -> Mapping[str, Any]:
         """The receipt: JSON, kept as evidence. `follows: true` in it asks to hear what becomes of
-        the matter, with this receipt in the message then.
+        the matter, with this receipt in the message then; `edits: true` says that this changes the
+        message, so that it has to be done for each.
         """
         ...
 

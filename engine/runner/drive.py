@@ -251,8 +251,8 @@ class Driver:
         self._queue.put_nowait(Told(body["escalation"], body["summons"], outcome, at_us))
 
     async def _needed(self, effect: Tell) -> bool:
-        """Whether a page is wanted still: an acknowledgement may be in the journal by now."""
-        if effect.body["kind"] != "page":
+        """Whether it is wanted still: an acknowledgement or answer may be in the journal by now."""
+        if effect.body["kind"] not in ("page", "question"):
             return True
         events = await self._given.store.events(self._state.run)
         state = State.of(self._state.run, self._given.runbook, events)

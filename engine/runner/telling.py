@@ -72,6 +72,37 @@ class Ways(Protocol):
 
     def link(self, run: str) -> str | None: ...
 
+    def is_person(self, who: str) -> bool:
+        """Whether this is somebody, and no place."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """What a button or a link says in answer to a question. `who`: whose it is; empty where the
+    channel says who pressed. `answer` empty: the reader chooses. `hash`: of what is agreed to.
+    """
+
+    run: str
+    escalation: str
+    key: str
+    who: str
+    answer: str
+    hash: str
+    expires_us: int | None
+
+
+ASKS = ("question", "counted")
+"""Kinds of messages that are answered."""
+
+BUTTONS: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
+    "approve": (("Approve", "approve", False), ("Deny", "deny", True)),
+    "confirm": (("Yes", "yes", False), ("No", "no", True)),
+    "do": (("Done", "done", False), ("Not done", "not-done", True)),
+    "doubt": (("It happened", "happened", False), ("It did not", "did-not", True)),
+}
+"""Label, answer and danger of the buttons of a question, by its kind."""
+
 
 @dataclass(slots=True)
 class Teller:
@@ -88,6 +119,10 @@ class Teller:
     """The value of a button: of a run and an escalation; None where nobody takes presses in."""
     take_at: str | None = None
     """The address before what a button holds: where one without buttons takes it."""
+    stake: Callable[[Stake], str] | None = None
+    """The value of a button that answers; None where nobody takes answers in."""
+    ask_at: str | None = None
+    """The address before what a link holds that answers."""
     _console: ConsoleChannel = field(init=False)
 
     def __post_init__(self) -> None:
@@ -138,7 +173,13 @@ class Teller:
         level = body["summons"].partition(":")[0].rpartition(".")[0]
         redact = self.connections.redact
         press = self.button(body["escalation"], body["key"]) if self.button is not None else None
-        buttons = (Button("Take it", press),) if press and kind == "page" else ()
+        buttons: tuple[Button, ...] = ()
+        if press and kind == "page":
+            buttons = (Button("Take it", press),)
+        take_link = f"{self.take_at}{press}" if buttons and self.take_at else None
+        asks = kind in ASKS
+        if asks:
+            buttons = self._answers(body, words)
         return Message(
             key=body["key"],
             group=f"{self.run}:{body['escalation']}:{level}",
@@ -154,11 +195,49 @@ class Teller:
             incident=self.incident,
             attempt=body["attempt"],
             buttons=buttons,
-            take_link=f"{self.take_at}{press}" if buttons and self.take_at else None,
-            details={key: words.get(key) for key in ("policy", "level", "wrong")},
+            take_link=take_link,
+            answer_link=self._answer_link(body, words) if asks else None,
+            reason=_reason(words) if asks else None,
+            details={key: words.get(key) for key in DETAILS[asks]},
             receipt=effect.receipt,
             thread=effect.thread,
         )
+
+    def _answers(self, body: Mapping[str, Any], words: Mapping[str, Any]) -> tuple[Button, ...]:
+        """The buttons of a question, each with a claim of its own."""
+        if self.stake is None:
+            return ()
+        found = []
+        for label, answer, danger in BUTTONS[words["question"]["kind"]]:
+            found.append(Button(label, self.stake(self._stake(body, words, "", answer)), danger))
+        return tuple(found)
+
+    def _answer_link(self, body: Mapping[str, Any], words: Mapping[str, Any]) -> str | None:
+        """A person's own link; a place has none: whoever opens it would be anybody."""
+        if self.stake is None or self.ask_at is None or not self.ways.is_person(body["who"]):
+            return None
+        return f"{self.ask_at}{self.stake(self._stake(body, words, body['who'], ''))}"
+
+    def _stake(
+        self, body: Mapping[str, Any], words: Mapping[str, Any], who: str, answer: str
+    ) -> Stake:
+        asked = words["question"]
+        place = (self.run, body["escalation"], body["key"], who, answer)
+        return Stake(*place, asked.get("hash") or "", asked.get("expires_us"))
+
+
+DETAILS = (("policy", "level", "wrong"), ("level", "wrong", "asked", "happens", "why"))
+"""What a message says in parts too, for programs: of any, and of a question."""
+
+
+def _reason(words: Mapping[str, Any]) -> str | None:
+    """What stands above the field for a reason: of an approval and a doubt, which need one, and a
+    note with any other answer.
+    """
+    asked = words["question"]
+    if asked.get("reason_min"):
+        return f"Reason (at least {asked['reason_min']} characters)"
+    return "Reason" if asked["kind"] in ("approve", "doubt") else "Note"
 
 
 def _error(message: str, kind: str, maybe_done: bool, retryable: bool) -> dict[str, Any]:
@@ -171,22 +250,35 @@ HEADS: Mapping[str, str] = {
     "status": "Status: ",
     "acknowledged": "Taken: ",
     "resolved": "Over: ",
+    "question": "Asked: ",
+    "counted": "Asked: ",
+    "answered": "",
 }
 """What stands before the title of what was told before."""
 
 
 def title_of(words: Mapping[str, Any], kind: str) -> str:
     severity = f"[{words['severity']}] " if words.get("severity") else ""
+    if kind == "answered" and words.get("became"):
+        return f"{words['became'].partition(':')[0]}: {severity}{words.get('title') or 'runbook'}"
     return f"{HEADS[kind]}{severity}{words.get('title') or 'runbook'}"
+
+
+PARTS = (("What:", "happens"), ("Why:", "why"), ("Found:", "found"), ("Done:", "done"))
+"""Lists of a message, with what stands above them."""
 
 
 def text_of(words: Mapping[str, Any], kind: str) -> str:
     """The usual words: what is wrong, what is asked and by when, what was found and done."""
     lines = [words.get("wrong") or ""]
-    if kind == "page" and words.get("asked"):
+    if kind == "counted" and words.get("counted"):
+        lines += ["", words["counted"]]
+    if kind in ("page", *ASKS) and words.get("asked"):
         by = f" (by {clock_face(words['by_us'])})" if words.get("by_us") else ""
         lines += ["", f"{words['asked']}{by}"]
-    for head, key in (("Found:", "found"), ("Done:", "done")):
+    if kind == "answered" and words.get("became"):
+        lines = [f"{words['became']} ({clock_face(words['at_us'])})", "", *lines]
+    for head, key in PARTS:
         if words.get(key):
             lines += ["", head, *[f"- {line}" for line in words[key]]]
     return "\n".join(lines).strip()

@@ -19,6 +19,7 @@ from engine.journal.requests import Requests
 from engine.journal.sqlite import SqliteStore
 from engine.journal.tokens import Tokens
 from engine.server import (
+    answering,
     api_people,
     api_rest,
     api_runs,
@@ -76,8 +77,13 @@ def make_parts(
     ledger = Ledger(store)
     dispatcher = Dispatcher(ledger, keeper, shelf, metrics, log)
     dispatcher.environment = settings.environment
-    at = f"{settings.public_url}/take/" if settings.public_url else None
-    engine.press = Press(inbound.presser(settings.link_keys, clock.now_us), at)
+    take_at, ask_at = (
+        f"{settings.public_url}/{word}/" if settings.public_url else None
+        for word in ("take", "ask")
+    )
+    keys = settings.link_keys
+    press, stake = inbound.presser(keys, clock.now_us), answering.staker(keys, clock.now_us)
+    engine.press = Press(press, take_at, stake, ask_at)
     parts = Parts(
         settings=settings,
         engine=engine,

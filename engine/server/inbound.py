@@ -12,19 +12,23 @@ import html
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from engine.channels.inbound import LINK_S, Claim, check, read_press, sign, verify_slack
+from engine.channels.inbound import LINK_S, Claim, Press, check, read_press, sign, verify_slack
 from engine.clock import MICROSECONDS
 from engine.core.arrivals import Arrival
 from engine.core.events import Actor
 from engine.errors import JournalError, Refused, RunbookError, Usage
 from engine.journal.ledger import Arrived, Verdict
-from engine.server import problems
+from engine.server import answering, problems
 from engine.server.parts import Parts, address_of
 from engine.wiring import new_id
+
+TAKES = "acknowledged"
+"""What a claim says that takes what a run calls for; all others answer a question."""
 
 KEPT_MAX_BYTES = 4096
 """Of a press or a link that is written down: it is evidence, not work."""
@@ -64,18 +68,52 @@ async def slack(request: Request) -> Response:
         await _told(parts, "slack", body, Verdict("refused", error.message))
         await parts.door.slow_down(address_of(request))
         raise problems.Problem(401, "unauthorized", "Not Slack", error.message) from error
+    press: Press | None = None
     try:
         press = read_press(body)
         claim = check(press.value, _keys(parts), _now_s(parts))
         person = await _person(parts, claim.run, press.user)
-        await _take(parts, claim, Actor(person, "slack", press.user), "Slack")
+        actor = Actor(person, "slack", press.user)
+        text, word = f"Taken by {person}.", "taken"
+        if claim.answer == TAKES:
+            await _take(parts, claim, actor, "Slack")
+        else:
+            said = answering.Word(claim.answer, press.reason, actor)
+            text, word = await answering.answer(parts, claim, said), claim.answer
     except RunbookError as error:
         await _told(parts, "slack", body, Verdict("refused", error.message))
-        return JSONResponse(
-            {"response_type": "ephemeral", "text": f"Nothing done: {error.message}"}
-        )
-    await _told(parts, "slack", body, Verdict("joined", "taken", None, claim.run))
-    return JSONResponse({"text": f"Taken by {person}."})
+        return _said_back(parts, press, f"Nothing done: {error.message}")
+    await _told(parts, "slack", body, Verdict("joined", word, None, claim.run))
+    return _said_back(parts, press, text)
+
+
+def _said_back(parts: Parts, press: Press | None, text: str) -> Response:
+    """Slack has its answer at once; whoever pressed hears of it behind that."""
+    later = BackgroundTask(answering.say_back, parts, press, text) if press is not None else None
+    return JSONResponse({"response_type": "ephemeral", "text": text}, background=later)
+
+
+async def ask(request: Request) -> Response:
+    """A link that answers: opened, it shows what is asked; pressed there, it counts."""
+    parts: Parts = request.app.state.parts
+    text = str(request.path_params["claim"])
+    pressed = request.method == "POST"
+    came = ""
+    try:
+        claim = check(text, _keys(parts), _now_s(parts))
+        state, one = await answering.asked_by_link(parts, claim)
+        if pressed:
+            word = answering.read_form(await request.body(), claim)
+            came = await answering.answer(parts, claim, word)
+    except RunbookError as error:
+        await _told(parts, "link", _kept(text), Verdict("refused", error.message))
+        return _page("Nothing done", f"{error.message}.", "", 403)
+    if not pressed:
+        preview = await answering.previewed(parts, one, claim.run)
+        shown = answering.form(state, one, preview)
+        return _page(state.runbook.title, f"You are {claim.who}.", shown, 200)
+    await _told(parts, "link", _kept(text), Verdict("joined", word.answer, None, claim.run))
+    return _page("Recorded", came, "", 200)
 
 
 async def link(request: Request) -> Response:
@@ -85,13 +123,15 @@ async def link(request: Request) -> Response:
     pressed = request.method == "POST"
     try:
         claim = check(text, _keys(parts), _now_s(parts))
+        if claim.answer != TAKES:
+            raise Refused("this takes nothing: it answers a question")
         if pressed:
             await _take(parts, claim, Actor(claim.who or "a link", "link", claim.id), "mail")
     except RunbookError as error:
-        await _told(parts, "link", text.encode(), Verdict("refused", error.message))
+        await _told(parts, "link", _kept(text), Verdict("refused", error.message))
         return _page("Nothing done", error.message, "", 403)
     if pressed:
-        await _told(parts, "link", text.encode(), Verdict("joined", "taken", None, claim.run))
+        await _told(parts, "link", _kept(text), Verdict("joined", "taken", None, claim.run))
         return _page("Taken", f"You have taken what run {claim.run} calls for.", "", 200)
     return _page(
         "Take it?", f"Run {claim.run} calls for somebody: nobody else is called then.", FORM, 200
@@ -155,6 +195,11 @@ async def _told(parts: Parts, source: str, body: bytes, verdict: Verdict) -> Non
         parts.log.warning("a press is not written down", why=error.message)
 
 
+def _kept(text: str) -> bytes:
+    """What a link said, without what makes it count: who reads the ledger could use it."""
+    return text.partition(".")[0].encode()
+
+
 def _keys(parts: Parts) -> list[bytes]:
     return [key.encode() for key in parts.settings.link_keys]
 
@@ -176,4 +221,5 @@ def _page(title: str, text: str, form: str, status: int) -> Response:
 ROUTES = [
     Route("/webhooks/slack", slack, methods=["POST"]),
     Route("/take/{claim}", link, methods=["GET", "POST"]),
+    Route("/ask/{claim}", ask, methods=["GET", "POST"]),
 ]

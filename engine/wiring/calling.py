@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.config import Books, Contacts, Environment, Level
-from engine.config.contacts import CONSOLE, Person, Severity
+from engine.config.contacts import CONSOLE, Channel, Person, Severity
 from engine.core.decide import DEFAULT_POLICY
 from engine.core.state import State
 from engine.core.words import words
@@ -21,7 +21,8 @@ from engine.language.model import Escalate, Runbook, walk_runbook
 from engine.language.template import tell
 from engine.registry import Registry
 from engine.runner.connections import Connections
-from engine.runner.telling import Pace, Teller, Way
+from engine.runner.telling import Pace, Stake, Teller, Way
+from engine.wiring import whom
 from engine.wiring.admission import SANDBOX, called
 
 
@@ -43,6 +44,9 @@ def telling(runbook: Runbook, contacts: Contacts, place: Environment) -> dict[st
     if severity is not None and severity.status_every_s and place.name != SANDBOX:
         every_us = round(severity.status_every_s * 1e6)
         found["status"] = {"every_us": every_us, "by": list(severity.status_by)}
+    asks = whom.questions(contacts, severity)
+    if asks is not None and place.name != SANDBOX:
+        found["questions"] = asks
     return found
 
 
@@ -106,7 +110,10 @@ class Directory:
         contacts = self.contacts
         recipients: dict[str, dict[str, Any]] = {}
         nobody: list[str] = []
-        for who in body["who"]:
+        asked = state.escalations[body["escalation"]].question and not body.get("skipped")
+        if asked:
+            recipients, nobody = self._asked(contacts, state, body)
+        for who in body["who"] if not asked else ():
             found = list(self._who(contacts, who, body["by"], state.now_us))
             nobody += [] if found else [who]
             for one in found:
@@ -116,6 +123,33 @@ class Directory:
         said = words(state, body["escalation"], body["level"])
         known = {"recipients": list(recipients.values()), "nobody": nobody, "words": said}
         return {**known, "trouble": self.trouble} if self.trouble is not None else known
+
+    def _asked(
+        self, contacts: Contacts, state: State, body: Mapping[str, Any]
+    ) -> tuple[dict[str, dict[str, Any]], list[str]]:
+        """Who is told of a question: each who may answer by their own channels, and once each place
+        among the channels. Where nobody can be told so, the console is. Then who is not told.
+        """
+        people = whom.may_answer(contacts, state, body)
+        found: dict[str, dict[str, Any]] = {}
+        for name in body["by"]:
+            if name == CONSOLE or whom.is_place(contacts, people, name, self._leads_somewhere):
+                found[name] = self._recipient(contacts, name, name, [name])
+        for person in people:
+            own = [name for name in body["by"] if person.channels.get(name) is not None]
+            ways = [name for name in own if self._reaches(contacts, person, name)]
+            if ways:
+                found[person.id] = self._person(contacts, person, ways, state.now_us)
+        nobody = [] if people else list(body["who"]) or ["anybody"]
+        nobody += [f"{one.name} (no address)" for one in people if one.id not in found]
+        return found or {CONSOLE: self._recipient(contacts, CONSOLE, CONSOLE, [CONSOLE])}, nobody
+
+    def _leads_somewhere(self, channel: Channel) -> bool:
+        """Whether a message by this channel arrives, whoever it is for."""
+        connection = channel.connection
+        if connection is None or connection not in self.place.connections:
+            return False
+        return channel.to is not None or self._one_place(connection)
 
     def _who(
         self, contacts: Contacts, who: str, by: list[str], at_us: int
@@ -209,6 +243,9 @@ class Directory:
         found = self.contacts.link
         return found.replace("{run}", run) if found else None
 
+    def is_person(self, who: str) -> bool:
+        return who in self.contacts.people
+
     def severity(self, contacts: Contacts) -> Severity | None:
         return contacts.severities.get(self.runbook.severity or "")
 
@@ -231,11 +268,14 @@ def directory_of(
 @dataclass(frozen=True, slots=True)
 class Press:
     """Where people take what a run calls for by a button or a link. `sign`: its claim, of a run, an
-    escalation and a message. `take_at`: the address before a claim.
+    escalation and a message. `take_at`: the address before a claim. `stake` and `ask_at`: the same
+    of what answers a question.
     """
 
     sign: Callable[[str, str, str], str] | None = None
     take_at: str | None = None
+    stake: Callable[[Stake], str] | None = None
+    ask_at: str | None = None
 
 
 def teller(
@@ -252,7 +292,7 @@ def teller(
         button = (lambda escalation, key: sign(run, escalation, key)) if sign is not None else None
         incident = incident_of(event)
         told = Teller(run, connections, directory, pace, pace.clock, say, incident, button)
-        told.take_at = press.take_at
+        told.take_at, told.stake, told.ask_at = press.take_at, press.stake, press.ask_at
         return told
 
     return of

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from engine.config import Contacts
 from engine.core.approval import refusal
 from engine.core.decide import open_questions
 from engine.core.effects import Question as Asked
@@ -19,6 +20,7 @@ from engine.secret import Vault
 from engine.wiring.admission import roles_of
 from engine.wiring.faces import Answerer, Question
 from engine.wiring.guarding import Guarding, withdraw
+from engine.wiring.whom import names_of
 
 
 class People(Guarding):
@@ -50,6 +52,8 @@ class People(Guarding):
         if not meant:
             where = f" for `{path}`" if path and keys else ""
             hint = f"it calls for {', '.join(keys)}" if keys else None
+            if not keys and any(asked.kind != "acknowledge" for asked in open_questions(state)):
+                hint = "what it asks is answered: `runbook approve`, `answer` or `settle`"
             raise Usage(f"run {run} calls nobody{where} now", help=hint)
         body = {"escalations": meant, "note": note, "via": via}
         return await self._say(state, "Acknowledged", body, actor)
@@ -121,6 +125,7 @@ class People(Guarding):
             "hash": hash or asked.params["hash"],
             "reason": reason,
             "roles": sorted(roles),
+            **_persons(contacts, actor),
         }
         self._may_speak_as(state, actor)
         now_us = self.clock.now_us()
@@ -198,12 +203,22 @@ class People(Guarding):
         return Question(*asked_for, text, asked.answers, evidence)
 
 
+def _persons(contacts: Contacts, actor: Actor) -> dict[str, Any]:
+    """Every name that the contacts have for whoever acts: who asked for a run as a user of this
+    machine may not approve it by their token or in Slack.
+    """
+    by_user = actor.means == "os-user"
+    person = contacts.person(actor.name) if by_user else contacts.people.get(actor.name)
+    names = names_of(person) if person is not None else frozenset[str]()
+    return {"persons": sorted(names)} if names - {actor.name} else {}
+
+
 def calling_now(state: State) -> list[str]:
     """Escalations that nobody took yet."""
     return [
         key
         for key, one in state.escalations.items()
-        if one.closed is None and one.acknowledged is None and key != STATUS
+        if one.closed is None and one.acknowledged is None and key != STATUS and not one.question
     ]
 
 

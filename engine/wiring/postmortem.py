@@ -167,6 +167,10 @@ class _Reader:
     def _people(self, event: Event) -> Iterator[str]:
         body = event.body
         match event.type:
+            case "EscalationStarted" if body.get("question"):
+                self.steps[body["escalation"]] = body
+            case "QuestionClosed" if body["word"] == "expired":
+                yield f"Nobody answered in time: {self._asked(body)}"
             case "TellStarted":
                 self.steps[f"{body['key']}"] = body
             case "Told":
@@ -175,6 +179,11 @@ class _Reader:
                     line = f"{told['name']} was told by {told['channel']}"
                     self.made.told.append(line)
                     yield f"Team notified: {line}"
+                if told.get("kind") == "question":
+                    whom = f"{told['name']} was asked by {told['channel']}"
+                    at_console = told["name"] == told["channel"]
+                    whom = f"Asked at the {told['channel']}" if at_console else whom
+                    yield f"{whom}: {self._asked(told)}"
             case "TellFailed" if body["doubt"]:
                 told = self.steps.get(body["key"], {})
                 line = f"whether {told.get('name')} was told by {told.get('channel')}"
@@ -184,6 +193,10 @@ class _Reader:
                 yield f"{event.actor['name']} took it{note}"
             case "EscalationExhausted" | "EscalationReopened":
                 yield f"Escalation {body['escalation']}: {body['why']}"
+
+    def _asked(self, body: Mapping[str, Any]) -> str:
+        """What was asked, of an event that names the question."""
+        return str(self.steps.get(body["escalation"], {}).get("message") or body["escalation"])
 
     def _finished(self, body: Mapping[str, Any]) -> Iterator[str]:
         step = self.steps.get(body["path"], body)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from engine.config import Books
@@ -19,8 +19,9 @@ from engine.language.duration import format_duration
 from engine.language.model import Call, Escalate, Runbook, Template, walk_runbook
 from engine.registry import Registry
 from engine.runner.telling import clock_face, fit, text_of, title_of
-from engine.wiring.admission import called
+from engine.wiring.admission import autonomy_of, called
 from engine.wiring.calling import Directory, telling
+from engine.wiring.preview_asking import Put, puts
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ def preview(books: Books, registry: Registry, runbook: Runbook, environment: str
     found: list[Told] = []
     for key, policy, message, when in _escalations(runbook):
         found += _levels(state, directory, (key, policy, message), when)
+    found += [_asked(put) for put in puts(state, directory, autonomy_of(place, runbook))]
     status = asked.get("status")
     if status is not None:
         every = f"every {format_duration(status['every_us'] / 1e6)} while it is open"
@@ -134,6 +136,15 @@ def _levels(
     del state.escalations[key]
 
 
+def _asked(put: Put) -> Told:
+    """A question, with what only a question has."""
+    told = _told(put.one, put.level, put.when, put.recipient, put.said)
+    remarks = [f"not told: {who}" for who in put.nobody]
+    if put.one.question["kind"] == "approve":
+        remarks.append("not whoever starts it: they may not approve it")
+    return replace(told, remarks=(*told.remarks, *remarks))
+
+
 def _told(
     one: Escalation, level: Any, when: str, recipient: dict[str, Any], said: tuple[str, str]
 ) -> Told:
@@ -151,5 +162,12 @@ def _told(
         remarks.append(f"quiet hours: not before {clock_face(recipient['not_before_us'])}")
     place = (recipient["id"], recipient["name"], by)
     return Told(
-        one.key, one.policy, one.level, when, *place, fit(said[0], 200), said[1], tuple(remarks)
+        one.key,
+        one.policy,
+        one.level or 1,
+        when,
+        *place,
+        fit(said[0], 200),
+        said[1],
+        tuple(remarks),
     )

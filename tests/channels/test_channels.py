@@ -298,3 +298,75 @@ async def test_a_note_goes_to_the_incident_that_started_the_run(serve):
 )
 def test_retry_after_is_read_with_care(said, seconds):
     assert retry_after_s(said) == seconds
+
+
+ASKED = dataclasses.replace(
+    PAGE,
+    kind="question",
+    key="r1:ask:free#1:1.1.1:ana:slack",
+    title="Asked: Orders: May `Free them` be done?",
+    text="May `Free them` be done?",
+    buttons=(Button("Approve", "opaque-1"), Button("Deny", "opaque-2", danger=True)),
+    reason="Reason (at least 10 characters)",
+)
+
+
+def kinds(message: Any) -> list[str]:
+    return [block["type"] for block in message["blocks"]]
+
+
+async def test_slack_shows_a_question_with_its_field_and_buttons_until_it_is_closed(serve):
+    found = await made("slack", serve)
+    first = await found.channel.send(dataclasses.replace(ASKED, to="U1"))
+    assert (first["follows"], first["edits"]) == (True, True)
+    (message,) = found.vendor.taken
+    field, actions = message["blocks"][-2:]
+    assert field["label"]["text"] == "Reason (at least 10 characters)"
+    assert (field["element"]["action_id"], field["dispatch_action"]) == ("runbook:reason", False)
+    assert [(b["text"]["text"], b["value"], b.get("style")) for b in actions["elements"]] == [
+        ("Approve", "opaque-1", None),
+        ("Deny", "opaque-2", "danger"),
+    ]
+    block = field["block_id"]
+    counted = dataclasses.replace(ASKED, kind="counted", key=f"{ASKED.key}:2", to="U1")
+    await found.channel.send(dataclasses.replace(counted, receipt=first))
+    assert kinds(found.vendor.taken[0])[-2:] == ["input", "actions"]
+    assert found.vendor.taken[0]["blocks"][-2]["block_id"] != block  # as Slack asks of an update
+    answered = dataclasses.replace(ASKED, kind="answered", text="Approved by bea", to="U1")
+    await found.channel.send(dataclasses.replace(answered, receipt=first))
+    (message,) = found.vendor.taken
+    assert kinds(message) == ["header", "section", "context"]
+    assert found.vendor.problems == []
+
+
+async def test_a_webhook_of_slack_and_a_text_message_have_no_buttons_but_say_how_to_answer(serve):
+    hooks = await made("slack_webhook", serve)
+    await hooks.channel.send(ASKED)
+    assert kinds(hooks.vendor.taken[0]) == ["header", "section", "context"]
+
+
+async def test_pagerduty_has_an_incident_for_a_question_that_its_answer_resolves(serve):
+    found = await made("pagerduty", serve)
+    receipt = await found.channel.send(ASKED)
+    assert receipt["follows"] is True
+    await found.channel.send(dataclasses.replace(ASKED, kind="answered", receipt=receipt))
+    assert [action for action, _, _ in found.vendor.taken] == ["trigger", "resolve"]
+    assert len({key for _, key, _ in found.vendor.taken}) == 1
+
+
+async def test_no_question_stands_on_a_status_page(serve):
+    found = await made("statuspage", serve)
+    with pytest.raises(AdapterError, match="customers are asked nothing") as caught:
+        await found.channel.send(ASKED)
+    assert caught.value.retryable is False
+    assert found.vendor.taken == []
+
+
+async def test_a_mail_of_sendgrid_has_the_links_that_a_mail_has(serve):
+    found = await made("sendgrid", serve)
+    more = {"to": "ana@example.com", "answer_link": "https://r.example/ask/c"}
+    await found.channel.send(dataclasses.replace(ASKED, **more))
+    text = found.vendor.taken[0]["content"][0]["value"]
+    assert "Answer here (your own link, do not pass it on):\nhttps://r.example/ask/c" in text
+    await found.send(take_link="https://r.example/take/c")
+    assert "Take it: https://r.example/take/c" in found.vendor.taken[1]["content"][0]["value"]

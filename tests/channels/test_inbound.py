@@ -107,3 +107,40 @@ def test_an_altered_foreign_expired_or_used_link_is_refused():
 def test_a_link_is_not_signed_with_a_key_that_can_be_guessed():
     with pytest.raises(Refused, match="fewer than"):
         sign(CLAIM, b"secret")
+
+
+def pressed(**more: object) -> bytes:
+    payload = {
+        "type": "block_actions",
+        "user": {"id": "U1"},
+        "actions": [{"value": "opaque", "type": "button"}],
+        **more,
+    }
+    return urlencode({"payload": json.dumps(payload)}).encode()
+
+
+def field(value: object) -> dict[str, object]:
+    return {"runbook:reason": {"type": "plain_text_input", "value": value}}
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ({}, ""),
+        (None, ""),
+        ({"values": {}}, ""),
+        ({"values": {"b": field(None)}}, ""),
+        ({"values": {"b": field("seen it")}}, "seen it"),
+        ({"values": {"other": {"x": {"value": "no"}}, "b": field("seen it")}}, "seen it"),
+        ({"values": {"b": field("x" * 5000)}}, "x" * 1000),
+        ({"values": {"b": field(17)}}, "17"),
+    ],
+)
+def test_the_text_of_the_field_comes_with_the_press(state, reason):
+    assert read_press(pressed(state=state)).reason == reason
+
+
+@pytest.mark.parametrize("state", [{"values": [1]}, "x", {"values": {"b": 1}}, [1]])
+def test_a_press_whose_fields_are_none_of_slacks_is_refused(state):
+    with pytest.raises(Refused, match="no press"):
+        read_press(pressed(state=state))

@@ -153,7 +153,10 @@ class Phone:
         self.tells.append(effect)
         if answer is HANG:
             return
-        follows = {"follows": body["channel"] == "page"}
+        follows = {
+            "follows": body["channel"] in ("page", "chat"),
+            "edits": body["channel"] == "chat",
+        }
         outcome = answer.outcome() if isinstance(answer, Oops) else Outcome(follows, None, 1.0, 0.0)
         place = (body["escalation"], body["summons"])
         land_us = self.now_us + SECOND // 10

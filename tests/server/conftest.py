@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
+import actions.human
+import checks.human
 from engine.config import Books
 from engine.core.events import Actor
 from engine.journal.ledger import Delivery, Verdict
@@ -198,15 +200,15 @@ def settings_of(**more: Any) -> Settings:
 
 @asynccontextmanager
 async def serving_in(
-    folder: Path, journal: Path, *, beside: bool = True, **more: Any
+    folder: Path, journal: Path, *, beside: bool = True, channels: Any = (), **more: Any
 ) -> AsyncIterator[Serving]:
     """A server over these runbooks and this journal. `beside`: all that works beside requests does
-    so; else only what looks at deliveries.
+    so; else only what looks at deliveries. `channels`: by which people can be told.
     """
     clock, log = Brisk(), StringIO()
     make_file(journal)
     store = SqliteStore(journal, clock=clock)
-    registry = Registry.of([lab], [lab.LabAdapter])
+    registry = Registry.of([lab, checks.human, actions.human], [lab.LabAdapter, *channels])
     engine = Engine(books=Books([folder]), registry=registry, store=store, clock=clock)
     parts = make_parts(settings_of(**more), engine, store, Log(clock, lambda text: text, log))
     app = make_app(parts)

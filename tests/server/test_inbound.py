@@ -80,7 +80,7 @@ async def test_a_button_of_slack_takes_what_the_run_calls_for_once(serving):
     run = await calling(serving)
     claim = value(serving, run)
     first = await press(serving, claim)
-    assert first.json() == {"text": "Taken by bea."}
+    assert first.json()["text"] == "Taken by bea."
     assert (await serving.ended(run)).body["outcome"] == "resolved"
     assert await taken(serving, run) == [("bea", "Slack")]
     again = await press(serving, claim)

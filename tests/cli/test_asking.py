@@ -1,0 +1,128 @@
+"""People are told of what a run asks: what the command line says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.cli.calls import loud, saying, would_ask
+from engine.cli.rows import Rows
+from engine.cli.trail import entry_lines
+from engine.core.events import Event
+
+KEY = "ask:free#1"
+ASKED = {"escalation": KEY, "policy": "questions", "message": "May `Free` be done?", "why": "w"}
+
+
+def event(type_: str, body: dict[str, Any], **actor: str) -> Event:
+    return Event("r", 1, 0, type_, 1, actor or {"name": "engine", "means": "engine"}, body, "")
+
+
+@pytest.mark.parametrize(
+    ("type_", "body", "lines"),
+    [
+        (
+            "EscalationStarted",
+            {**ASKED, "question": {"path": "free", "kind": "approve"}},
+            ["people are asked (ask:free#1): May `Free` be done?"],
+        ),
+        (
+            "LevelDue",
+            {
+                "escalation": KEY,
+                "level": 1,
+                "round": 2,
+                "recipients": [{"name": "Bea", "by": [{"channel": "slack"}, {"channel": "mail"}]}],
+                "nobody": ["Cy (no address)"],
+            },
+            ["ask:free#1 is put to Bea by slack, mail, again (2)", "not told: Cy (no address)"],
+        ),
+        (
+            "QuestionCounted",
+            {"escalation": KEY, "given": 1, "why": "1 of 2 approved it (bea): 1 more is needed"},
+            ["ask:free#1: 1 of 2 approved it (bea): 1 more is needed"],
+        ),
+        (
+            "QuestionClosed",
+            {"escalation": KEY, "word": "denied", "by": "bea", "why": "not today"},
+            ["ask:free#1 is over: Denied by bea: not today"],
+        ),
+        (
+            "EscalationClosed",
+            {"escalation": KEY, "why": "Denied by bea: not today"},
+            ["ask:free#1 is closed: Denied by bea: not today"],
+        ),
+    ],
+)
+def test_what_becomes_of_a_question_is_said_in_words(type_, body, lines):
+    assert saying(event(type_, body)) == lines
+
+
+def test_whoever_follows_a_run_hears_whom_it_asks_but_not_twice_what():
+    assert not loud(event("EscalationStarted", {**ASKED, "question": {"kind": "approve"}}))
+    assert loud(event("EscalationStarted", ASKED))
+    assert loud(event("LevelDue", {"escalation": KEY}))
+
+
+@pytest.mark.parametrize(
+    ("asks", "lines"),
+    [
+        (None, []),
+        (
+            {"kind": "approve", "who": ["lead"], "by": ["slack", "mail"]},
+            ["would ask lead for approval by slack, mail"],
+        ),
+        ({"kind": "confirm", "who": [], "by": ["slack"]}, ["would ask anybody by slack"]),
+        ({"kind": "do", "who": ["a", "b"], "by": ["s"]}, ["would ask a, b to do it, by s"]),
+    ],
+)
+def test_a_rehearsal_says_whom_a_run_would_ask(asks, lines):
+    assert would_ask({"asks": asks} if asks else {}) == lines
+
+
+@pytest.mark.parametrize(
+    ("actor", "who"),
+    [
+        ({"name": "bea", "means": "slack", "via": "U777"}, "bea (in Slack, U777)"),
+        ({"name": "bea", "means": "link", "via": "r:ask:free#1:1.1.1:bea:mail"}, "bea (by a link)"),
+        ({"name": "bea", "means": "as", "via": "root"}, "bea (by root)"),
+        ({"name": "bea", "means": "os-user"}, "bea "),
+    ],
+)
+def test_the_trail_says_how_somebody_answered(actor, who):
+    body = {"path": "free", "hash": "h", "reason": "seen", "roles": ["lead"]}
+    first = next(iter(entry_lines(event("Approved", body, **actor), Rows(), 100)))
+    assert f"  {who}" in first
+
+
+CONTACTS = """\
+people: {me: {os_user: OTHER, roles: [lead]}}
+questions: {by: [console], remind: {every: 15m, times: 2}}
+"""
+BOOK = """\
+title: Asks
+steps:
+  - {id: sure, check: human.confirm, with: {question: Is the shop open?}}
+"""
+
+
+@pytest.fixture
+def asks(shop):
+    (shop / "runbooks/shop/asks.yaml").write_text(BOOK)
+    (shop / "runbooks/shop/contacts.yaml").write_text(CONTACTS)
+
+
+@pytest.mark.usefixtures("asks")
+def test_questions_are_in_the_preview_of_messages_and_in_a_rehearsal(runbook):
+    done = runbook("notify", "preview", "shop/asks", "--env", "staging")
+    assert done.out.splitlines()[:5] == [
+        "when `sure` waits for an answer  console  by console",
+        "    Asked: Asks: Is the shop open?",
+        "    Is the shop open?",
+        "    ",
+        "    Answer it: runbook answer RUN sure yes (or no)",
+    ]
+    assert "    ! again every 15m, up to 2 times" in done.out.splitlines()
+    rehearsed = runbook("rehearse", "shop/asks", "--env", "staging")
+    assert "would ask anybody by console" in rehearsed.out
