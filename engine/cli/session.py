@@ -232,7 +232,7 @@ class Session:
         letters = [letter.to_json() for letter in sandbox.letters]
         if not letters or self.json:
             return
-        self._told_of_sandbox(f"{counted(len(letters))} to its inbox")
+        self._told_of_sandbox(f"{counted(len(letters))} to its inbox{sandbox.hurried}")
         for line in listed(letters, min(self.output.width, INBOX_COLUMNS)):
             self.output.note(line)
 

@@ -106,6 +106,8 @@ def _asked(state: State, one: Escalation, level: int) -> str:
 
 def _by_us(state: State, one: Escalation, level: int) -> int | None:
     """By when the reader of a level is to act: when it is due that the next are told."""
+    if one.acknowledged is not None:
+        return None
     if level < len(one.levels) and one.key != STATUS:
         return state.now_us + int(one.levels[level]["after_us"])
     within_s = state.runbook.respond_within_s

@@ -111,7 +111,7 @@ class Connections:
 
 
 def _take(shape: Shape, value: Any) -> Any:
-    """A setting as the adapter takes it; a number of what a sandbox's service tells, which is text."""
+    """A setting as the adapter takes it; what a sandbox's service tells is text, also a number."""
     if is_told(value) and shape.json_schema().get("type") in ("integer", "number"):
         text = reveal(value)
         value = int(text) if text.isdecimal() else text

@@ -38,6 +38,7 @@ from engine.sandbox.spec import (
     read_services,
     services_named,
 )
+from engine.wiring.hurry import hurry_of
 
 if TYPE_CHECKING:
     from engine.sandbox.cluster import Cluster
@@ -288,6 +289,12 @@ class Sandbox:
     @property
     def has_inbox(self) -> bool:
         return any(spec.kind == "inbox" for spec in self.specs)
+
+    @property
+    def hurried(self) -> str:
+        """In words, how fast people are called here."""
+        hurry = hurry_of(self.environment.services) or 1
+        return f"; people are called {hurry:g} times as fast as written" if hurry > 1 else ""
 
     @property
     def letters(self) -> list[Letter]:
