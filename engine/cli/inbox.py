@@ -24,8 +24,8 @@ def listed(letters: Sequence[Mapping[str, Any]], columns: int) -> Iterator[str]:
         yield from _indented(title, 4, columns)
         yield from _indented("\n".join(_rest(title, text)), 4, columns)
         for one in letter["news"]:
-            first, *more = _indented(str(one["text"]), 13, columns)
-            yield f"    {_clock(one)} {first.strip()}"
+            first, *more = _indented(str(one["text"]), 13, columns) or [""]
+            yield f"    {_clock(one)} {first.strip()}".rstrip()
             yield from more
 
 
