@@ -288,8 +288,10 @@ def _sendgrid(asked: Knock) -> Answer:
     if asked.path != "/v3/mail/send":
         return told(200, {"scopes": ["mail.send"]})
     mail = asked.json
-    to = ", ".join(one["email"] for one in mail["personalizations"][0]["to"])
-    key = str((mail.get("custom_args") or {}).get("runbook_key") or "")
+    envelope = mail["personalizations"][0]
+    to = ", ".join(one["email"] for one in envelope["to"])
+    marks = {**(mail.get("custom_args") or {}), **(envelope.get("custom_args") or {})}
+    key = str(marks.get("runbook_key") or "")
     post(asked.inbox, asked.now, to, (mail["subject"], mail["content"][0]["value"]), key)
     return Answer(202, (("X-Message-Id", f"sandbox-{asked.inbox.came}"),), b"")
 
