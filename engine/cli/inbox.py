@@ -40,6 +40,7 @@ def _rest(title: str, text: str) -> list[str]:
 
 
 def _indented(text: str, by: int, columns: int) -> list[str]:
-    lines = [part for line in text.splitlines() for part in wrap(clean(line), columns - by)]
+    written = [line for line in text.splitlines() if line.strip()]
+    lines = [part for line in written for part in wrap(clean(line), columns - by)]
     cut = [*lines[:LINES_MAX], "..."] if len(lines) > LINES_MAX else lines
     return [" " * by + line for line in cut]

@@ -47,8 +47,9 @@ def telling(runbook: Runbook, contacts: Contacts, place: Environment) -> dict[st
     if severity is not None and severity.status_every_s and not alone:
         every_us = round(severity.status_every_s * 1e6)
         found["status"] = {"every_us": every_us, "by": list(severity.status_by)}
-    if severity is not None and severity.respond_within_s:
-        found["respond_within_us"] = round(severity.respond_within_s * 1e6)
+    within_s = runbook.respond_within_s or (severity.respond_within_s if severity else None)
+    if within_s:
+        found["respond_within_us"] = round(within_s * 1e6)
     return found if hurry is None else hurried(found, hurry)
 
 
