@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from engine.journal.sqlite import SqliteStore
     from engine.language.model import Runbook
     from engine.registry import Registry
+    from engine.sandbox import Sandbox
     from engine.sandbox.standing import Standing
     from engine.wiring import Engine
 
@@ -33,6 +34,9 @@ DEFAULT_FOLDER = "runbooks"
 
 SERVER_VARIABLE = "RUNBOOK_SERVER"
 """The environment variable that names a server; its token is in RUNBOOK_TOKEN."""
+
+INBOX_COLUMNS = 100
+"""Of what came to an inbox: longer lines are hard to read."""
 
 SANDBOX = "sandbox"
 """The environment whose services are started for the time of a command."""
@@ -219,6 +223,18 @@ class Session:
             place, name, needed, self._told_of_sandbox, with_fault=runbook is not None
         ) as sandbox:
             yield Surroundings(sandbox.services, sandbox.inputs)
+            self._told_of_inbox(sandbox)
+
+    def _told_of_inbox(self, sandbox: Sandbox) -> None:
+        """What people were told, before the inbox is gone."""
+        from engine.cli.inbox import counted, listed  # noqa: PLC0415  only where somebody was told
+
+        letters = [letter.to_json() for letter in sandbox.letters]
+        if not letters or self.json:
+            return
+        self._told_of_sandbox(f"{counted(len(letters))} to its inbox{sandbox.hurried}")
+        for line in listed(letters, min(self.output.width, INBOX_COLUMNS)):
+            self.output.note(line)
 
     def _standing(self, place: Environment, needed: Collection[str]) -> Standing | None:
         """The sandbox of this pack that `runbook sandbox up` left up, with all that is needed."""

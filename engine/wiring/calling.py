@@ -24,13 +24,17 @@ from engine.runner.connections import Connections
 from engine.runner.telling import Pace, Stake, Teller, Way
 from engine.wiring import whom
 from engine.wiring.admission import SANDBOX, called
+from engine.wiring.hurry import hurried, hurry_of
 
 
 def telling(runbook: Runbook, contacts: Contacts, place: Environment) -> dict[str, Any]:
     """The `telling` of a `RunStarted`: the policies this runbook may use, and its status updates.
 
-    In a sandbox nobody real is there: the first level is told at the console, and that is all.
+    In a sandbox nobody real is there: with an inbox all of it is played, faster (see `hurry`);
+    without one the first level is told at the console, and that is all.
     """
+    hurry = hurry_of(place.services) if place.name == SANDBOX else None
+    alone = place.name == SANDBOX and hurry is None
     severity = contacts.severities.get(runbook.severity or "")
     found: dict[str, Any] = {"policies": {}}
     for name in _policies(runbook):
@@ -40,14 +44,17 @@ def telling(runbook: Runbook, contacts: Contacts, place: Environment) -> dict[st
         levels = contacts.policies.get(meant)
         if levels:
             reopen_s = contacts.reopen_after_s.get(meant)
-            found["policies"][name] = _policy(levels, reopen_s, place.name == SANDBOX)
-    if severity is not None and severity.status_every_s and place.name != SANDBOX:
+            found["policies"][name] = _policy(levels, reopen_s, alone)
+    if severity is not None and severity.status_every_s and not alone:
         every_us = round(severity.status_every_s * 1e6)
         found["status"] = {"every_us": every_us, "by": list(severity.status_by)}
     asks = whom.questions(contacts, severity)
-    if asks is not None and place.name != SANDBOX:
+    if asks is not None and not alone:
         found["questions"] = asks
-    return found
+    within_s = runbook.respond_within_s or (severity.respond_within_s if severity else None)
+    if within_s:
+        found["respond_within_us"] = round(within_s * 1e6)
+    return found if hurry is None else hurried(found, hurry)
 
 
 def _policies(runbook: Runbook) -> Iterable[str]:
@@ -60,8 +67,8 @@ def _policies(runbook: Runbook) -> Iterable[str]:
         yield runbook.escalation.policy
 
 
-def _policy(levels: tuple[Level, ...], reopen_s: float | None, sandbox: bool) -> dict[str, Any]:
-    if sandbox:
+def _policy(levels: tuple[Level, ...], reopen_s: float | None, alone: bool) -> dict[str, Any]:
+    if alone:
         only = _level(levels[0]) | {"by": [CONSOLE], "after_us": 0, "every_us": None, "times": 0}
         return {"levels": [only]}
     found: dict[str, Any] = {"levels": [_level(level) for level in levels]}
@@ -155,11 +162,15 @@ class Directory:
         self, contacts: Contacts, who: str, by: list[str], at_us: int
     ) -> Iterable[dict[str, Any]]:
         if who == CONSOLE or who in contacts.channels:
-            yield self._recipient(contacts, who, who, [who])
+            ways = [who] if self._open(contacts, who) else [CONSOLE]
+            yield self._recipient(contacts, who, who, ways)
             return
         rota = contacts.rotas.get(who)
         if rota is not None and rota.schedule is not None:
-            yield self._recipient(contacts, who, who, [rota.channel or CONSOLE])
+            first = rota.channel or CONSOLE
+            behind = [name for name in by if name != first]
+            ways = [name for name in (first, *behind) if self._open(contacts, name)]
+            yield self._recipient(contacts, who, who, ways or [CONSOLE])
             return
         names = [rota.on_call(at_us)] if rota is not None else [who]
         people = [contacts.people[name] for name in names if name and name in contacts.people]
@@ -173,21 +184,25 @@ class Directory:
         found = self._recipient(contacts, person.id, person.name, ways or [CONSOLE])
         quiet = person.quiet or contacts.quiet
         severity = self.severity(contacts)
-        if quiet is not None and severity is not None and not severity.critical:
+        woken = severity is None or severity.critical or self.place.name == SANDBOX
+        if quiet is not None and not woken:
             found["not_before_us"] = quiet.until_us(at_us)
         return found
 
     def _reaches(self, contacts: Contacts, person: Person, channel: str) -> bool:
         known = contacts.channels.get(channel)
-        if channel == CONSOLE or known is None or known.connection is None:
+        if known is not None and person.channels.get(channel) is not None:
+            return known.connection in self.place.connections
+        return self._open(contacts, channel)
+
+    def _open(self, contacts: Contacts, channel: str) -> bool:
+        """Whether a channel leads somewhere here, without an address of somebody's own."""
+        known = contacts.channels.get(channel)
+        if known is None or known.connection is None:
             return channel == CONSOLE
         if known.connection not in self.place.connections:
             return False
-        return (
-            person.channels.get(channel) is not None
-            or known.to is not None
-            or self._one_place(known.connection)
-        )
+        return known.to is not None or self._one_place(known.connection)
 
     def _one_place(self, connection: str) -> bool:
         """Whether a channel leads to one place whoever is called: it takes no address."""
