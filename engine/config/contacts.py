@@ -7,7 +7,7 @@ roles:
   on-call: Whoever carries the pager this week
 rotas:
   primary: {order: [ana, bo], since: 2026-01-05, handover: "MON 09:00", timezone: Europe/Berlin}
-  platform: {pagerduty: PXYZ123, channel: page}
+  platform: {pagerduty: PXYZ123, connection: schedules, channel: page}
 channels:
   email: {connection: mail}
   room: {connection: slack, to: "#incidents"}
@@ -56,6 +56,8 @@ class Person:
     channels: Mapping[str, Any] = field(default_factory=dict)
     """Where they are told, by the name of a channel: an address, a number, a user's id."""
     quiet: Quiet | None = None
+    pagerduty: str | None = None
+    """Who they are to PagerDuty: a user's id, or the e-mail address of their login."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from engine.language.load import load_runbook
 from engine.language.model import Runbook
 from engine.registry import Registry
 from engine.runner.connections import Connections
+from engine.runner.on_call import Desk
 from engine.secret import Vault
 from engine.wiring.admission import targets
 
@@ -31,6 +32,7 @@ class Base:
         self.registry = registry
         self.store = store
         self.clock = clock or SystemClock()
+        self.desk = Desk(self.clock)
 
     async def state(self, run: str) -> State:
         """A run as its journal tells it. Raises Usage when there is none."""
