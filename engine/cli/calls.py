@@ -60,7 +60,16 @@ def _level(body: Mapping[str, Any]) -> list[str]:
     called = "; ".join(people) or ("nobody needs it any more" if body.get("skipped") else "nobody")
     lines = [f"level {level} of {body.get('escalation')}{again} calls {called}"]
     lines += [f"nobody is found for: {clean(str(who))}" for who in body.get("nobody") or ()]
+    lines += [_on_call(fact) for fact in body.get("on_call") or ()]
     return lines + ([f"trouble: {clean(str(body['trouble']))}"] if body.get("trouble") else [])
+
+
+def _on_call(fact: Mapping[str, Any]) -> str:
+    """What was answered when it was asked who is on call."""
+    who = ", ".join(f"{one['name']} ({one['user']})" for one in fact["found"])
+    parts = [f"on call in {fact['schedule']} of PagerDuty: {clean(who)}"] if who else []
+    parts += [clean(str(fact["trouble"]))] if fact["trouble"] else []
+    return f"{fact['rota']}: {'; '.join(parts)}"
 
 
 def _failed(body: Mapping[str, Any]) -> list[str]:

@@ -37,7 +37,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.config.rotas import Quiet, Rota
-from engine.errors import Place
+from engine.errors import Diagnostic, Place
 from engine.language.model import Template
 
 CONSOLE = "console"
@@ -135,6 +135,7 @@ class Contacts:
     """Where a run is looked at; `{run}` stands for its id."""
     quiet: Quiet | None = None
     """Quiet hours of everybody who has none of their own."""
+    warnings: tuple[Diagnostic, ...] = field(default=(), compare=False)
 
     def person(self, os_user: str) -> Person | None:
         return next((p for p in self.people.values() if p.os_user == os_user), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -82,7 +82,8 @@ class ContactsReader:
         more["link"] = fields.text(found["link"], "link") if "link" in found else None
         contacts = Contacts(people, roles, policies, fields.file, **more)
         Checker(fields, contacts).check(found)
-        return contacts
+        warnings = tuple(d for d in fields.collector.found if d.severity == "warning")
+        return replace(contacts, warnings=warnings)
 
     def _messages(self, node: Node | None) -> dict[str, Words]:
         found = {}

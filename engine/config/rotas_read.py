@@ -169,6 +169,8 @@ class RotaReader:
             who = self._who(given["who"], "who") if "who" in given else []
             if not who or times[0] is None or times[1] is None or times[0] >= times[1]:
                 what = "an override says who, from when and until when"
+                if times[0] is not None and times[1] is not None and times[0] >= times[1]:
+                    what = "an override ends when it begins, or before"
                 hint = "{who: bo, from: 2026-02-01 09:00, until: 2026-02-03 09:00}"
                 self.fields.error("RB824", what, item, hint)
                 continue
