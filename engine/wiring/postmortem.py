@@ -167,6 +167,10 @@ class _Reader:
     def _people(self, event: Event) -> Iterator[str]:
         body = event.body
         match event.type:
+            case "LevelDue":
+                for fact in body.get("on_call", ()):
+                    if fact["trouble"]:
+                        yield f"Who is on call in {fact['rota']} is not known: {fact['trouble']}"
             case "TellStarted":
                 self.steps[f"{body['key']}"] = body
             case "Told":

@@ -200,6 +200,8 @@ def test_the_trail_says_what_was_answered(runbook, vendor, shop):
     trail = runbook("audit", "show", "last").out
     assert "platform: on call in PS1 of PagerDuty: A. Lim (PANA)" in trail
     assert "empty: nobody is on call in PagerDuty's schedule PS2, or there is none" in trail
+    report = runbook("report", "last").out
+    assert "Who is on call in empty is not known: nobody is on call in PagerDuty's" in report
 
 
 def test_lint_names_connections_that_cannot_be_asked(runbook, vendor, shop):
