@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from engine.config import Environment
@@ -12,15 +12,12 @@ from engine.errors import RunbookError, Usage
 from engine.language.inputs import read_input
 from engine.language.model import Runbook
 from engine.language.words import did_you_mean
-from engine.runner.budgets import SharedBudgets
 from engine.runner.connections import FAULT, Connections, fault
 from engine.secret import Vault
-from engine.wiring.admission import SANDBOX
 from engine.wiring.calling import Directory
 from engine.wiring.faces import Ping
-from engine.wiring.on_call import OnCall
 from engine.wiring.people import People
-from engine.wiring.standing import Asked, Standing, WouldCall, asked_now, standing, would_call
+from engine.wiring.standing import Standing, WouldCall, standing, would_call
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +53,6 @@ class Asking(People):
         directory = Directory(self.books, self.registry, _Caller(f"{pack}/", severity), place)
         asked = await self.asked_now(pack, environment)
         return list(would_call(directory, asked, self.clock.now_us()))
-
-    async def asked_now(self, pack: str, environment: str) -> Asked:
-        """What those say who keep rotas of a pack; nobody is asked in a sandbox."""
-        contacts = self.books.contacts(pack)
-        if environment == SANDBOX:
-            return {}
-        place = self.books.environment(pack, environment, self.registry, only=())
-        async with self._connected(place, Vault(os.environ)) as connections:
-            names = {r.connection for r in contacts.rotas.values() if r.connection is not None}
-            connections.learn(tuple(sorted(names)))
-            shared = SharedBudgets(self.store, connections, self.clock)
-            on_call = OnCall(pack, place, connections, self.desk, shared)
-            found = await asked_now(contacts, on_call)
-            redact = connections.redact
-            return {
-                name: replace(known, trouble=redact(known.trouble) if known.trouble else None)
-                for name, known in found.items()
-            }
 
     async def _ping(self, place: Environment, connections: Connections, name: str) -> Ping:
         begun_s = self.clock.monotonic_s()

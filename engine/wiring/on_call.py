@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from engine.config import Contacts, Environment
@@ -29,6 +29,9 @@ HANDOVERS_MAX = 20
 """Hand-overs that are looked through for somebody who is not in quiet hours: those end in a day."""
 
 T = TypeVar("T")
+Asked = Mapping[str, Known]
+"""What was answered of rotas that others keep, by the name of the rota."""
+
 Level = tuple[str, int, int, int]
 """Escalation, generation, level, round."""
 
@@ -62,6 +65,16 @@ class OnCall:
     def taken(self, state: State, body: Mapping[str, Any]) -> dict[str, Known]:
         """What was answered for a level, by rota; once."""
         return self._answers.pop(_level(state, body), {})
+
+    async def now(self, contacts: Contacts) -> Asked:
+        """What those say now who keep rotas of the pack. Raises CancelledError only."""
+        rotas = [rota for rota in contacts.rotas.values() if rota.connection is not None]
+        found = await asyncio.gather(*[self.ask(rota) for rota in rotas])
+        redact = self.connections.redact
+        return {
+            rota.name: replace(known, trouble=redact(known.trouble) if known.trouble else None)
+            for rota, known in zip(rotas, found, strict=True)
+        }
 
     async def ask(self, rota: Rota) -> Known:
         """Who is on call in a schedule. Raises CancelledError only."""
@@ -246,3 +259,13 @@ def trouble_of(rota: Rota, known: Known, at_us: int) -> str | None:
     if not known.at(at_us):
         return f"nobody is on call in PagerDuty's schedule {rota.schedule}, or there is none"
     return None
+
+
+def carriers(contacts: Contacts, rota: Rota, asked: Asked, at_us: int) -> frozenset[str]:
+    """Who of the contacts is on call in a rota now."""
+    if rota.schedule is None:
+        who = rota.on_call(at_us)
+        return frozenset([who] if who is not None else ())
+    known = asked.get(rota.name)
+    people = [person_of(contacts, turn) for turn in known.at(at_us)] if known is not None else []
+    return frozenset(person.id for person in people if person is not None)

@@ -21,7 +21,7 @@ from engine.registry import Registry
 from engine.runner.telling import clock_face, fit, text_of, title_of
 from engine.wiring.admission import called
 from engine.wiring.calling import Directory, telling
-from engine.wiring.standing import Asked
+from engine.wiring.on_call import Asked
 
 NOT_ASKED: Asked = {}
 
@@ -50,7 +50,7 @@ def preview(
     books: Books, registry: Registry, runbook: Runbook, environment: str, asked: Asked = NOT_ASKED
 ) -> list[Told]:
     """What could be told, in the order of the runbook; of rotas, who is on call now. `asked`: of
-    those that others keep, see `Asking.asked_now`.
+    those that others keep, see `Base.asked_now`.
     """
     place = books.environment(runbook.name.partition("/")[0], environment, registry, only=())
     directory = Directory(books, registry, runbook, place)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +13,7 @@ from engine.config.rotas import Rota
 from engine.language.cron import zone_of
 from engine.runner.on_call import Known
 from engine.wiring.calling import Directory
-from engine.wiring.on_call import OnCall, person_of, trouble_of
-
-Asked = Mapping[str, Known]
-"""What was answered of rotas that others keep, by the name of the rota."""
+from engine.wiring.on_call import Asked, person_of, trouble_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +50,6 @@ class Standing:
 
 def face(at_us: int, timezone: str) -> str:
     return to_datetime(at_us).astimezone(zone_of(timezone)).strftime("%a %Y-%m-%d %H:%M %Z")
-
-
-async def asked_now(contacts: Contacts, on_call: OnCall) -> dict[str, Known]:
-    """What those say who keep rotas of this pack."""
-    rotas = [rota for rota in contacts.rotas.values() if rota.connection is not None]
-    found = await asyncio.gather(*[on_call.ask(rota) for rota in rotas])
-    return {rota.name: known for rota, known in zip(rotas, found, strict=True)}
 
 
 def standing(contacts: Contacts, rota: Rota, asked: Asked, at_us: int) -> Standing:

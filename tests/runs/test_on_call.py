@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from engine.core.events import Event
+from engine.core.events import Actor, Event
 from engine.core.state import State
-from engine.errors import AdapterError
+from engine.errors import AdapterError, Refused
 from engine.plugin import reveal
 from engine.plugin.on_call import NEVER_US, Turn
 from engine.registry import Registry
@@ -435,3 +435,57 @@ async def test_a_death_behind_any_event_leaves_a_level_that_is_told_once(desk, n
     told = [e.body["key"] for e in await desk.engine.store.events(run) if e.type == "Told"]
     assert told[0] == f"{run}:call:1.1.1:ana:beep"
     assert len(told) == len(set(told))
+
+
+APPROVE = """\
+steps:
+  - id: a
+    action: lab.act
+    target: there
+    with: {word: w}
+    approve: {by: [platform, weekly], reason_min: 5}
+"""
+PEOPLE = CONTACTS.replace("pagerduty: PANA", "os_user: ana, pagerduty: PANA").replace(
+    "bo: {", "bo: {os_user: bo, "
+)
+ANA_HERE, CY = Actor("ana", "os-user"), Actor("cy", "token")
+
+
+@pytest.fixture
+async def asks(desk: Desk) -> AsyncIterator[Desk]:
+    """An action waits for whoever is on call; in the weekly rota that is Cy."""
+    lab.Target.reset()
+    weekly = "rotas:\n  weekly: {order: [cy], since: 2026-01-05}\n"
+    desk.write("contacts.yaml", PEOPLE.replace("rotas:\n", weekly))
+    desk.write("environments/test.yaml", CONNECTIONS + "  there: {adapter: lab}\n")
+    yield desk
+    lab.Target.reset()
+
+
+@pytest.mark.parametrize("who", [ANA_HERE, CY])
+async def test_whoever_is_on_call_may_approve_where_their_rota_is_asked_for(asks, who):
+    run = (await asks.run(APPROVE)).run
+    said = await asks.engine.approve(run, "a", "looked at it", who)
+    assert said.body["roles"] == [{"ana": "platform", "cy": "weekly"}[who.name]]
+    Schedules.asked.clear()
+    assert (await asks.engine.resume(run, actor=ALICE)).status == "resolved"
+    assert Schedules.asked == []
+    assert lab.Target.effects == {"w": 1}
+
+
+async def test_who_is_not_on_call_may_not_approve(asks):
+    run = (await asks.run(APPROVE)).run
+    with pytest.raises(Refused, match=r"one of the roles platform, weekly$"):
+        await asks.engine.approve(run, "a", "looked at it", BO)
+    assert lab.Target.effects == {}
+
+
+async def test_that_it_could_not_be_asked_who_is_on_call_makes_nobody_approve(asks):
+    Schedules.on = fails(AdapterError("it answers 401: canary-4417-schedules"))
+    run = (await asks.run(APPROVE)).run
+    with pytest.raises(Refused, match="could not be asked: it answers 401: "):
+        await asks.engine.approve(run, "a", "looked at it", ANA_HERE)
+    last = (await asks.engine.store.events(run))[-1]
+    assert last.type == "ApprovalRefused"
+    assert "PagerDuty could not be asked" in last.body["why"]
+    assert "canary" not in repr(last.body)
