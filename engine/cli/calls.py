@@ -93,7 +93,16 @@ def _level(body: Mapping[str, Any]) -> list[str]:
         lines = [f"{body.get('escalation')} is put to {called}{again}"]
     head = "not told" if asks else "nobody is found for"
     lines += [f"{head}: {clean(str(who))}" for who in body.get("nobody") or ()]
+    lines += [_on_call(fact) for fact in body.get("on_call") or ()]
     return lines + ([f"trouble: {clean(str(body['trouble']))}"] if body.get("trouble") else [])
+
+
+def _on_call(fact: Mapping[str, Any]) -> str:
+    """What was answered when it was asked who is on call."""
+    who = ", ".join(f"{one['name']} ({one['user']})" for one in fact["found"])
+    parts = [f"on call in {fact['schedule']} of PagerDuty: {clean(who)}"] if who else []
+    parts += [clean(str(fact["trouble"]))] if fact["trouble"] else []
+    return f"{fact['rota']}: {'; '.join(parts)}"
 
 
 def _failed(body: Mapping[str, Any]) -> list[str]:

@@ -1,19 +1,24 @@
-"""`runbook doctor`: whether every connection of an environment answers, and what to mend where one
-does not."""
+"""`runbook doctor`: whether every connection of an environment answers, and who is on call now, and
+what to mend where that is not known.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.cli.complete import complete_environments, complete_packs
 from engine.cli.session import Session
 from engine.cli.text import Style, clean, pad, took, wrap
-from engine.errors import Usage
 from engine.wiring import Ping
+from engine.wiring.standing import Standing
 
+if TYPE_CHECKING:
+    from engine.config import Contacts
+
+SANDBOX = "sandbox"
 EXIT_NOT_OK = 3
 
 
@@ -30,21 +35,13 @@ EXIT_NOT_OK = 3
 @click.pass_obj
 def doctor(session: Session, pack: str | None, environment: str | None) -> int:
     """Whether every connection of PACK's environment answers: the time it took, and the fix when
-    not.
+    not; and who is on call now in each rota.
 
-    Ends with 3 when one does not answer.
+    Ends with 3 when one does not answer, or it is not known who is on call.
     """
-    books = session.find_books()
-    name = pack or _only_pack(books.packs())
+    name = session.pack_of(pack, "doctor")
     where = session.environment_of(name, environment)
     return session.run(_ask(session, name, where))
-
-
-def _only_pack(packs: tuple[str, ...]) -> str:
-    if len(packs) == 1:
-        return packs[0]
-    known = ", ".join(packs) or "none"
-    raise Usage("say which pack: runbook doctor PACK --env NAME", help=f"there are: {known}")
 
 
 async def _ask(session: Session, pack: str, environment: str) -> int:
@@ -52,16 +49,47 @@ async def _ask(session: Session, pack: str, environment: str) -> int:
         session.open_store() as store,
         session.sandbox(pack, environment, None) as around,
     ):
-        pings = await session.engine(store).doctor(pack, environment, around.services)
+        engine = session.engine(store)
+        pings = await engine.doctor(pack, environment, around.services)
+        rotas = await engine.standings(pack, environment) if environment != SANDBOX else []
+    contacts = session.find_books().contacts(pack)
+    channels = _channels(contacts)
     if session.json:
         for ping in pings:
-            session.output.object(ping_json(ping))
-    elif pings:
-        session.output.lines(ping_lines(pings, session.output.width, session.output.style))
+            by = channels.get(ping.connection, [])
+            session.output.object({**ping_json(ping), "channels": by})
+        for rota in rotas:
+            session.output.object(rota.to_json())
+    else:
+        style, width = session.output.style, session.output.width
+        session.output.lines(ping_lines(pings, width, style, channels))
+        session.output.lines(rota_lines(rotas, width, style))
     bad = sum(1 for ping in pings if not ping.ok)
-    count = f"{len(pings)} connection{'' if len(pings) == 1 else 's'}"
-    session.output.note(f"{pack} in {environment}: {count}, {bad or 'none'} without an answer")
-    return EXIT_NOT_OK if bad else 0
+    unknown = sum(1 for rota in rotas if rota.trouble is not None)
+    words = [f"{_count(len(pings), 'connection')}, {bad or 'none'} without an answer"]
+    if rotas:
+        known = f"{unknown or 'none'} of which it is not known who is on call"
+        words.append(f"{_count(len(rotas), 'rota')}, {known}")
+    session.output.note(f"{pack} in {environment}: {'; '.join(words)}")
+    gone = sorted(
+        {name for c in set(channels) - {p.connection for p in pings} for name in channels[c]}
+    )
+    if gone and environment != SANDBOX:
+        session.output.note(f"no connection here for {', '.join(gone)}: by these nobody is told")
+    return EXIT_NOT_OK if bad or unknown else 0
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _channels(contacts: Contacts) -> dict[str, list[str]]:
+    """Channels of the contacts, by the connection they go over."""
+    found: dict[str, list[str]] = {}
+    for channel in contacts.channels.values():
+        if channel.connection is not None:
+            found.setdefault(channel.connection, []).append(channel.name)
+    return found
 
 
 def ping_json(ping: Ping) -> dict[str, Any]:
@@ -77,9 +105,11 @@ def ping_json(ping: Ping) -> dict[str, Any]:
     }
 
 
-def ping_lines(pings: list[Ping], width: int, style: Style) -> Iterator[str]:
-    names = max(len(ping.connection) for ping in pings)
-    kinds = max(len(ping.adapter) for ping in pings)
+def ping_lines(
+    pings: list[Ping], width: int, style: Style, channels: Mapping[str, list[str]]
+) -> Iterator[str]:
+    names = max((len(ping.connection) for ping in pings), default=0)
+    kinds = max((len(ping.adapter) for ping in pings), default=0)
     for ping in pings:
         word = "ok" if ping.ok else "not ok"
         lead = style.paint(f"{style.symbol(word)} {pad(word, 6)}", style.colour_of(word))
@@ -88,13 +118,25 @@ def ping_lines(pings: list[Ping], width: int, style: Style) -> Iterator[str]:
             f"{lead}  {pad(ping.connection, names)}  {pad(ping.adapter, kinds)}  "
             f"{time:>8}  {clean(ping.fingerprint)}"
         ).rstrip()
-        for text in _remarks(ping):
+        for text in _remarks(ping, channels.get(ping.connection, [])):
             for line in wrap(text, max(20, min(width, 120) - 10)):
                 yield f"          {line}"
 
 
-def _remarks(ping: Ping) -> Iterator[str]:
+def _remarks(ping: Ping, channels: list[str]) -> Iterator[str]:
     if ping.message:
         yield clean(ping.message)
     if ping.help:
         yield f"help: {clean(ping.help)}"
+    if channels and not ping.ok:
+        yield f"by {', '.join(channels)} nobody is told as long as it does not answer"
+
+
+def rota_lines(rotas: list[Standing], width: int, style: Style) -> Iterator[str]:
+    names = max((len(rota.rota) for rota in rotas), default=0)
+    for rota in rotas:
+        word = "ok" if rota.trouble is None else "not ok"
+        lead = style.paint(f"{style.symbol(word)} {pad(word, 6)}", style.colour_of(word))
+        said = wrap(clean(rota.said), max(20, min(width, 120) - names - 17))
+        yield f"{lead}  rota {pad(rota.rota, names)}  {said[0]}"
+        yield from (f"{' ' * (names + 17)}{line}" for line in said[1:])

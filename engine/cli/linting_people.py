@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from engine.config import Books, Contacts
+from engine.config import Books, Connection, Contacts
 from engine.errors import Diagnostic, Place, RunbookError
 from engine.language.catalog import Catalog
 from engine.language.model import Escalate, Runbook, walk_runbook
@@ -40,9 +40,11 @@ def _unknown(runbook: Runbook, contacts: Contacts) -> Iterator[Diagnostic]:
 
 
 def channels_of(books: Books, catalog: Catalog, pack: str) -> tuple[Diagnostic, ...]:
-    """Channels whose connection an environment does not have: nobody is told by them there."""
+    """What is odd in the contacts, and channels whose connection an environment does not have:
+    nobody is told by them there.
+    """
     contacts = books.contacts(pack)
-    found = []
+    found = list(contacts.warnings)
     for name in books.environments(pack):
         if name == SANDBOX:
             continue
@@ -55,7 +57,31 @@ def channels_of(books: Books, catalog: Catalog, pack: str) -> tuple[Diagnostic, 
                 what = f"the environment {name} has no connection {named(channel.connection)}"
                 hint = f"by {named(channel.name)} nobody is told there"
                 found.append(_warning("RB852", what, channel.place, hint))
+        found += _rotas_of(contacts, there, name)
     return tuple(found)
+
+
+MISTAKEN = ("http", "pagerduty", "pagerduty_notes")
+"""Adapters that lead to PagerDuty, and cannot say who is on call."""
+
+
+def _rotas_of(
+    contacts: Contacts, there: Mapping[str, Connection], environment: str
+) -> Iterator[Diagnostic]:
+    """Rotas of which nobody can be asked in an environment who is on call."""
+    for rota in contacts.rotas.values():
+        if rota.connection is None:
+            continue
+        otherwise = ", ".join(rota.order) or rota.channel or "the console"
+        hint = f"who is on call is not known there, and {otherwise} is told instead"
+        connection = there.get(rota.connection)
+        if connection is None:
+            what = f"the environment {environment} has no connection {named(rota.connection)}"
+            yield _warning("RB873", what, rota.place, hint)
+        elif connection.adapter in MISTAKEN:
+            what = f"{named(rota.connection)} of {environment} is of kind {connection.adapter}"
+            hint = "a connection of kind pagerduty_schedules says who is on call"
+            yield _warning("RB874", what, rota.place, hint)
 
 
 def _warning(code: str, what: str, place: Place, help_: str | None) -> Diagnostic:

@@ -1,4 +1,4 @@
-"""Telling people: `ack`, `notify preview`."""
+"""Telling people: `ack`, `notify preview`, `notify who`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.complete import complete_runbooks, complete_runs
+from engine.cli.complete import (
+    complete_environments,
+    complete_packs,
+    complete_runbooks,
+    complete_runs,
+)
 from engine.cli.runs import told, who
 from engine.cli.session import Session
-from engine.cli.text import clean, wrap
+from engine.cli.text import clean, pad, wrap
+from engine.errors import Usage
+from engine.language.words import did_you_mean, listed, named
 
 if TYPE_CHECKING:
     from engine.wiring.preview import Told
+    from engine.wiring.standing import WouldCall
 
 
 @click.command()
@@ -56,7 +64,11 @@ def preview(session: Session, name: str, environment: str | None) -> int:
 
     runbook = session.load(name)
     place = session.environment(name, environment)
-    found = previewed(session.find_books(), session.registry, runbook, place)
+    books, pack = session.find_books(), runbook.name.partition("/")[0]
+    asked: Any = {}
+    if any(rota.connection for rota in books.contacts(pack).rotas.values()):
+        asked = session.run(_asked(session, pack, place))
+    found = previewed(books, session.registry, runbook, place, asked)
     if session.json:
         for one in found:
             session.output.object(one.to_json())
@@ -68,6 +80,12 @@ def preview(session: Session, name: str, environment: str | None) -> int:
     return 0
 
 
+async def _asked(session: Session, pack: str, environment: str) -> Any:
+    """What those say who keep rotas of the pack."""
+    async with session.open_store() as store:
+        return await session.engine(store).asked_now(pack, environment)
+
+
 def _lines(one: Told, width: int) -> Iterator[str]:
     told: dict[str, Any] = one.to_json()
     yield f"{told['when']}  {clean(told['name'])}  by {', '.join(told['by']) or 'nobody'}"
@@ -77,3 +95,73 @@ def _lines(one: Told, width: int) -> Iterator[str]:
     for remark in told["remarks"]:
         yield f"    ! {clean(remark)}"
     yield ""
+
+
+@notify.command("who")
+@click.argument("pack", required=False, shell_complete=complete_packs)
+@click.option(
+    "-e",
+    "--env",
+    "environment",
+    metavar="NAME",
+    shell_complete=complete_environments,
+    help="Where it would be; needed where a pack has several.",
+)
+@click.option(
+    "--severity", metavar="NAME", help="Of a run; what is not critical keeps quiet hours."
+)
+@click.pass_obj
+def called(
+    session: Session, pack: str | None, environment: str | None, severity: str | None
+) -> int:
+    """Who would be called now: for each level of PACK's policies who it is, by what, until when."""
+    books = session.find_books()
+    name = session.pack_of(pack, "notify who")
+    place = session.environment_of(name, environment)
+    if place == "sandbox":
+        raise Usage("in a sandbox nobody real is called", help="name another environment")
+    if severity is not None and severity not in (known := books.contacts(name).severities):
+        hint = did_you_mean(severity, known, f"there are {listed(known, 'and') or 'none'}")
+        raise Usage(f"the contacts have no severity {named(severity)}", help=hint)
+    found = session.run(_who(session, name, place, severity))
+    if session.json:
+        for one in found:
+            session.output.object(one.to_json())
+    else:
+        session.output.lines(list(_levels(found, min(session.output.width, 100))))
+    if not found:
+        session.output.note(
+            f"{name} has no policies in its contacts.yaml: only the console is told"
+        )
+    return 0
+
+
+async def _who(
+    session: Session, pack: str, environment: str, severity: str | None
+) -> list[WouldCall]:
+    async with session.open_store() as store:
+        return await session.engine(store).who(pack, environment, severity)
+
+
+def _levels(found: list[WouldCall], width: int) -> Iterator[str]:
+    from engine.language.duration import format_duration  # noqa: PLC0415 - `ack` does without
+    from engine.wiring.standing import face  # noqa: PLC0415
+
+    policy = ""
+    who = max((len(one.who) for one in found), default=0)
+    for one in found:
+        if one.policy != policy:
+            yield from ([""] if policy else [])
+            yield one.policy
+            policy = one.policy
+        at = f"+ {format_duration(one.after_s)}" if one.after_s else "at once"
+        lead = f"  {pad(at, 9)}  {pad(one.who, who)}  "
+        yield f"{lead}{clean(one.name)} by {', '.join(one.by) or 'nobody'}"
+        said = [f"! {remark}" for remark in one.remarks]
+        if one.standing is not None and one.standing.trouble is None:
+            said.insert(0, f"on call: {one.standing.said}")
+        if one.not_before_us is not None:
+            zone = one.standing.timezone if one.standing is not None else "UTC"
+            said.append(f"! quiet hours: not before {face(one.not_before_us, zone)}")
+        for line in said:
+            yield from (f"{' ' * len(lead)}{part}" for part in wrap(line, width - len(lead)))

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.cli.output import Output
 from engine.errors import Refused, Usage
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from engine.sandbox import Sandbox
     from engine.sandbox.standing import Standing
     from engine.wiring import Engine
+
+T = TypeVar("T")
 
 DEFAULT_FOLDER = "runbooks"
 
@@ -173,6 +175,14 @@ class Session:
                 return RemoteEngine(self.find_books(), self.registry, store)
         return Engine(books=self.find_books(), registry=self.registry, store=store)
 
+    def pack_of(self, given: str | None, command: str) -> str:
+        """The pack that is named, or the only one there is. Raises Usage."""
+        packs = self.find_books().packs()
+        if given is not None or len(packs) == 1:
+            return given or packs[0]
+        known = f"there are: {', '.join(packs) or 'none'}"
+        raise Usage(f"say which pack: runbook {command} PACK --env NAME", help=known)
+
     def environment(self, name: str, given: str | None) -> str:
         """The environment of a run of this runbook, see `environment_of`. Raises Usage."""
         return self.environment_of(self.find_books().path(name).parent.name, given)
@@ -277,7 +287,7 @@ class Session:
             )
         return Actor(as_name.strip(), "as", via=user.name)
 
-    def run(self, work: Coroutine[Any, Any, int]) -> int:
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs asynchronous work to its end; a cancelled one counts as interrupted."""
         import asyncio  # noqa: PLC0415  65 ms that --help and completion do not pay
 
@@ -296,7 +306,7 @@ def called_as() -> str:
     return str(program.relative_to(here) if program.is_relative_to(here) else program)
 
 
-async def _cancellable(work: Coroutine[Any, Any, int]) -> int:
+async def _cancellable(work: Coroutine[Any, Any, T]) -> T:
     from engine.cli.signals import cancel_on_signals  # noqa: PLC0415  imports asyncio
 
     cancel_on_signals()

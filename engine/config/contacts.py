@@ -7,7 +7,7 @@ roles:
   on-call: Whoever carries the pager this week
 rotas:
   primary: {order: [ana, bo], since: 2026-01-05, handover: "MON 09:00", timezone: Europe/Berlin}
-  platform: {pagerduty: PXYZ123, channel: page}
+  platform: {pagerduty: PXYZ123, connection: schedules, channel: page}
 channels:
   email: {connection: mail}
   room: {connection: slack, to: "#incidents"}
@@ -39,7 +39,7 @@ from typing import Any
 
 from engine.config.asking import Questions
 from engine.config.rotas import Quiet, Rota
-from engine.errors import Place
+from engine.errors import Diagnostic, Place
 from engine.language.model import Template
 
 CONSOLE = "console"
@@ -58,6 +58,8 @@ class Person:
     channels: Mapping[str, Any] = field(default_factory=dict)
     """Where they are told, by the name of a channel: an address, a number, a user's id."""
     quiet: Quiet | None = None
+    pagerduty: str | None = None
+    """Who they are to PagerDuty: a user's id, or the e-mail address of their login."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ class Contacts:
     """Quiet hours of everybody who has none of their own."""
     questions: Questions | None = None
     """How people are told of what a run asks; None: they are not."""
+    warnings: tuple[Diagnostic, ...] = field(default=(), compare=False)
 
     def person(self, os_user: str) -> Person | None:
         return next((p for p in self.people.values() if p.os_user == os_user), None)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from engine.config.asking import check_roles, read_questions
 from engine.config.contacts import CONSOLE, Channel, Contacts, Level, Person, Severity, Words
 from engine.config.fields import Fields, plain
-from engine.config.rotas import RotaReader, read_quiet
+from engine.config.rotas_read import RotaReader, read_quiet
 from engine.language import nodes
 from engine.language.model import Template
 from engine.language.nodes import Node, Scalar, Sequence
@@ -21,7 +21,8 @@ KEYS = (
     *("channels", "link", "messages", "people", "policies"),
     *("questions", "quiet", "roles", "rotas", "severities"),
 )
-PERSON_KEYS = ("channels", "name", "os_user", "quiet", "roles")
+PERSON_KEYS = ("channels", "name", "os_user", "pagerduty", "quiet", "roles")
+TEXT_KEYS = ("name", "os_user", "pagerduty")
 LEVEL_KEYS = ("after", "by", "repeat", "unless", "until", "who")
 POLICY_KEYS = ("levels", "reopen_after")
 REPEAT_KEYS = ("every", "times")
@@ -84,7 +85,8 @@ class ContactsReader:
         more["link"] = fields.text(found["link"], "link") if "link" in found else None
         contacts = Contacts(people, roles, policies, fields.file, **more)
         Checker(fields, contacts).check(found)
-        return contacts
+        warnings = tuple(d for d in fields.collector.found if d.severity == "warning")
+        return replace(contacts, warnings=warnings)
 
     def _messages(self, node: Node | None) -> dict[str, Words]:
         found = {}
@@ -118,27 +120,29 @@ class ContactsReader:
 
     def _person(self, key: Scalar, node: Node) -> Person:
         given = {k.text: v for k, v in self.fields.mapping(node, key.text, PERSON_KEYS)}
-        text = {k: self.fields.text(given[k], k) for k in ("name", "os_user") if k in given}
+        text = {k: self.fields.text(given[k], k) for k in TEXT_KEYS if k in given}
         roles = self.fields.texts(given["roles"], "roles") if "roles" in given else ()
         channels = {
             k.text: plain(v) for k, v in self.fields.mapping(given.get("channels"), "channels")
         }
         quiet = read_quiet(self.fields, given["quiet"], "quiet") if "quiet" in given else None
         name = text.get("name") or key.text
-        return Person(key.text, name, key.place, text.get("os_user"), roles, channels, quiet)
+        known = (text.get("os_user"), roles, channels, quiet, text.get("pagerduty"))
+        return Person(key.text, name, key.place, *known)
 
     def _check_users(self, people: Mapping[str, Person]) -> None:
-        """An operating-system user is one person: two with the same would make the record say
+        """A user, here or of PagerDuty, is one person: two with the same would make the record say
         either.
         """
-        seen: dict[str, Person] = {}
-        for person in people.values():
-            user = person.os_user
-            if user is not None and user in seen:
-                what = f"{named(person.id)} and {named(seen[user].id)} have the same os_user"
-                self.fields.collector.add("RB821", f"{what} {named(user)}", person.place)
-            elif user is not None:
-                seen[user] = person
+        for key in ("os_user", "pagerduty"):
+            seen: dict[str, Person] = {}
+            for person in people.values():
+                user = getattr(person, key)
+                if user is not None and user in seen:
+                    what = f"{named(person.id)} and {named(seen[user].id)} have the same {key}"
+                    self.fields.collector.add("RB821", f"{what} {named(user)}", person.place)
+                elif user is not None:
+                    seen[user] = person
 
     def _check_roles(self, people: Node | None, declared: Mapping[str, str]) -> None:
         for _, person in self.fields.mapping(people, "people"):
@@ -266,6 +270,9 @@ class Checker:
             if name in self.contacts.people or name in self.contacts.roles:
                 what = f"{named(name)} is a rota, and a person or a role too"
                 self.fields.collector.add("RB824", what, rota.place, "give it a name of its own")
+        for _, given in self.fields.mapping(found.get("rotas"), "rotas"):
+            for node in (n for k, n in pairs(given) if k == "channel" and isinstance(n, Scalar)):
+                self._by(node)
         for _, severity in self.fields.mapping(found.get("severities"), "severities"):
             self._severity(severity)
         self._questions(found.get("questions"))

@@ -1,32 +1,41 @@
-"""Who is on call at a time, and when somebody is not to be woken: by the clocks of a time zone."""
+"""Who is on call at a time, and when somebody is not to be woken: by the clocks of a time zone.
+
+A time that the clocks skip is at the end of what they skip; one that they show twice is the first
+of the two. So a hand-over happens once, and quiet hours end once, also in the nights in which the
+clocks change.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from engine.clock import to_datetime
-from engine.config.fields import Fields, plain
 from engine.errors import Place
-from engine.language.cron import zone_of
-from engine.language.nodes import Node, Scalar
-from engine.language.words import did_you_mean, named
+from engine.language.cron import us_of, zone_of
 
-if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
-DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 WEEK = timedelta(days=7)
+DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
 
-ROTA_KEYS = ("channel", "handover", "order", "overrides", "pagerduty", "since", "timezone")
-OVERRIDE_KEYS = ("from", "until", "who")
-QUIET_KEYS = ("from", "timezone", "until")
+HANDOVERS_MAX = 60
+"""How many hand-overs ahead somebody else is looked for: a year. Who is on call for longer is on
+call until further notice.
+"""
 
-_HANDOVER = re.compile(r"(MON|TUE|WED|THU|FRI|SAT|SUN) ([01]\d|2[0-3]):([0-5]\d)")
-_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+
+def instant(face: datetime, zone: tzinfo | None) -> int:
+    """When the clocks of a zone show this, in microseconds since 1970; see the module."""
+    at = face.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if at.astimezone(zone).replace(tzinfo=None) == face:
+        return us_of(at)
+    low, high = at - 2 * DAY, at + 2 * DAY  # a zone skipped a day at most
+    while high - low > SECOND:
+        middle = low + (high - low) // 2
+        shown = middle.astimezone(zone).replace(tzinfo=None)
+        low, high = (low, middle) if shown >= face else (middle, high)
+    return us_of(high.replace(microsecond=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +57,56 @@ class Rota:
     name: str
     place: Place
     order: tuple[str, ...] = ()
+    """With `schedule`: who is called where PagerDuty cannot be asked."""
     timezone: str = "UTC"
     first: datetime | None = None
     overrides: tuple[Override, ...] = ()
+    """The later in the file counts."""
     schedule: str | None = None
+    connection: str | None = None
+    """By which PagerDuty is asked who is on call in the schedule."""
     channel: str | None = None
-    """The channel whose connection knows the schedule."""
+    """Which pages whoever is on call in the schedule, where that is not known here."""
 
     def on_call(self, at_us: int) -> str | None:
         """Who carries the pager at this time; None where PagerDuty knows."""
-        for one in self.overrides:
+        if self.schedule is not None:
+            return None
+        for one in reversed(self.overrides):
             if one.from_us <= at_us < one.until_us:
                 return one.who
         if not self.order or self.first is None:
             return None
-        face = to_datetime(at_us).astimezone(zone_of(self.timezone)).replace(tzinfo=None)
-        return self.order[(face - self.first) // WEEK % len(self.order)]
+        return self.order[self._turn(self.first, at_us) % len(self.order)]
+
+    def until(self, at_us: int) -> int | None:
+        """When somebody else takes over from who is on call at this time; None where PagerDuty
+        knows, and where nobody does within about a year.
+        """
+        who = self.on_call(at_us)
+        if who is None:
+            return None
+        return next((t for t in self._changes(at_us) if self.on_call(t) != who), None)
+
+    def _turn(self, first: datetime, at_us: int) -> int:
+        """The number of the last hand-over at or before this time, `first` is 0."""
+        zone = zone_of(self.timezone)
+        face = to_datetime(at_us).astimezone(zone).replace(tzinfo=None)
+        turn = (face - first) // WEEK  # one off, at most, where the clocks change
+        while instant(first + (turn + 1) * WEEK, zone) <= at_us:
+            turn += 1
+        while instant(first + turn * WEEK, zone) > at_us:
+            turn -= 1
+        return turn
+
+    def _changes(self, at_us: int) -> Iterator[int]:
+        """The times behind this one at which it may change who is on call."""
+        found = {t for one in self.overrides for t in (one.from_us, one.until_us)}
+        if self.first is not None:
+            zone, turn = zone_of(self.timezone), self._turn(self.first, at_us)
+            ahead = range(turn + 1, turn + 1 + HANDOVERS_MAX)
+            found |= {instant(self.first + n * WEEK, zone) for n in ahead}
+        yield from sorted(t for t in found if t > at_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,141 +120,13 @@ class Quiet:
     def until_us(self, at_us: int) -> int | None:
         """When the quiet hours end that this time lies in; None when it lies in none."""
         zone = zone_of(self.timezone)
-        face = to_datetime(at_us).astimezone(zone).replace(tzinfo=None)
-        for day in (face.date() - timedelta(days=1), face.date()):
+        today = to_datetime(at_us).astimezone(zone).date()
+        for day in (today - 2 * DAY, today - DAY, today, today + DAY):
             begin = datetime.combine(day, self.begin)
             end = datetime.combine(day, self.end)
             if end <= begin:
-                end += timedelta(days=1)
-            if begin <= face < end:
-                return round(end.replace(tzinfo=zone).timestamp() * 1e6)
+                end += DAY
+            end_us = instant(end, zone)
+            if instant(begin, zone) <= at_us < end_us:
+                return end_us
         return None
-
-
-def read_quiet(fields: Fields, node: Node, name: str) -> Quiet | None:
-    """`{from: "22:00", until: "07:00", timezone: Europe/Berlin}`."""
-    given = {k.text: v for k, v in fields.mapping(node, name, QUIET_KEYS)}
-    if not given:
-        return None
-    times = [_clock(fields, given.get(key), key, node) for key in ("from", "until")]
-    zone = read_zone(fields, given.get("timezone"))
-    if times[0] is None or times[1] is None or zone is None:
-        return None
-    return Quiet(times[0], times[1], zone)
-
-
-def read_zone(fields: Fields, node: Node | None) -> str | None:
-    """A time zone; UTC unless given, None where there is none of that name, which is told."""
-    if node is None:
-        return "UTC"
-    text = fields.text(node, "timezone")
-    if text is not None and zone_of(text) is None:
-        hint = "one is named like Europe/Berlin or America/New_York; UTC unless given"
-        fields.error("RB840", f"there is no time zone {named(text)}", node, hint)
-        return None
-    return text
-
-
-def _clock(fields: Fields, node: Node | None, key: str, at: Node) -> time | None:
-    text = node.text if isinstance(node, Scalar) else ""
-    found = _CLOCK.fullmatch(text)
-    if found is None:
-        fields.wrong(key, 'a time of day like "22:00"', node or at)
-        return None
-    return time(int(found[1]), int(found[2]))
-
-
-@dataclass(slots=True)
-class RotaReader:
-    """Reads the rotas of one file. `people`: who there is."""
-
-    fields: Fields
-    people: Mapping[str, Any]
-
-    def read(self, key: Scalar, node: Node) -> Rota | None:
-        given = {k.text: v for k, v in self.fields.mapping(node, key.text, ROTA_KEYS)}
-        if "pagerduty" in given:
-            return self._kept_elsewhere(key, given)
-        missing = [name for name in ("order", "since") if name not in given]
-        if missing:
-            what = f"the rota {named(key.text)} has no {named(missing[0])}"
-            hint = "a rota is {order: [ana, bo], since: 2026-01-05}, or {pagerduty: SCHEDULE}"
-            self.fields.error("RB824", what, key, hint)
-            return None
-        zone = read_zone(self.fields, given.get("timezone"))
-        first = self._first(given["since"], given.get("handover"))
-        order = tuple(who for who in self._who(given["order"], "order"))
-        if zone is None or first is None or not order:
-            return None
-        overrides = self._overrides(given.get("overrides"), zone)
-        more: dict[str, Any] = {"order": order, "timezone": zone, "first": first}
-        return Rota(name=key.text, place=key.place, overrides=overrides, **more)
-
-    def _kept_elsewhere(self, key: Scalar, given: Mapping[str, Node]) -> Rota | None:
-        for name in sorted(set(given) - {"pagerduty", "channel"}):
-            what = f"{named(name)} does not go with 'pagerduty', which keeps the rota"
-            self.fields.error("RB824", what, given[name])
-        schedule = self.fields.text(given["pagerduty"], "pagerduty")
-        channel = self.fields.text(given["channel"], "channel") if "channel" in given else None
-        if "channel" not in given:
-            what = f"the rota {named(key.text)} has no 'channel'"
-            self.fields.error("RB824", what, key, "name the channel that PagerDuty is asked by")
-        return Rota(name=key.text, place=key.place, schedule=schedule, channel=channel)
-
-    def _who(self, node: Node, name: str) -> list[str]:
-        found = []
-        for who, at in self.fields.texts_with_places(node, name):
-            if who in self.people:
-                found.append(who)
-            else:
-                hint = did_you_mean(who, self.people, "declare them under 'people'")
-                self.fields.error("RB822", f"nobody is named {named(who)}", at, hint)
-        return found
-
-    def _first(self, since: Node, handover: Node | None) -> datetime | None:
-        """The first handover on or after the day `since`."""
-        day = _day(since)
-        if day is None:
-            self.fields.wrong("since", "a day like 2026-01-05", since)
-        text = "MON 00:00"
-        if handover is not None:
-            text = handover.text.upper() if isinstance(handover, Scalar) else ""
-        found = _HANDOVER.fullmatch(text)
-        if found is None and handover is not None:
-            self.fields.wrong("handover", 'a day and time like "MON 09:00"', handover)
-        if day is None or found is None:
-            return None
-        day += timedelta(days=(DAYS.index(found[1]) - day.weekday()) % 7)
-        return datetime.combine(day, time(int(found[2]), int(found[3])))
-
-    def _overrides(self, node: Node | None, zone: str) -> tuple[Override, ...]:
-        found: list[Override] = []
-        items = getattr(node, "items", ()) if node is not None else ()
-        if node is not None and not items:
-            self.fields.wrong("overrides", "a list of {who, from, until}", node)
-        for item in items:
-            given = {k.text: v for k, v in self.fields.mapping(item, "override", OVERRIDE_KEYS)}
-            times = [_moment(given.get(key), zone_of(zone)) for key in ("from", "until")]
-            who = self._who(given["who"], "who") if "who" in given else []
-            if not who or times[0] is None or times[1] is None or times[0] >= times[1]:
-                what = "an override says who, from when and until when"
-                hint = "{who: bo, from: 2026-02-01 09:00, until: 2026-02-03 09:00}"
-                self.fields.error("RB824", what, item, hint)
-                continue
-            found.append(Override(who[0], times[0], times[1]))
-        return tuple(found)
-
-
-def _day(node: Node) -> date | None:
-    try:
-        return date.fromisoformat(str(plain(node)))
-    except ValueError:
-        return None
-
-
-def _moment(node: Node | None, zone: ZoneInfo | None) -> int | None:
-    try:
-        found = datetime.fromisoformat(str(plain(node)) if node is not None else "")
-    except ValueError:
-        return None
-    return round((found if found.tzinfo else found.replace(tzinfo=zone)).timestamp() * 1e6)

@@ -25,6 +25,7 @@ from engine.core.state import State
 from engine.errors import Moved
 from engine.journal.lease import LEASE_S
 from engine.runner.given import (
+    ASKED,
     NEWS,
     TIME,
     Asker,
@@ -142,16 +143,37 @@ class Driver:
         performs: list[Perform | Tell] = []
         while True:
             decision = decide(self._state)
-            if not decision.record:
+            records = [record for record in decision.record if not self._held(record)]
+            if not records:
                 return decision, performs
             turns = self._state.turns
-            for record in decision.record:
+            for record in records:
                 draft = self._draft(record)
                 self._take(draft, drafts)
                 if not isinstance(record, Record):
                     performs.append(replace(record, body=draft.body))
                 if self._state.turns != turns:
                     break
+
+    def _held(self, record: Record | Perform | Tell) -> bool:
+        """Whether somebody is asked first whom a level calls: it is decided anew then. All else
+        goes on meanwhile, and what people say meanwhile counts.
+        """
+        if record.type != "LevelDue" or self._given.first is None:
+            return False
+        body = record.body
+        key = f"who is called: {body['escalation']} {body['level']} {body['round']}"
+        if key not in self._tasks:
+            asking = self._given.first(self._state, body)
+            if asking is None:
+                return False
+            self._tasks[key] = self._mind(self._ask_first(key, asking))
+        return True
+
+    async def _ask_first(self, key: str, asking: Coroutine[Any, Any, None]) -> None:
+        await asking
+        del self._tasks[key]
+        self._queue.put_nowait(ASKED)
 
     def _take_item(self, item: Item, drafts: list[Draft]) -> None:
         if isinstance(item, Came):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -21,6 +21,11 @@ Performing = Callable[[Mapping[str, Any], Callable[[str], None]], Awaitable[Outc
 
 Called = Callable[[State, Mapping[str, Any]], Mapping[str, Any]]
 """Whom a level calls, and what there is to say: what a `LevelDue` has besides what was decided."""
+
+First = Callable[[State, Mapping[str, Any]], Coroutine[Any, Any, None] | None]
+"""What is to be asked before it can be said whom a level calls; None: nothing. It ends in seconds,
+and raises CancelledError only.
+"""
 
 Telling = Callable[[Tell, Callable[[], Awaitable[bool]]], Awaitable[Outcome]]
 """Tells somebody by a channel, unless the second says that nobody needs it any more; never raises
@@ -58,6 +63,7 @@ class Said(Struct, frozen=True):
 
 TIME = "time"
 NEWS = "news"
+ASKED = "asked"
 Item = Came | Told | Said | str
 
 
@@ -77,5 +83,6 @@ class Driving(Struct, frozen=True):
     """Once it is set nothing new is begun, what is under way comes to its end, and the driver lets
     go.
     """
+    first: First | None = None
     called: Called | None = None
     tell: Telling | None = None

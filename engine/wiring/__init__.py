@@ -48,6 +48,7 @@ from engine.wiring.calling import Directory, Press, directory_of, teller, tellin
 from engine.wiring.ended import ended
 from engine.wiring.faces import Answerer, Faces, Ping, Question, RunResult, os_actor
 from engine.wiring.guarding import asked_for, not_begun, over_in_line
+from engine.wiring.on_call import OnCall
 
 __all__ = [
     "SANDBOX",
@@ -276,6 +277,7 @@ class Engine(Asking):
 
     async def _drive(self, means: _Means, events: list[Event], first: list[Draft]) -> RunResult:
         faces, lease = means.faces, means.lease
+        self._asks_who_is_on_call(means.directory, means.connections)
         driver = Driver(
             Driving(
                 store=self.store,
@@ -288,6 +290,7 @@ class Engine(Asking):
                 observe=faces.observe,
                 ask=self._asker(faces.ask),
                 leave=faces.leave,
+                first=means.directory.first,
                 called=means.directory.called,
                 tell=self._teller(means)(lease.run, events[0].body["event"]),
             ),
@@ -302,6 +305,13 @@ class Engine(Asking):
         if driver.left:
             return RunResult(lease.run, "left", 3, "it is taken up again by whoever drives it next")
         return await self._result(driver.state, decision)
+
+    def _asks_who_is_on_call(self, directory: Directory, connections: Connections) -> None:
+        """In a sandbox nobody real is there to be asked, or called."""
+        if directory.place.name != SANDBOX:
+            pack = directory.runbook.name.partition("/")[0]
+            budgets = SharedBudgets(self.store, connections, self.clock)
+            directory.on_call = OnCall(pack, directory.place, connections, self.desk, budgets)
 
     def _teller(self, means: _Means) -> Callable[[str, Any], Teller]:
         console = means.faces.console

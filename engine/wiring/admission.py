@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.config import Books, Contacts, Environment
+from engine.config import Books, Contacts, Environment, Person
 from engine.core import guards
 from engine.core.events import Actor
 from engine.core.state import State
@@ -119,6 +119,12 @@ def roles_of(contacts: Contacts, actor: Actor) -> frozenset[str]:
     if actor.means == "os-user":
         return contacts.roles_of(actor.name)
     return contacts.roles_of_person(actor.name)
+
+
+def person_behind(contacts: Contacts, actor: Actor) -> Person | None:
+    """Whoever acts, as `roles_of` knows them."""
+    by_user = contacts.person(actor.name)
+    return by_user if actor.means == "os-user" else contacts.people.get(actor.name) or by_user
 
 
 def same_targets(then: Mapping[str, str], now: Mapping[str, str]) -> None:

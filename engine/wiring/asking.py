@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from engine.config import Environment
@@ -13,8 +14,18 @@ from engine.language.model import Runbook
 from engine.language.words import did_you_mean
 from engine.runner.connections import FAULT, Connections, fault
 from engine.secret import Vault
+from engine.wiring.calling import Directory
 from engine.wiring.faces import Ping
 from engine.wiring.people import People
+from engine.wiring.standing import Standing, WouldCall, standing, would_call
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Some run of a pack."""
+
+    name: str
+    severity: str | None
 
 
 class Asking(People):
@@ -27,6 +38,21 @@ class Asking(People):
         place = self.books.environment(pack, environment, self.registry)
         async with self._connected(place, Vault(os.environ, services)) as connections:
             return [await self._ping(place, connections, name) for name in place.connections]
+
+    async def standings(self, pack: str, environment: str) -> list[Standing]:
+        """Who is on call now in each rota of a pack, whoever keeps it."""
+        contacts = self.books.contacts(pack)
+        asked = await self.asked_now(pack, environment)
+        at_us = self.clock.now_us()
+        return [standing(contacts, rota, asked, at_us) for rota in contacts.rotas.values()]
+
+    async def who(self, pack: str, environment: str, severity: str | None) -> list[WouldCall]:
+        """Whom each level of a pack's policies would call now, for a run of this severity."""
+        self.books.contacts(pack)
+        place = self.books.environment(pack, environment, self.registry, only=())
+        directory = Directory(self.books, self.registry, _Caller(f"{pack}/", severity), place)
+        asked = await self.asked_now(pack, environment)
+        return list(would_call(directory, asked, self.clock.now_us()))
 
     async def _ping(self, place: Environment, connections: Connections, name: str) -> Ping:
         begun_s = self.clock.monotonic_s()

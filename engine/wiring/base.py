@@ -16,9 +16,12 @@ from engine.journal.contract import Store
 from engine.language.load import load_runbook
 from engine.language.model import Runbook
 from engine.registry import Registry
+from engine.runner.budgets import SharedBudgets
 from engine.runner.connections import Connections
+from engine.runner.on_call import Desk
 from engine.secret import Vault
-from engine.wiring.admission import targets
+from engine.wiring.admission import SANDBOX, targets
+from engine.wiring.on_call import Asked, OnCall
 
 
 class Base:
@@ -31,6 +34,7 @@ class Base:
         self.registry = registry
         self.store = store
         self.clock = clock or SystemClock()
+        self.desk = Desk(self.clock)
 
     async def state(self, run: str) -> State:
         """A run as its journal tells it. Raises Usage when there is none."""
@@ -57,6 +61,20 @@ class Base:
             yield connections
         finally:
             await connections.close()
+
+    async def asked_now(self, pack: str, environment: str) -> Asked:
+        """What those say who keep rotas of a pack; nobody is asked in a sandbox. Raises Diagnosed,
+        Usage for contacts or an environment that cannot be read.
+        """
+        contacts = self.books.contacts(pack)
+        names = {r.connection for r in contacts.rotas.values() if r.connection is not None}
+        if environment == SANDBOX or not names:
+            return {}
+        place = self.books.environment(pack, environment, self.registry, only=())
+        async with self._connected(place, Vault(os.environ)) as connections:
+            connections.learn(tuple(sorted(names)))
+            shared = SharedBudgets(self.store, connections, self.clock)
+            return await OnCall(pack, place, connections, self.desk, shared).now(contacts)
 
     def _environment(self, runbook: Runbook, name: str) -> Environment:
         pack = runbook.name.partition("/")[0]

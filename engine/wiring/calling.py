@@ -7,12 +7,13 @@ they are needed: whoever is on call at three is called at three.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from engine.config import Books, Contacts, Environment, Level
 from engine.config.contacts import CONSOLE, Channel, Person, Severity
+from engine.config.rotas import Quiet
 from engine.core.decide import DEFAULT_POLICY
 from engine.core.state import State
 from engine.core.words import words
@@ -21,10 +22,12 @@ from engine.language.model import Escalate, Runbook, walk_runbook
 from engine.language.template import tell
 from engine.registry import Registry
 from engine.runner.connections import Connections
+from engine.runner.on_call import Known
 from engine.runner.telling import Pace, Stake, Teller, Way
 from engine.wiring import whom
 from engine.wiring.admission import SANDBOX, called
 from engine.wiring.hurry import hurried, hurry_of
+from engine.wiring.on_call import Callee, Calls, OnCall
 
 
 def telling(runbook: Runbook, contacts: Contacts, place: Environment) -> dict[str, Any]:
@@ -86,18 +89,33 @@ def _level(level: Level) -> dict[str, Any]:
     }
 
 
+MAILS = ("mail", "sendgrid")
+"""Channels that reach anybody whose address is known."""
+
+
+class Caller(Protocol):
+    """What calls people: a runbook."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def severity(self) -> str | None: ...
+
+
 @dataclass(slots=True)
 class Directory:
     """The contacts of one run's pack, as its files say at the moment they are asked."""
 
     books: Books
     registry: Registry
-    runbook: Runbook
+    runbook: Caller
     place: Environment
     trouble: str | None = None
     """Why the contacts could not be read, when they could not."""
 
     _known: Contacts | None = None
+    on_call: OnCall | None = None
+    """Asks for rotas that others keep; without it, nobody does."""
 
     @property
     def contacts(self) -> Contacts:
@@ -112,32 +130,58 @@ class Directory:
 
     # -- when a level is due -----------------------------------------------------------------------
 
+    def first(self, state: State, body: Mapping[str, Any]) -> Coroutine[Any, Any, None] | None:
+        """What is to be asked before `called` can say whom a level calls; None: nothing."""
+        return self.on_call.first(self.contacts, state, body) if self.on_call is not None else None
+
     def called(self, state: State, body: Mapping[str, Any]) -> dict[str, Any]:
         """What a `LevelDue` says besides what was decided: recipients, nobody, words."""
+        asked = self.on_call.taken(state, body) if self.on_call is not None else {}
+        if state.escalations[body["escalation"]].question and not body.get("skipped"):
+            found = self._asked(state, body, asked)
+        else:
+            found = self.recipients(body["who"], body["by"], state.now_us, asked)
+        said = words(state, body["escalation"], body["level"])
+        return {**found, "words": said}
+
+    def recipients(
+        self, names: Iterable[str], by: list[str], at_us: int, asked: Mapping[str, Known]
+    ) -> dict[str, Any]:
+        """Whom a level calls at a time: recipients, nobody, and what was found out on the way.
+
+        `asked`: what was answered for rotas that others keep.
+        """
         contacts = self.contacts
         recipients: dict[str, dict[str, Any]] = {}
         nobody: list[str] = []
-        asked = state.escalations[body["escalation"]].question and not body.get("skipped")
-        if asked:
-            recipients, nobody = self._asked(contacts, state, body)
-        for who in body["who"] if not asked else ():
-            found = list(self._who(contacts, who, body["by"], state.now_us))
+        on_call: list[dict[str, Any]] = []
+        for who in names:
+            rota = contacts.rotas.get(who)
+            if rota is not None and who not in contacts.channels:
+                callees, fact = self._calls(contacts, by, at_us).of(rota, asked.get(who))
+                found = [self._callee(contacts, one) for one in callees]
+                on_call += [fact] if fact is not None else []
+            else:
+                found = list(self._who(contacts, who, by, at_us))
             nobody += [] if found else [who]
             for one in found:
                 recipients.setdefault(one["id"], one)
         if nobody and not recipients and self.trouble is not None:
             recipients[CONSOLE] = self._recipient(contacts, CONSOLE, CONSOLE, [CONSOLE])
-        said = words(state, body["escalation"], body["level"])
-        known = {"recipients": list(recipients.values()), "nobody": nobody, "words": said}
+        known = {"recipients": list(recipients.values()), "nobody": nobody}
+        return self._troubled(known | ({"on_call": on_call} if on_call else {}))
+
+    def _troubled(self, known: dict[str, Any]) -> dict[str, Any]:
         return {**known, "trouble": self.trouble} if self.trouble is not None else known
 
     def _asked(
-        self, contacts: Contacts, state: State, body: Mapping[str, Any]
-    ) -> tuple[dict[str, dict[str, Any]], list[str]]:
+        self, state: State, body: Mapping[str, Any], asked: Mapping[str, Known]
+    ) -> dict[str, Any]:
         """Who is told of a question: each who may answer by their own channels, and once each place
         among the channels. Where nobody can be told so, the console is. Then who is not told.
         """
-        people = whom.may_answer(contacts, state, body)
+        contacts = self.contacts
+        people = whom.may_answer(contacts, state, body, asked)
         found: dict[str, dict[str, Any]] = {}
         for name in body["by"]:
             if name == CONSOLE or whom.is_place(contacts, people, name, self._leads_somewhere):
@@ -149,7 +193,8 @@ class Directory:
                 found[person.id] = self._person(contacts, person, ways, state.now_us)
         nobody = [] if people else list(body["who"]) or ["anybody"]
         nobody += [f"{one.name} (no address)" for one in people if one.id not in found]
-        return found or {CONSOLE: self._recipient(contacts, CONSOLE, CONSOLE, [CONSOLE])}, nobody
+        found = found or {CONSOLE: self._recipient(contacts, CONSOLE, CONSOLE, [CONSOLE])}
+        return self._troubled({"recipients": list(found.values()), "nobody": nobody})
 
     def _leads_somewhere(self, channel: Channel) -> bool:
         """Whether a message by this channel arrives, whoever it is for."""
@@ -158,6 +203,34 @@ class Directory:
             return False
         return channel.to is not None or self._one_place(connection)
 
+    def _calls(self, contacts: Contacts, by: list[str], at_us: int) -> Calls:
+        return Calls(
+            contacts=contacts,
+            at_us=at_us,
+            ways=lambda one: [name for name in by if self._reaches(contacts, one, name)],
+            mails=tuple(name for name in by if self._family(contacts, name) in MAILS),
+            there=lambda name: name == CONSOLE or self._family(contacts, name) is not None,
+            behind=tuple(name for name in by if self._open(contacts, name)),
+            quiet=lambda one: self._quiet(contacts, one),
+        )
+
+    def _callee(self, contacts: Contacts, one: Callee) -> dict[str, Any]:
+        found = self._recipient(contacts, one.id, one.name, list(one.by))
+        return found | ({"not_before_us": one.not_before_us} if one.not_before_us else {})
+
+    def _family(self, contacts: Contacts, channel: str) -> str | None:
+        """The adapter of a channel; None where it cannot be used in this environment."""
+        known = contacts.channels.get(channel)
+        connection = self.place.connections.get((known.connection if known else None) or "")
+        return connection.adapter if connection is not None else None
+
+    def _quiet(self, contacts: Contacts, person: Person | None) -> Quiet | None:
+        """Hours at which somebody is not to be woken for this; None where it is critical."""
+        quiet = (person.quiet if person is not None else None) or contacts.quiet
+        severity = self.severity(contacts)
+        woken = severity is None or severity.critical or self.place.name == SANDBOX
+        return None if woken else quiet
+
     def _who(
         self, contacts: Contacts, who: str, by: list[str], at_us: int
     ) -> Iterable[dict[str, Any]]:
@@ -165,16 +238,8 @@ class Directory:
             ways = [who] if self._open(contacts, who) else [CONSOLE]
             yield self._recipient(contacts, who, who, ways)
             return
-        rota = contacts.rotas.get(who)
-        if rota is not None and rota.schedule is not None:
-            first = rota.channel or CONSOLE
-            behind = [name for name in by if name != first]
-            ways = [name for name in (first, *behind) if self._open(contacts, name)]
-            yield self._recipient(contacts, who, who, ways or [CONSOLE])
-            return
-        names = [rota.on_call(at_us)] if rota is not None else [who]
-        people = [contacts.people[name] for name in names if name and name in contacts.people]
-        for person in people or contacts.in_role(who):
+        people = [contacts.people[who]] if who in contacts.people else contacts.in_role(who)
+        for person in people:
             yield self._person(contacts, person, by, at_us)
 
     def _person(
@@ -182,10 +247,8 @@ class Directory:
     ) -> dict[str, Any]:
         ways = [name for name in by if self._reaches(contacts, person, name)]
         found = self._recipient(contacts, person.id, person.name, ways or [CONSOLE])
-        quiet = person.quiet or contacts.quiet
-        severity = self.severity(contacts)
-        woken = severity is None or severity.critical or self.place.name == SANDBOX
-        if quiet is not None and not woken:
+        quiet = self._quiet(contacts, person)
+        if quiet is not None:
             found["not_before_us"] = quiet.until_us(at_us)
         return found
 
@@ -241,6 +304,8 @@ class Directory:
             return Way(None, None)
         person = contacts.people.get(who)
         own = person.channels.get(channel) if person is not None else None
+        if person is None and "@" in who and self._family(contacts, channel) in MAILS:
+            own = who  # on call elsewhere, and nobody of the contacts
         return Way(known.connection, str(own) if own is not None else known.to)
 
     def text(self, words: Mapping[str, Any], kind: str) -> tuple[str, str] | None:
@@ -266,7 +331,9 @@ class Directory:
 
     def connections(self) -> tuple[str, ...]:
         """The connections by which people are told: their secrets must be known."""
-        names = {c.connection for c in self.contacts.channels.values() if c.connection is not None}
+        contacts = self.contacts
+        names = {c.connection for c in contacts.channels.values() if c.connection is not None}
+        names |= {r.connection for r in contacts.rotas.values() if r.connection is not None}
         return tuple(sorted(names & set(self.place.connections)))
 
 

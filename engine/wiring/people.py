@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.config import Contacts
-from engine.core.approval import refusal
+from engine.core.approval import Approval, refusal
 from engine.core.decide import open_questions
 from engine.core.effects import Question as Asked
 from engine.core.escalation import STATUS
@@ -17,9 +17,11 @@ from engine.errors import Refused, Usage
 from engine.language.catalog import Kind
 from engine.runner.rehearse import Readings, Rehearser
 from engine.secret import Vault
-from engine.wiring.admission import roles_of
+from engine.wiring.admission import person_behind, roles_of
 from engine.wiring.faces import Answerer, Question
 from engine.wiring.guarding import Guarding, withdraw
+from engine.wiring.on_call import Asked as Answers
+from engine.wiring.on_call import carriers, trouble_of
 from engine.wiring.whom import names_of
 
 
@@ -119,7 +121,7 @@ class People(Guarding):
         asked = _open_question(state, path, ("approve",))
         approval = state.steps[asked.path].approval
         contacts = self.books.contacts(state.runbook.name.partition("/")[0])
-        roles = roles_of(contacts, actor)
+        roles, unknown = await self._roles(state, contacts, actor, approval)
         body = {
             "path": asked.path,
             "hash": hash or asked.params["hash"],
@@ -131,11 +133,31 @@ class People(Guarding):
         now_us = self.clock.now_us()
         why = refusal(approval, body, actor.to_json(), state.actor, now_us) if approval else "gone"
         if why is not None:
+            why = f"{why} ({unknown})" if unknown is not None else why
             wanted = "deny" if deny else "approve"
             told = {**body, "wanted": wanted, "why": why}
             await self._say(state, "ApprovalRefused", told, actor)
             raise Refused(f"this does not count: {why}")
         return await self._say(state, "Denied" if deny else "Approved", body, actor)
+
+    async def _roles(
+        self, state: State, contacts: Contacts, actor: Actor, approval: Approval | None
+    ) -> tuple[frozenset[str], str | None]:
+        """The roles of whoever acts, and the rotas that are asked for in which they are on call
+        now; and why that is not known of one, where they lack it.
+        """
+        roles, person = roles_of(contacts, actor), person_behind(contacts, actor)
+        by = approval.by if approval is not None else ()
+        wanted = [contacts.rotas[name] for name in by if name in contacts.rotas]
+        if person is None or not wanted or roles & set(by):
+            return roles, None
+        asked: Answers = {}
+        if any(rota.connection is not None for rota in wanted):
+            asked = await self.asked_now(state.runbook.name.partition("/")[0], state.environment)
+        at_us = self.clock.now_us()
+        on = {r.name for r in wanted if person.id in carriers(contacts, r, asked, at_us)}
+        troubles = [trouble_of(r, asked[r.name], at_us) for r in wanted if r.name in asked]
+        return roles | on, next((t for t in troubles if t and not on), None)
 
     def _may_speak_as(self, state: State, actor: Actor) -> None:
         place = self._environment(state.runbook, state.environment)

@@ -171,19 +171,12 @@ class _Reader:
                 self.steps[body["escalation"]] = body
             case "QuestionClosed" if body["word"] == "expired":
                 yield f"Nobody answered in time: {self._asked(body)}"
+            case "LevelDue":
+                yield from _unknown(body)
             case "TellStarted":
                 self.steps[f"{body['key']}"] = body
             case "Told":
-                told = self.steps.get(body["key"], {})
-                if told.get("kind") == "page":
-                    line = f"{told['name']} was told by {told['channel']}"
-                    self.made.told.append(line)
-                    yield f"Team notified: {line}"
-                if told.get("kind") == "question":
-                    whom = f"{told['name']} was asked by {told['channel']}"
-                    at_console = told["name"] == told["channel"]
-                    whom = f"Asked at the {told['channel']}" if at_console else whom
-                    yield f"{whom}: {self._asked(told)}"
+                yield from self._out(self.steps.get(body["key"], {}))
             case "TellFailed" if body["doubt"]:
                 told = self.steps.get(body["key"], {})
                 line = f"whether {told.get('name')} was told by {told.get('channel')}"
@@ -193,6 +186,17 @@ class _Reader:
                 yield f"{event.actor['name']} took it{note}"
             case "EscalationExhausted" | "EscalationReopened":
                 yield f"Escalation {body['escalation']}: {body['why']}"
+
+    def _out(self, told: Mapping[str, Any]) -> Iterator[str]:
+        if told.get("kind") == "page":
+            line = f"{told['name']} was told by {told['channel']}"
+            self.made.told.append(line)
+            yield f"Team notified: {line}"
+        if told.get("kind") == "question":
+            whom = f"{told['name']} was asked by {told['channel']}"
+            at_console = told["name"] == told["channel"]
+            whom = f"Asked at the {told['channel']}" if at_console else whom
+            yield f"{whom}: {self._asked(told)}"
 
     def _asked(self, body: Mapping[str, Any]) -> str:
         """What was asked, of an event that names the question."""
@@ -306,3 +310,10 @@ def html(made: PostMortem) -> str:
         + "\n".join(body)
         + "\n</body></html>\n"
     )
+
+
+def _unknown(body: Mapping[str, Any]) -> Iterator[str]:
+    """Of a level: of which rotas it was not known who is on call."""
+    for fact in body.get("on_call", ()):
+        if fact["trouble"]:
+            yield f"Who is on call in {fact['rota']} is not known: {fact['trouble']}"

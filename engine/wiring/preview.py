@@ -21,7 +21,10 @@ from engine.registry import Registry
 from engine.runner.telling import clock_face, fit, text_of, title_of
 from engine.wiring.admission import autonomy_of, called
 from engine.wiring.calling import Directory, telling
+from engine.wiring.on_call import Asked
 from engine.wiring.preview_asking import Put, puts
+
+NOT_ASKED: Asked = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +47,21 @@ class Told:
         return {"type": "message", **found, "by": list(self.by), "remarks": list(self.remarks)}
 
 
-def preview(books: Books, registry: Registry, runbook: Runbook, environment: str) -> list[Told]:
-    """What could be told, in the order of the runbook; of rotas, who is on call now."""
+def preview(
+    books: Books, registry: Registry, runbook: Runbook, environment: str, asked: Asked = NOT_ASKED
+) -> list[Told]:
+    """What could be told, in the order of the runbook; of rotas, who is on call now. `asked`: of
+    those that others keep, see `Base.asked_now`.
+    """
     place = books.environment(runbook.name.partition("/")[0], environment, registry, only=())
     directory = Directory(books, registry, runbook, place)
-    asked = telling(runbook, directory.contacts, place)
-    state = _state(runbook, environment, asked)
+    uses = telling(runbook, directory.contacts, place)
+    state = _state(runbook, environment, uses)
     found: list[Told] = []
     for key, policy, message, when in _escalations(runbook):
-        found += _levels(state, directory, (key, policy, message), when)
-    found += [_asked(put) for put in puts(state, directory, autonomy_of(place, runbook))]
-    status = asked.get("status")
+        found += _levels(state, (directory, asked), (key, policy, message), when)
+    found += [_put(one) for one in puts(state, directory, autonomy_of(place, runbook))]
+    status = uses.get("status")
     if status is not None:
         every = f"every {format_duration(status['every_us'] / 1e6)} while it is open"
         by = tuple(status["by"])
@@ -110,9 +117,9 @@ def _written(message: Template | str | None) -> str | None:
 
 
 def _levels(
-    state: State, directory: Directory, asked: tuple[str, str, str | None], when: str
+    state: State, people: tuple[Directory, Asked], called: tuple[str, str, str | None], when: str
 ) -> Iterator[Told]:
-    key, policy, message = asked
+    (directory, asked), (key, policy, message) = people, called
     levels = tuple(policy_of(state, policy)["levels"])
     one = Escalation(key, policy, levels, message, state.now_us)
     state.escalations[key] = one
@@ -120,23 +127,28 @@ def _levels(
     for number, level in enumerate(levels, 1):
         after_us += level["after_us"]
         one.level = number
-        body = {"escalation": key, "level": number, "who": level["who"], "by": level["by"]}
-        due = directory.called(state, body)
+        due = directory.recipients(level["who"], level["by"], state.now_us, asked)
         said = words(state, key, number)
         at = when if after_us == 0 else f"{when} + {format_duration(after_us / 1e6)}"
         title, text = directory.text(said, "page") or (
             title_of(said, "page"),
             text_of(said, "page"),
         )
+        troubles = tuple(fact["trouble"] for fact in due.get("on_call", ()) if fact["trouble"])
         for recipient in due["recipients"]:
-            yield _told(one, level, at, recipient, (title, text))
+            paged = recipient["id"] in directory.contacts.rotas  # not by the level's channels
+            found = _told(
+                one, {**level, "by": []} if paged else level, at, recipient, (title, text)
+            )
+            yield replace(found, remarks=troubles + found.remarks)
+            troubles = ()
         for nobody in due["nobody"]:
             remark = (f"nobody is found for {nobody}: the next level is told at once",)
             yield Told(key, policy, number, at, nobody, nobody, (), title, text, remark)
     del state.escalations[key]
 
 
-def _asked(put: Put) -> Told:
+def _put(put: Put) -> Told:
     """A question, with what only a question has."""
     told = _told(put.one, put.level, put.when, put.recipient, put.said)
     remarks = [f"not told: {who}" for who in put.nobody]

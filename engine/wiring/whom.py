@@ -9,6 +9,7 @@ from engine.config import Contacts
 from engine.config.contacts import Channel, Person, Severity
 from engine.core.approval import persons
 from engine.core.state import State
+from engine.wiring.on_call import Asked, carriers
 
 ON_CALL = "on-call"
 """Whose role is asked where neither the question, nor its runbook, nor the contacts name one."""
@@ -28,15 +29,21 @@ def questions(contacts: Contacts, severity: Severity | None) -> dict[str, Any] |
     }
 
 
-def may_answer(contacts: Contacts, state: State, body: Mapping[str, Any]) -> list[Person]:
-    """Who may answer a question and did not yet, for a `LevelDue` of it.
+def may_answer(
+    contacts: Contacts, state: State, body: Mapping[str, Any], answers: Asked
+) -> list[Person]:
+    """Who may answer a question and did not yet, for a `LevelDue` of it. `answers`: of rotas that
+    others keep.
 
     The first time those who are on call, where a rota covers the roles and they are enough; then
-    everybody. Whoever asked for the run may not approve, and is not asked to.
+    everybody. Of a rota that is named itself, whoever is on call in it. Whoever asked for the run
+    may not approve, and is not asked to.
     """
     asked = state.escalations[body["escalation"]].question
     roles, able = set(asked["who"]), list(contacts.people.values())
-    able = [one for one in able if not roles or roles & set(one.roles)]
+    named = [rota for rota in contacts.rotas.values() if rota.name in roles]
+    carry = {who for rota in named for who in carriers(contacts, rota, answers, state.now_us)}
+    able = [one for one in able if not roles or roles & set(one.roles) or one.id in carry]
     on_call = set(_on_call(contacts, {one.id for one in able}, state.now_us))
     missing = 1
     approval = state.steps[asked["path"]].approval

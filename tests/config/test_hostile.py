@@ -48,6 +48,12 @@ KEYS = [
     "freeze",
     "allow_as",
     "after",
+    "rotas",
+    "pagerduty",
+    "order",
+    "since",
+    "overrides",
+    "quiet",
 ]
 
 

@@ -147,7 +147,7 @@ policies:
         ("RB822", 4, 22, "nobody is named 'anna'"),
         ("RB840", 4, 58, "there is no time zone 'Europe/Berln'"),
         ("RB824", 5, 3, "the rota 'two' has no 'since'"),
-        ("RB824", 6, 3, "the rota 'three' has no 'channel'"),
+        ("RB824", 6, 3, "the rota 'three' has neither 'connection' nor 'channel'"),
         ("RB801", 7, 30, "'since' takes a day like 2026-01-05, not \"2026-13-05\""),
         ("RB823", 9, 3, "the channel 'email' has no 'connection'"),
         ("RB802", 9, 11, "unknown key 'connectoin'"),

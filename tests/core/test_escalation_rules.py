@@ -103,8 +103,9 @@ def test_what_a_channel_says_of_its_pause_counts_only_if_it_is_a_time():
 
 def test_further_messages_of_a_run_at_a_place_belong_to_the_first():
     found = phone(OPEN, level("room", "page"), level("room ana", "page", 60)).go(until_s=90)
+    first = found.state.escalations["call"].told[0].receipt
     threads = [(effect.body["who"], effect.thread) for effect in found.tells]
-    assert threads == [("room", None), ("room", {"follows": True}), ("ana", None)]
+    assert threads == [("room", None), ("room", first), ("ana", None)]
 
 
 # -- people who act --------------------------------------------------------------------------------
