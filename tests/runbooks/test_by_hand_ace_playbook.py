@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from tests.runbooks.by_hand.world import WHATEVER, differences, explained
+from tests.runbooks.by_hand.world import differences, explained
 
 HEALTH = "ace-playbook/health-check"
 ROLLBACK = "ace-playbook/migration-rollback"
@@ -56,8 +56,14 @@ async def test_health_is_found_the_same_by_hand_and_by_the_runbook_and_nothing_c
     assert it.found["app"]["json"] == health
     assert (ended["app"], health == EXPECTED) == (("failed", False) if fault else ("passed", True))
     asked = it.found["database"]
-    assert database == (asked["exit_code"], asked["stderr"]) == (
-        (1, "Error response from daemon: container ace-db is not running\n") if fault else (0, "")
+    assert (
+        database
+        == (asked["exit_code"], asked["stderr"])
+        == (
+            (1, "Error response from daemon: container ace-db is not running\n")
+            if fault
+            else (0, "")
+        )
     )
     assert (faiss, it.found["faiss"]["exit_code"]) == ("FAISS ready: True\n", 0)
     assert (run.status, ended["database"]) == (

@@ -16,6 +16,7 @@ PATIENCE_S = 0.7
 FALLBACK = """curl -X POST https://api.liftoff.com/api/strategist/admin/feature-flags \\
   -H "Authorization: Bearer $TOKEN" \\
   -d '{"terminal_integration": false}'"""
+TRIAL = '{"recommendations":[],"dryRun":true,"preValidate":true}'
 AS_JSON = " -H 'Content-Type: application/json'"
 
 
@@ -69,22 +70,24 @@ async def test_terminal_is_left_in_manual_mode_by_hand_and_by_the_runbook_that_i
         "token": it.found["authenticated"]["status"],
     }
     sent = "POST /api/strategist/admin/feature-flags"
-    assert explained(
-        differences(hand, ours),
-        {
-            # Ours waits until Terminal is well, and sees it stay so.
-            "terminal state asked": WHATEVER,
-            # By hand it is sent twice; ours then tries in dry run whether an execution would do.
-            "strategist sent": (
-                [f'{sent} {{"terminal_integration": false}}'] * 2,
-                [
-                    f'{sent} {{"terminal_integration":false}}',
-                    "POST /api/strategist/execute-recommendations"
-                    ' {"recommendations":[],"dryRun":true,"preValidate":true}',
-                ],
-            ),
-        },
-    ) == {}
+    assert (
+        explained(
+            differences(hand, ours),
+            {
+                # Ours waits until Terminal is well, and sees it stay so.
+                "terminal state asked": WHATEVER,
+                # By hand it is sent twice; ours then tries an execution in dry run.
+                "strategist sent": (
+                    [f'{sent} {{"terminal_integration": false}}'] * 2,
+                    [
+                        f'{sent} {{"terminal_integration":false}}',
+                        f"POST /api/strategist/execute-recommendations {TRIAL}",
+                    ],
+                ),
+            },
+        )
+        == {}
+    )
     assert ours["strategist"]["state"]["flags"] == {"terminal_integration": False}
 
 
@@ -133,9 +136,12 @@ async def test_by_hand_and_by_the_runbook_only_cooldowns_that_are_over_are_delet
     assert seen == {"cooldown:adset:31", "cooldown:adset:32"}
     assert (it.found["before"]["count"], it.found["after"]["count"]) == (5, 3)
     assert keys(hand) == keys(ours) == {f"cooldown:adset:{n}" for n in (123456, 2001, 33)}
-    assert explained(
-        differences(hand, ours),
-        # It forgot to expire, and would never: ours gives it what is left, a week at most.
-        {"state cooldown:adset:33 stays": ("for ever", f"{7 * 24 * 60} min")},
-    ) == {}
+    assert (
+        explained(
+            differences(hand, ours),
+            # It forgot to expire, and would never: ours gives it what is left, a week at most.
+            {"state cooldown:adset:33 stays": ("for ever", f"{7 * 24 * 60} min")},
+        )
+        == {}
+    )
     assert ABSENT not in ours["state"].values()

@@ -29,26 +29,32 @@ async def test_by_hand_nothing_is_held_but_trading_goes_on_which_the_runbook_sto
     assert held == ["Positions: 8", "Open orders: 12"]
     assert it.found["desk"]["matches"] == [line.split(": ") for line in held]
     reason = "A strategy runs away, we want to hold nothing"
-    assert explained(
-        differences(hand, ours),
-        {
-            # The document leaves the breaker OPEN, and the next signal opens the positions again.
-            "redis circuit_breaker:state value": WHATEVER,
-            "redis circuit_breaker:history value": WHATEVER,
-            "console state breaker state": ("OPEN", "TRIPPED"),
-            "console state breaker reason": (None, reason),
-            "console state breaker at": (None, "<time>"),
-            "console sent": WHATEVER,
-            "database audit_log rows 153": WHATEVER,
-            # Ours says so in the desk's channel.
-            "chat state said": WHATEVER,
-            "chat sent": WHATEVER,
-        },
-    ) == {}
+    assert (
+        explained(
+            differences(hand, ours),
+            {
+                # The document leaves the breaker OPEN: the next signal opens positions again.
+                "redis circuit_breaker:state value": WHATEVER,
+                "redis circuit_breaker:history value": WHATEVER,
+                "console state breaker state": ("OPEN", "TRIPPED"),
+                "console state breaker reason": (None, reason),
+                "console state breaker at": (None, "<time>"),
+                "console sent": WHATEVER,
+                "database audit_log rows 153": WHATEVER,
+                # Ours says so in the desk's channel.
+                "chat state said": WHATEVER,
+                "chat sent": WHATEVER,
+            },
+        )
+        == {}
+    )
     assert json.loads(hand["redis"]["circuit_breaker:state"]["value"])["state"] == "OPEN"
     assert json.loads(ours["redis"]["circuit_breaker:state"]["value"])["state"] == "TRIPPED"
     assert ours["database"]["audit_log"]["rows"]["153"][5] == {"reason": reason}
-    assert [ours["workstation"]["files"][f"desk/{what}"] for what in ("positions", "orders")] == ["", ""]
+    assert [ours["workstation"]["files"][f"desk/{what}"] for what in ("positions", "orders")] == [
+        "",
+        "",
+    ]
     assert len(ours["chat"]["state"]["said"]) == 2
 
 

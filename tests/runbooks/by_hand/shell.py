@@ -66,9 +66,7 @@ class Shell:
         return Typed(child.returncode if ended else None, out.decode(), err.decode())
 
 
-def shell(
-    sandbox, connection: str, addresses: Mapping[str, str] = {}, **variables: str
-) -> Shell:
+def shell(sandbox, connection: str, addresses: Mapping[str, str] = {}, **variables: str) -> Shell:
     """On the machine of this connection; of one over a network, on the operator's own."""
     settings = sandbox.environment.connections[connection].settings if connection else {}
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import httpx
 import psycopg
 import redis.asyncio
 
@@ -25,6 +25,12 @@ SOON_S = 60.0
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?")
 OF_KUBERNETES = frozenset({"uid", "resourceVersion", "creationTimestamp", "managedFields"})
 RANDOM_OF_PODS = re.compile(r"-[0-9a-z]{5}$")
+
+AWS = {
+    "Content-Type": "application/x-amz-json-1.1",
+    "Authorization": "AWS4-HMAC-SHA256 Credential=testing/20261121/us-east-1/ecs/aws4_request",
+}
+"""moto looks at the region, and at no signature."""
 
 TABLES = """
 SELECT table_name FROM information_schema.tables
@@ -52,7 +58,7 @@ async def left(sandbox: Sandbox) -> dict[str, Any]:
         elif spec.kind == "postgres":
             found[spec.name] = await _database(sandbox.services[f"{spec.name}.admin_url"])
         elif spec.kind == "aws":
-            found[spec.name] = await asyncio.to_thread(_ecs, url)
+            found[spec.name] = await _ecs(url)
         elif spec.kind == "cluster":
             cluster = sandbox.clusters[spec.name]
             await cluster.settled()
@@ -150,40 +156,41 @@ def _shown(value: Any) -> Any:
     return value if isinstance(value, int | float | bool | dict | None) else str(value)
 
 
-def _ecs(url: str) -> dict[str, Any]:
+async def _ecs(url: str) -> dict[str, Any]:
     """Of AWS what these procedures change: the task definitions and services of ECS."""
-    from botocore.session import Session  # noqa: PLC0415 - 0.2 s that most tests need not wait for
 
-    client = Session().create_client(
-        "ecs",
-        region_name="us-east-1",
-        endpoint_url=url,
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
-    services = client.describe_services(cluster="stratum-prod", services=["stratum-api"])
-    definitions = [
-        client.describe_task_definition(taskDefinition=arn)["taskDefinition"]
-        for arn in client.list_task_definitions()["taskDefinitionArns"]
-    ]
+    async def ask(call: str, **given: Any) -> Any:
+        target = f"AmazonEC2ContainerServiceV20141113.{call}"
+        answer = await http.post(url, json=given, headers=AWS | {"X-Amz-Target": target})
+        return answer.raise_for_status().json()
+
+    async with httpx.AsyncClient() as http:
+        known = (await ask("ListTaskDefinitions"))["taskDefinitionArns"]
+        definitions = [
+            (await ask("DescribeTaskDefinition", taskDefinition=arn))["taskDefinition"]
+            for arn in known
+        ]
+        services = await ask("DescribeServices", cluster="stratum-prod", services=["stratum-api"])
     return {
-        "service": {
-            name: {
-                "definition": one["taskDefinition"].rpartition("/")[2],
-                "running": one["runningCount"],
-                "deployments": [
-                    f"{d['taskDefinition'].rpartition('/')[2]}: {d['runningCount']} running"
-                    for d in one["deployments"]
-                ],
-                "configuration": one["deploymentConfiguration"],
-            }
-            for one in services["services"]
-            for name in [one["serviceName"]]
-        },
+        "service": {one["serviceName"]: _service(one) for one in services["services"]},
         "definitions": {
             f"{one['family']}:{one['revision']}": one["containerDefinitions"][0]["image"]
             for one in definitions
         },
+    }
+
+
+def _service(one: Mapping[str, Any]) -> dict[str, Any]:
+    def name(arn: str) -> str:
+        return arn.rpartition("/")[2]
+
+    return {
+        "definition": name(one["taskDefinition"]),
+        "running": one["runningCount"],
+        "deployments": [
+            f"{name(d['taskDefinition'])}: {d['runningCount']} running" for d in one["deployments"]
+        ],
+        "configuration": one.get("deploymentConfiguration"),
     }
 
 
