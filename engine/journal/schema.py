@@ -18,6 +18,9 @@ from engine.errors import JournalError
 APPLICATION_ID = 0x52_42_4A_31
 """`RBJ1`, at byte 68 of the file."""
 
+UNCHANGED = f"PRAGMA application_id = {APPLICATION_ID}"
+"""What it is already: a page is written, and nothing is changed by it."""
+
 RETRY_PAUSE_S = 0.005
 """Between tries to switch a new file to WAL, for which SQLite does not wait by itself."""
 

@@ -294,6 +294,15 @@ class SqliteStore:
         done: T = await self._writer.perform(lambda batch: work(batch.connection))
         return done
 
+    async def probe(self) -> None:
+        """Writes what changes nothing, as far as the disk. Raises JournalError."""
+        await self.write(lambda connection: connection.execute(schema.UNCHANGED))
+
+    @property
+    def broken(self) -> JournalError | None:
+        """Why this store refuses everything, for good: opened anew, the file may hold."""
+        return self._writer.broken
+
     def now_us(self) -> int:
         """The time on the clock of this store."""
         return self._clock.now_us()

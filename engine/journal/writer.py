@@ -32,7 +32,7 @@ from engine.journal import faults, heads
 from engine.journal.chain import Encoded
 from engine.journal.heads import Head
 from engine.journal.projection import QUEUED, Summary
-from engine.journal.schema import APPLICATION_ID
+from engine.journal.schema import UNCHANGED
 
 GROUP_MAX = 1000
 """Requests in one transaction. More would make the first of them wait for the last without being
@@ -177,6 +177,8 @@ class Writer:
         self._version: int | None = None
         self._file = identity_of(path)
         self._refusal: JournalError | None = None
+        self.broken: JournalError | None = None
+        """Why everything is refused until the file is opened anew; see `faults`."""
         self._queue: SimpleQueue[Request | None] = SimpleQueue()
         self._room = asyncio.Semaphore(QUEUE_MAX)
         self._ended: asyncio.Future[None] | None = None
@@ -298,7 +300,7 @@ class Writer:
     def _refuse(self, error: sqlite3.Error) -> None:
         """From now on everything is refused; see `faults` for why."""
         first = faults.in_words(error, self._path, self._busy_s)
-        self._refusal = JournalError(
+        self._refusal = self.broken = JournalError(
             f"the journal is refused since an earlier error: {first.message}", help=first.help
         )
         self._take_back()
@@ -312,7 +314,7 @@ class Writer:
         """
         with suppress(sqlite3.Error):
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._connection.execute(UNCHANGED)
             self._connection.execute("COMMIT")
 
 

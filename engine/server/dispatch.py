@@ -44,6 +44,10 @@ LOOKS = 10
 """After so many of these the ledger is read in any case: others may have put something in, and what
 could not be settled is tried again."""
 
+HELD_S = REFILL_S * LOOKS
+"""So long a worker looks at nothing after the journal refused it: it would be refused the next one
+too, and tell so."""
+
 ALERTS_WITHIN_S = 60.0
 """So long a delivery waits for PagerDuty to tell the alerts of its incident; then the rules are
 asked without them: a runbook that needs none of them must not wait for an API that is down.
@@ -152,6 +156,8 @@ class Dispatcher:
                 await self._look_at(name)
             except RunbookError as error:  # it stays open, and is looked at again
                 self._log.fault("a delivery waits", delivery=name, why=error.message)
+                if isinstance(error, JournalError):
+                    await self.clock.sleep(HELD_S)
             except Exception as error:  # noqa: BLE001 - one that trips over a bug must not stop all others
                 self._log.fault("a bug in looking at a delivery", delivery=name, why=repr(error))
                 await self._give_up(name, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
 from pathlib import Path
@@ -21,6 +22,9 @@ DISK_MIN_BYTES = 64 * 1024 * 1024
 FOLDED_MAX = 200
 """Waiting runs whose questions are looked into for one scrape."""
 
+PROBED_S = 1.0
+"""How old the answer may be whether the journal can be written: each is a commit."""
+
 FRESH_S = 10.0
 """How old what takes long to count may be: several scrapers ask at the same time."""
 
@@ -33,12 +37,11 @@ async def live(_: Request) -> Response:
 async def ready(request: Request) -> Response:
     """Whether work can be sent here: the journal can be written, and has room."""
     parts: Parts = request.app.state.parts
+    counted: Counted = request.app.state.counted
     found: dict[str, Any] = {"journal": "ok", "disk": "ok", "ending": parts.keeper.leaving}
-    try:
-        await parts.store.write(lambda connection: connection.execute("SELECT 1").fetchone())
-    except RunbookError as error:
-        found["journal"] = error.message
-    free_bytes = shutil.disk_usage(Path(parts.store.path).parent).free
+    if (why := await counted.journal()) is not None:
+        found["journal"] = why
+    free_bytes = counted.free_bytes()
     if free_bytes < DISK_MIN_BYTES:
         found["disk"] = f"{free_bytes // 1024 // 1024} MiB are free"
     good = found["journal"] == found["disk"] == "ok" and not parts.keeper.leaving
@@ -46,20 +49,52 @@ async def ready(request: Request) -> Response:
 
 
 class Counted:
-    """What takes a while to count, kept for `FRESH_S`."""
+    """What takes a while to find out, kept for `PROBED_S` and `FRESH_S`."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._at_s = float("-inf")
+        self._probed_s = float("-inf")
+        self._why: str | None = None
+        self._probing = asyncio.Lock()
+
+    async def journal(self) -> str | None:
+        """Why the journal cannot be written, or None. Who asks meanwhile gets the same answer."""
+        async with self._probing:
+            if time.monotonic() - self._probed_s >= PROBED_S:
+                try:
+                    await self._parts.store.probe()
+                    self._why = None
+                except RunbookError as error:
+                    self._why = error.message
+                self._probed_s = time.monotonic()
+            return self._why
+
+    def free_bytes(self) -> int:
+        """Room on the disk of the journal."""
+        return shutil.disk_usage(Path(self._parts.store.path).parent).free
 
     async def refresh(self) -> None:
+        """What is not counted as it happens. While the journal cannot be written, what is in it is
+        as it was: the rest is told all the same."""
         parts, metrics = self._parts, self._parts.metrics
         metrics.driven.set(parts.keeper.driven)
         metrics.parked.set(parts.keeper.parked)
+        metrics.broken.set(parts.keeper.broken)
         metrics.refused.set(parts.door.refused)
-        if time.monotonic() - self._at_s < FRESH_S:
+        metrics.free.set(self.free_bytes())
+        writable = await self.journal() is None
+        metrics.writable.set(writable)
+        if not writable or time.monotonic() - self._at_s < FRESH_S:
             return
         self._at_s = time.monotonic()
+        try:
+            await self._count()
+        except RunbookError as error:
+            parts.log.warning("what the journal holds is not counted", why=error.message)
+
+    async def _count(self) -> None:
+        parts, metrics = self._parts, self._parts.metrics
         metrics.open.set(await parts.ledger.count_unsettled())
         standing = await parts.engine.standing()
         metrics.frozen.set(standing.frozen is not None)

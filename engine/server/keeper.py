@@ -106,6 +106,11 @@ class Keeper:
     def parked(self) -> int:
         return len(self._parked)
 
+    @property
+    def broken(self) -> int:
+        """Runs whose driving broke, and that are tried again."""
+        return len(self._retry)
+
     def when_ended(self, tell: Callable[[str, RunResult], None]) -> None:
         """`tell` hears of every run that is over, with its result."""
         self._ended.append(tell)

@@ -67,6 +67,17 @@ class Metrics:
             "runbook_runs_driven", "Runs that are driven by this process", registry=here
         )
         self.parked = Gauge("runbook_runs_parked", "Runs that wait for people only", registry=here)
+        self.broken = Gauge(
+            "runbook_runs_broken",
+            "Runs whose driving broke, and that are tried again",
+            registry=here,
+        )
+        self.writable = Gauge(
+            "runbook_journal_writable", "1 while the journal can be written", registry=here
+        )
+        self.free = Gauge(
+            "runbook_journal_free_bytes", "Room on the disk of the journal", registry=here
+        )
         self.open = Gauge(
             "runbook_deliveries_open", "Deliveries nobody has settled yet", registry=here
         )

@@ -18,7 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from engine.errors import Usage
+from engine.errors import JournalError, Usage
 from engine.server.settings import Settings
 
 CONNECTIONS_MAX = 4096
@@ -95,7 +95,10 @@ def limit_files() -> int:
 
 
 async def serve(app: FastAPI, listening: socket.socket) -> None:
-    """Serves until SIGTERM or SIGINT; the second one ends it at once."""
+    """Serves until SIGTERM or SIGINT; the second one ends it at once.
+
+    Raises JournalError, having ended, where the journal is refused for good.
+    """
     LimitedProtocol.connections_max = limit_files()
     config = uvicorn.Config(
         app,
@@ -111,6 +114,9 @@ async def serve(app: FastAPI, listening: socket.socket) -> None:
     )
     server = _Server(config, app)
     await server.serve([listening])
+    broken: JournalError | None = app.state.parts.store.broken
+    if broken is not None:
+        raise broken
 
 
 class _Server(uvicorn.Server):
@@ -129,6 +135,16 @@ class _Server(uvicorn.Server):
         yield
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second. What the disk said cannot be unsaid: as PostgreSQL does when `fsync`
+        fails, it ends, and whoever starts it again opens what is really there.
+        """
+        parts = self._app.state.parts
+        if parts.store.broken is not None and not self.should_exit:
+            parts.log.fault("the journal is refused for good, and this server ends: start it again")
+            self.should_exit = True
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: Any = None) -> None:
         self._app.state.parts.keeper.leave()

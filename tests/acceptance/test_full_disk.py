@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 
 from tests.acceptance.program import Done, Program
 from tests.acceptance.service import Reply, Request, Service
+from tests.failing_fsync import FAILING_FSYNC
 
 STEPS = 60
 ANSWER_BYTES = 24_000
@@ -217,42 +217,11 @@ def test_a_limit_on_the_size_of_files_stops_the_run_like_a_full_disk(
     goes_on_to_the_end(program, acting)
 
 
-FAILING_FSYNC = """
-import ctypes, platform, signal, struct, sys
-from pathlib import Path
-
-SECCOMP, FSYNC, FDATASYNC = {"x86_64": (317, 74, 75), "aarch64": (277, 82, 83)}[platform.machine()]
-
-def let_fsync_fail(*_):
-    "From here on the kernel answers EIO to every fsync of this process."
-    load, equal, answer = 0x20, 0x15, 0x06
-    allow, error = 0x7FFF0000, 0x00050000 | 5
-    rules = [
-        (load, 0, 0, 0),
-        (equal, 2, 0, FSYNC),
-        (equal, 1, 0, FDATASYNC),
-        (answer, 0, 0, allow),
-        (answer, 0, 0, error),
-    ]
-    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
-    program = ctypes.create_string_buffer(struct.pack("HP", len(rules), ctypes.addressof(code)))
-    libc = ctypes.CDLL(None, use_errno=True)
-    no_new_privileges, filter_mode, all_threads = 38, 1, 1
-    assert libc.prctl(no_new_privileges, 1, 0, 0, 0) == 0
-    assert libc.syscall(SECCOMP, filter_mode, all_threads, program) == 0, ctypes.get_errno()
-    Path("failing").touch()
-
-signal.signal(signal.SIGUSR1, let_fsync_fail)
-from engine.cli.main import main
-sys.exit(main())
-"""
-
-
 def test_a_disk_whose_fsync_fails_stops_the_run_before_anything_unrecorded(
     acting: Acting, program: Program
 ):
     """The kernel itself refuses, from the twentieth change on."""
-    program.program = [sys.executable, "-c", textwrap.dedent(FAILING_FSYNC)]
+    program.program = [sys.executable, "-c", FAILING_FSYNC]
     going = program.start("run", "p/many", "--env", "test")
 
     def fails() -> bool:

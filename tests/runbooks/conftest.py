@@ -127,3 +127,11 @@ def stand_of(registry, tmp_path):
     from tests.runbooks import every  # noqa: PLC0415 - it takes its clock from here
 
     return lambda pack: every.stand_of(pack, registry, tmp_path)
+
+
+@pytest.fixture
+def world(registry, tmp_path):
+    """See `by_hand.stage`: a sandbox in which a person follows a document, or our runbook runs."""
+    from tests.runbooks.by_hand.stage import worlds  # noqa: PLC0415 - as above
+
+    return worlds(registry, tmp_path)

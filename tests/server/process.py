@@ -40,15 +40,20 @@ class Server:
     folder: Path
     port: int
     environ: dict[str, str]
+    program: tuple[str, ...] = RUNBOOK
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def journal(self) -> Path:
+        return Path(self.environ["RUNBOOK_STORE"].removeprefix("sqlite:///"))
+
     def start(self, *, wait: bool = True) -> None:
         with (self.folder / "server.log").open("ab") as log:
-            words = [*RUNBOOK, "serve", "--config", str(self.folder / "serve.yaml")]
+            words = [*self.program, "serve", "--config", str(self.folder / "serve.yaml")]
             given = {"cwd": self.folder, "env": self.environ, "stdout": log, "stderr": log}
             self.process = subprocess.Popen(words, **given)
         if wait:

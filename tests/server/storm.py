@@ -105,7 +105,7 @@ def shuffled(distinct: int, duplicates: int, seed: int) -> list[int]:
 def ledger(server: Server) -> tuple[Counter[str], Counter[str], int]:
     """How often each event is in the ledger, how many runs each delivery started, and how many
     deliveries nobody settled."""
-    connection = sqlite3.connect(server.folder / "journal.db")
+    connection = sqlite3.connect(server.journal)
     events = Counter(
         row[0]
         for row in connection.execute("SELECT json_extract(body, '$.event.id') FROM deliveries")
@@ -126,7 +126,7 @@ async def settled(server: Server, within_s: float) -> None:
     """Until the server has looked at everything, and every run is over."""
     until_s = time.monotonic() + within_s
     while time.monotonic() < until_s:
-        connection = sqlite3.connect(server.folder / "journal.db")
+        connection = sqlite3.connect(server.journal)
         waiting = connection.execute(
             "SELECT (SELECT count(*) FROM deliveries WHERE settled_us IS NULL) + "
             "(SELECT count(*) FROM runs WHERE finished_us IS NULL)"
