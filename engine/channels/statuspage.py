@@ -1,5 +1,9 @@
 """A status page that customers read, by Atlassian Statuspage's API: one incident a run, updated in
 place.
+
+Facts: Statuspage's document of its API: a name has at most 255 characters, a body 25,000; the top
+level of `metadata` holds objects only; one request a second, then 420 or 429. It shows the HTML of
+a text, so that none may be in what a system said.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from typing import Any, ClassVar
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
+from engine.channels.fitting import cut, one_line, plain
 from engine.errors import AdapterError
 from engine.plugin import reveal
 from engine.plugin.channel import Message
@@ -62,25 +67,27 @@ class StatusPageChannel:
         incident = (known or {}).get("incident")
         if incident is None and message.attempt > 1:
             incident = await self._open(message.run)
-        told = {"status": STATUS[message.kind], "body": message.text}
+        body = shown(cut(plain(message.text), TEXT_MAX_CHARS)) or shown(one_line(message.title))
+        told = {"status": STATUS[message.kind], "body": body or "runbook"}
         path = f"/v1/pages/{reveal(self._page)}/incidents"
         if incident is None:
             if message.kind in ("acknowledged", "resolved"):
                 raise AdapterError("the page has no incident of this run", retryable=False)
-            told |= {"name": message.title[:NAME_MAX_CHARS]}
-            made: dict[str, Any] = {**told, "metadata": {"runbook": {"run": message.run}}}
-            found = await self._calling().post(path, Body(json={"incident": made}))
+            name = cut(shown(one_line(message.title)), NAME_MAX_CHARS) or "runbook"
+            made: dict[str, Any] = {"name": name, **told}
+            made["metadata"] = {"runbook": {"run": message.run}}
+            found = await self._calling().told(path, Body(json={"incident": made}))
         else:
-            body = Body(json={"incident": told})
-            found = await self._calling().post(f"{path}/{incident}", body, method="PATCH")
-        answered = found.json if isinstance(found.json, dict) else {}
-        return {"id": message.key, "incident": answered.get("id") or incident, "follows": True}
+            change = Body(json={"incident": told})
+            found = await self._calling().told(f"{path}/{incident}", change, method="PATCH")
+        if not found.get("id"):
+            raise self._calling().puzzled(found)
+        return {"id": message.key, "incident": found["id"], "follows": True}
 
     async def _open(self, run: str) -> str | None:
         """The incident that was made for this run, if it was."""
         path = f"/v1/pages/{reveal(self._page)}/incidents/unresolved"
-        found = (await self._calling().get(path, {})).json
-        for one in found if isinstance(found, list) else ():
+        for one in await self._calling().look(path, {}, list):
             if ((one.get("metadata") or {}).get("runbook") or {}).get("run") == run:
                 return str(one["id"])
         return None
@@ -95,3 +102,8 @@ class StatusPageChannel:
             headers = {"Authorization": f"OAuth {reveal(self._token)}"}
             self._made = Calling(self._base_url, headers=headers)
         return self._made
+
+
+def shown(text: str) -> str:
+    """A text in which nothing is HTML, and which reads the same."""
+    return text.replace("<", "\u2039").replace(">", "\u203a").strip()
