@@ -67,12 +67,16 @@ class SendGridChannel:
         if first and first != own:
             headers |= {"In-Reply-To": first, "References": first}
         body = {
-            "personalizations": [{"to": [{"email": message.to}]}],
+            "personalizations": [
+                {
+                    "to": [{"email": message.to}],
+                    "custom_args": {"runbook_key": one_line(message.key)},
+                }
+            ],
             "from": {"email": sender, "name": self._from["name"]},
             "subject": cut(one_line(f"[{message.kind}] {message.title}"), SUBJECT_MAX_CHARS),
             "content": [{"type": "text/plain", "value": content(message)}],
             "headers": headers,
-            "custom_args": {"runbook_key": one_line(message.key)},
             "tracking_settings": {"click_tracking": {"enable": False}},
         }
         found = await self._calling().post("/v3/mail/send", Body(json=body))

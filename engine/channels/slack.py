@@ -116,7 +116,7 @@ class SlackChannel:
         return Calling(self._base_url).fingerprint()
 
     async def ping(self) -> str:
-        found = _ok(await self._calling().post("/auth.test", Body(form={})))
+        found = await self._read("/auth.test", {})
         return f"bot {found.get('user')} of {found.get('team')}"
 
     async def send(self, message: Message) -> Mapping[str, Any]:

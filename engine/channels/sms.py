@@ -68,6 +68,7 @@ def fitted(text: str, tail: str, parts_max: int) -> str:
     whole = text + tail
     if parts(whole) <= parts_max:
         return whole
+    text = cut(text, parts_max * SEPTETS)  # more never fits
     low, high = 0, len(text)
     while low < high:  # the longest that fits: a longer text never has fewer parts
         middle = (low + high + 1) // 2

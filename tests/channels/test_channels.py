@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from engine.channels import pagerduty, sendgrid, slack, statuspage, twilio, webhook
-from engine.channels.calling import Calling, retry_after_s
+from engine.channels.calling import Calling, blocked_s, retry_after_s
 from engine.channels.sms import parts
 from engine.errors import AdapterError
 from engine.plugin.channel import Button, Message
@@ -288,6 +288,28 @@ async def test_a_note_goes_to_the_incident_that_started_the_run(serve):
     assert "no incident" in error.message
     await found.send(incident="PINC1")
     assert PAGE.key in found.vendor.taken[0]
+
+
+DATE = "Sat, 21 Nov 2026 10:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "12", "ratelimit-reset": "50"}, 12.0),
+        ({"date": DATE, "retry-after": "Sat, 21 Nov 2026 10:01:30 GMT"}, 90.0),
+        ({"date": DATE, "retry-after": "Sat, 21 Nov 2026 09:59:59 GMT"}, 0.0),
+        ({"date": DATE, "retry-after": "Sun, 22 Nov 2026 10:00:00 GMT"}, 3600.0),
+        ({"date": DATE, "retry-after": "Sat, 21 Nov 2026 10:00:20"}, 20.0),
+        ({"ratelimit-reset": "50"}, 50.0),  # PagerDuty
+        ({"date": DATE, "x-ratelimit-reset": "1795255230"}, 30.0),  # SendGrid
+        ({"date": DATE, "x-ratelimit-reset": "1795255199"}, 0.0),
+        ({"date": "soon", "retry-after": "soon", "x-ratelimit-reset": "soon"}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_when_to_come_again_is_read_from_what_each_service_says(headers, seconds):
+    assert blocked_s(headers) == seconds
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ class Vendor:
     def answer(self, request: Request, _now: datetime) -> Answer:
         self.requests.append(request)
         path, _, query = request.target.partition("?")
-        asked = {k: v[-1] for k, v in parse_qs(query).items()}
+        asked = {k: v[-1] for k, v in parse_qs(query).items()} | form(request)
         if request.method in ("GET", "HEAD") or path in self.sends_nothing:
             return self.look(path, asked, request)
         mood = self.mood.pop(0) if self.mood else "ok"
@@ -69,6 +69,17 @@ class Vendor:
 
     def take(self, method: str, path: str, request: Request) -> Answer:
         return told(404, {"path": path, "method": method})
+
+
+def form(request: Request) -> dict[str, str]:
+    """What is asked in a body, where that is a form or a JSON object of texts."""
+    kind = header(request, "Content-Type").partition(";")[0]
+    if kind == "application/json":
+        body = json.loads(request.body or b"{}")
+        return {k: v for k, v in body.items() if isinstance(v, str)}
+    if kind != "application/x-www-form-urlencoded":
+        return {}
+    return {k: v[-1] for k, v in parse_qs(request.body.decode()).items()}
 
 
 def header(request: Request, name: str) -> str:
@@ -203,10 +214,14 @@ def judged_blocks(vendor: Vendor, blocks: Any) -> bool:
 class SlackApi(Vendor):
     """chat.postMessage, chat.update, conversations.history, .replies, .open and .list.
 
-    A message can be posted to an id, a name or a person; only an id can be read.
+    A message can be posted to an id, a name or a person; only an id can be read. Methods that read
+    take GET, and a form by POST, as Slack's own client sends it.
     """
 
-    sends_nothing = ("/auth.test", "/conversations.open")
+    sends_nothing = (
+        *("/auth.test", "/conversations.open", "/conversations.list"),
+        *("/conversations.history", "/conversations.replies"),
+    )
 
     def _authorized(self, request: Request) -> bool:
         return self.want(header(request, "Authorization") == "Bearer xoxb-token", "token")
@@ -217,7 +232,7 @@ class SlackApi(Vendor):
         if path == "/auth.test":
             return told(200, {"ok": True, "user": "runbook", "team": "T"})
         if path == "/conversations.open":
-            person = json.loads(request.body)["users"]
+            person = asked.get("users")
             known = self.want(person == "U1", f"user {person}")
             opened = {"ok": True, "channel": {"id": "D1"}}
             return told(200, opened if known else {"ok": False, "error": "user_not_found"})
@@ -262,8 +277,11 @@ class SlackApi(Vendor):
         return told(200, {"ok": True, **posted, "message": message})
 
 
+@dataclass
 class Twilio(Vendor):
     """The Messages resource."""
+
+    status: str = "queued"
 
     def look(self, path: str, asked: Mapping[str, str], request: Request) -> Answer:
         found = [m for m in self.taken if m["to"] == asked.get("To")]
@@ -281,7 +299,9 @@ class Twilio(Vendor):
         if not ok:
             return told(400, {"code": 21211, "message": "; ".join(self.problems), "status": 400})
         sid = f"SM{len(self.taken)}"
-        self.taken.append({"sid": sid, "to": form["To"], "body": form["Body"], "status": "queued"})
+        made = {"sid": sid, "to": form["To"], "body": form["Body"], "status": self.status}
+        failed = {"error_code": 30007, "error_message": "filtered"}
+        self.taken.append(made | (failed if self.status == "failed" else {}))
         return told(201, self.taken[-1])
 
 
