@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from engine.adapters.http import Body, HttpAnswer
 from engine.channels.calling import Calling
-from engine.channels.fitting import cut, one_line, plain, utf16
+from engine.channels.fitting import cut, mark_of, one_line, plain, utf16
 from engine.channels.slack_places import id_of
 from engine.errors import AdapterError
 from engine.plugin.channel import Button, Message
@@ -172,7 +172,8 @@ class SlackChannel:
         found = await self._read(path, query)
         for one in found.get("messages", ()):
             payload = (one.get("metadata") or {}).get("event_payload") or {}
-            if payload.get("key") == message.key:
+            named = {block.get("block_id") for block in one.get("blocks") or ()}
+            if payload.get("key") == message.key or block_id(message) in named:
                 return self._receipt(message, {"channel": place, "ts": one["ts"]})
         return None
 
@@ -259,12 +260,18 @@ def blocks(message: Message, *, buttons: bool) -> list[dict[str, Any]]:
     foot = cut(foot, FALLBACK_MAX_CHARS)
     if message.link:
         foot += f" · <{escaped(message.link).replace('|', '%7C')}|open>"
-    found.append({"type": "context", "elements": [{"type": "mrkdwn", "text": foot or "runbook"}]})
+    line = {"type": "context", "elements": [{"type": "mrkdwn", "text": foot or "runbook"}]}
+    found.append({**line, "block_id": block_id(message)})
     pressed = [one for one in message.buttons if len(one.value) <= VALUE_MAX_CHARS]
     if buttons and pressed:
         elements = [_button(one) for one in pressed[:BUTTONS_MAX]]
         found.append({"type": "actions", "elements": elements})
     return found
+
+
+def block_id(message: Message) -> str:
+    """By which a message is found again where the token may not read metadata."""
+    return f"runbook:{mark_of(message.key)}"
 
 
 def _button(one: Button) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from engine.errors import AdapterError
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Calls a method of Slack's with its arguments. Raises AdapterError."""
 
-PAGE = 1000
+PAGE = 999
 """Channels of a page of the list: the most there are."""
 
 PAGES_MAX = 10

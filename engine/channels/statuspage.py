@@ -2,8 +2,7 @@
 place.
 
 Facts: Statuspage's document of its API: a name has at most 255 characters, a body 25,000; the top
-level of `metadata` holds objects only; one request a second, then 420 or 429. It shows the HTML of
-a text, so that none may be in what a system said.
+level of `metadata` holds objects only; one request a second, then 420 or 429.
 """
 
 from __future__ import annotations
@@ -63,20 +62,23 @@ class StatusPageChannel:
         return f"the page {name}"
 
     async def send(self, message: Message) -> Mapping[str, Any]:
+        path = f"/v1/pages/{reveal(self._page)}/incidents"
         known = message.receipt or message.thread
         incident = (known or {}).get("incident")
-        if incident is None and message.attempt > 1:
-            incident = await self._open(message.run)
+        if message.attempt > 1:
+            found = await self._found(path, message, incident)
+            incident = found.get("id", incident)
+            if _ours(found).get("key") == message.key:
+                return {"id": message.key, "incident": incident, "follows": True}
         body = shown(cut(plain(message.text), TEXT_MAX_CHARS)) or shown(one_line(message.title))
-        told = {"status": STATUS[message.kind], "body": body or "runbook"}
-        path = f"/v1/pages/{reveal(self._page)}/incidents"
+        told: dict[str, Any] = {"status": STATUS[message.kind], "body": body or "runbook"}
+        told["metadata"] = {"runbook": {"run": message.run, "key": message.key}}
         if incident is None:
             if message.kind in ("acknowledged", "resolved"):
                 raise AdapterError("the page has no incident of this run", retryable=False)
             name = cut(shown(one_line(message.title)), NAME_MAX_CHARS) or "runbook"
-            made: dict[str, Any] = {"name": name, **told}
-            made["metadata"] = {"runbook": {"run": message.run}}
-            found = await self._calling().told(path, Body(json={"incident": made}))
+            made = Body(json={"incident": {"name": name, **told}})
+            found = await self._calling().told(path, made)
         else:
             change = Body(json={"incident": told})
             found = await self._calling().told(f"{path}/{incident}", change, method="PATCH")
@@ -84,13 +86,14 @@ class StatusPageChannel:
             raise self._calling().puzzled(found)
         return {"id": message.key, "incident": found["id"], "follows": True}
 
-    async def _open(self, run: str) -> str | None:
-        """The incident that was made for this run, if it was."""
-        path = f"/v1/pages/{reveal(self._page)}/incidents/unresolved"
-        for one in await self._calling().look(path, {}, list):
-            if ((one.get("metadata") or {}).get("runbook") or {}).get("run") == run:
-                return str(one["id"])
-        return None
+    async def _found(self, path: str, message: Message, incident: str | None) -> dict[str, Any]:
+        """The incident as it is there, of an id or of this run; empty when there is none."""
+        if incident is not None:
+            return await self._calling().look(f"{path}/{incident}", {}, dict)
+        for one in await self._calling().look(f"{path}/unresolved", {}, list):
+            if _ours(one).get("run") == message.run:
+                return dict(one)
+        return {}
 
     async def close(self) -> None:
         made, self._made = self._made, None
@@ -104,6 +107,12 @@ class StatusPageChannel:
         return self._made
 
 
+def _ours(incident: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What we wrote down with an incident: its run, and the key of what was told last."""
+    found = (incident.get("metadata") or {}).get("runbook")
+    return found if isinstance(found, Mapping) else {}
+
+
 def shown(text: str) -> str:
-    """A text in which nothing is HTML, and which reads the same."""
+    """A text that reads the same, and in which nothing is markup: it is shown on a web page."""
     return text.replace("<", "\u2039").replace(">", "\u203a").strip()

@@ -130,3 +130,30 @@ async def test_a_key_that_is_not_ascii_goes_into_a_header_all_the_same(serve):
     body, headers, _ = found.vendor.taken[0]
     assert body["key"] == "r1:call:j\u00f6rg/\U0001f525:page"
     assert headers["idempotency-key"] == "r1:call:j%C3%B6rg/%F0%9F%94%A5:page"
+
+
+async def test_customers_read_no_update_twice(serve):
+    found = await made("statuspage", serve)
+    found.vendor.mood = ["lost"]
+    await found.refused()
+    first = await found.send(attempt=2)
+    found.vendor.mood = ["lost"]
+    await found.refused(kind="status", key="second", text="still looking", thread=first)
+    await found.send(kind="status", key="second", text="still looking", thread=first, attempt=2)
+    found.vendor.mood = ["lost"]
+    await found.refused(kind="resolved", key="end", text="it is over", receipt=first)
+    await found.send(kind="resolved", key="end", text="it is over", receipt=first, attempt=2)
+    (incident,) = found.vendor.taken
+    told = [(one["status"], one["body"]) for one in reversed(incident["incident_updates"])]
+    assert told[1:] == [("investigating", "still looking"), ("resolved", "it is over")]
+    assert len(told) == 3
+
+
+async def test_slack_finds_a_message_again_without_its_metadata(serve):
+    found = await made("slack", serve)
+    await found.send()
+    del found.vendor.taken[0]["metadata"]
+    await found.send(attempt=2)
+    assert len(found.vendor.taken) == 1
+    await found.send(key="another", attempt=2)
+    assert len(found.vendor.taken) == 2

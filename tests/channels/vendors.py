@@ -247,7 +247,7 @@ class SlackApi(Vendor):
 
     def _channels(self, asked: Mapping[str, str]) -> Answer:
         """Two pages: what is looked for is on the second."""
-        self.want(0 < int(asked["limit"]) <= 1000, "limit: 1000")
+        self.want(0 < int(asked["limit"]) <= 999, "limit: 999")
         if not asked.get("cursor"):
             first = {"channels": [{"id": "C0", "name": "general"}]}
             return told(
@@ -338,6 +338,8 @@ class StatusPage(Vendor):
     def look(self, path: str, asked: Mapping[str, str], request: Request) -> Answer:
         if path.endswith("/incidents/unresolved"):
             return told(200, [one for one in self.taken if one["status"] != "resolved"])
+        if "/incidents/" in path:
+            return told(200, next(m for m in self.taken if m["id"] == path.rpartition("/")[2]))
         return told(200, {"id": "pg", "name": "Example"})
 
     def take(self, method: str, path: str, request: Request) -> Answer:
@@ -352,11 +354,13 @@ class StatusPage(Vendor):
         self.want(all(isinstance(v, dict) for v in body.get("metadata", {}).values()), "metadata")
         if method == "PATCH":
             one = next(m for m in self.taken if m["id"] == path.rpartition("/")[2])
-            one |= body
+            updates = [{"status": body["status"], "body": body["body"]}, *one["incident_updates"]]
+            one |= {**body, "incident_updates": updates}
             return told(200, one)
         if not self.want(body.get("name"), "name"):
             return told(422, {"error": ["name can't be blank"]})
-        self.taken.append({**body, "id": f"inc{len(self.taken)}"})
+        first = {"status": body["status"], "body": body["body"]}
+        self.taken.append({**body, "id": f"inc{len(self.taken)}", "incident_updates": [first]})
         return told(201, self.taken[-1])
 
 
