@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn, TypeVar
-from urllib.parse import urlsplit
 
 from engine.adapters.http import Body, HttpAdapter, HttpAnswer
 from engine.errors import AdapterError
@@ -175,8 +174,8 @@ class Calling:
                 timeout_s=Duration(self._timeout_s),
             )
             for value in (*headers.values(), *map(reveal, self._secrets), reveal(password or "")):
-                for part in (value, value.rpartition(" ")[2], urlsplit(value).path):
-                    self._redactor.add("of this connection", part)
+                self._redactor.add("of this connection", value)
+                self._redactor.add("of this connection", value.rpartition(" ")[2])
         return self._http
 
 

@@ -70,7 +70,8 @@ class StatusPageChannel:
             incident = found.get("id", incident)
             if _ours(found).get("key") == message.key:
                 return {"id": message.key, "incident": incident, "follows": True}
-        body = shown(cut(plain(message.text), TEXT_MAX_CHARS)) or shown(one_line(message.title))
+        text = shown(cut(plain(_for_customers(message)), TEXT_MAX_CHARS))
+        body = text or shown(one_line(message.title))
         told: dict[str, Any] = {"status": STATUS[message.kind], "body": body or "runbook"}
         told["metadata"] = {"runbook": {"run": message.run, "key": message.key}}
         if incident is None:
@@ -111,6 +112,14 @@ def _ours(incident: Mapping[str, Any]) -> Mapping[str, Any]:
     """What we wrote down with an incident: its run, and the key of what was told last."""
     found = (incident.get("metadata") or {}).get("runbook")
     return found if isinstance(found, Mapping) else {}
+
+
+def _for_customers(message: Message) -> str:
+    """What is wrong. The engine's own words go on with what was found and what the reader is to do,
+    which is for those who run the system; a pack's own words are taken as they are.
+    """
+    wrong = str(message.details.get("wrong") or "")
+    return wrong if wrong and message.text.startswith(f"{wrong}\n\n") else message.text
 
 
 def shown(text: str) -> str:

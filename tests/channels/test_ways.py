@@ -157,3 +157,13 @@ async def test_slack_finds_a_message_again_without_its_metadata(serve):
     assert len(found.vendor.taken) == 1
     await found.send(key="another", attempt=2)
     assert len(found.vendor.taken) == 2
+
+
+async def test_customers_are_not_asked_to_take_it(serve):
+    found = await made("statuspage", serve)
+    text = "Orders are late\n\nTake it: runbook ack r1\n\nFound:\n- FAILED Is there room"
+    first = await found.send(text=text, details={"wrong": "Orders are late"})
+    assert found.vendor.taken[0]["body"] == "Orders are late"
+    own = "Orders are late, and we are on it."
+    await found.send(text=own, details={"wrong": "Orders are late"}, kind="status", thread=first)
+    assert found.vendor.taken[0]["body"] == own
