@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from engine.channels.fitting import plain
 from engine.plugin.channel import Message
 
 TEXT_MAX_CHARS = 4000
@@ -39,9 +40,9 @@ class ConsoleChannel:
         head = heads.get(message.kind, message.kind.upper())
         line = f"{head}: {text if message.kind == 'page' else message.title}"
         if self._say is not None:
-            self._say(line)
+            self._say(plain(line))
         else:
-            print(line, file=sys.stderr, flush=True)
+            print(plain(line), file=sys.stderr, flush=True)
         return {"id": message.key, "follows": False}
 
     async def close(self) -> None:

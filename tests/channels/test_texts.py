@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from slack_sdk.models.blocks import Block
 
 from engine.channels import fitting, sms
+from engine.channels.console import ConsoleChannel
 from engine.channels.twilio import PARTS_MAX
 from engine.plugin.channel import Message
 from tests.channels.conftest import Serve
@@ -142,6 +143,18 @@ def statuspage(sent: dict[str, Any], _message: Message) -> None:
 def notes(sent: str, message: Message) -> None:
     if message.link and sent.endswith("]"):
         assert f"\n{message.link}\n[runbook " in sent
+
+
+@given(title=ANY_TEXT, text=ANY_TEXT)
+@settings(max_examples=100, deadline=None)
+def test_a_terminal_is_told_nothing_that_it_would_carry_out(title, text):
+    said: list[str] = []
+    for kind in ("page", "status", "resolved"):
+        details = {"policy": "default", "level": 2, "wrong": text}
+        message = dataclasses.replace(PAGE, kind=kind, title=title, details=details)
+        receipt = asyncio.run(ConsoleChannel(said.append).send(message))
+        assert receipt["id"] == message.key
+    assert all(fitting.plain(line) == line for line in said)
 
 
 # -- lengths ---------------------------------------------------------------------------------------
