@@ -124,6 +124,20 @@ async def test_a_messaging_service_may_stand_for_the_number_it_is_from(mocks):
     assert b"MessagingServiceSid=MG" in mocks["twilio"].requests[0].body
 
 
+@pytest.mark.parametrize(
+    ("to", "asked"),
+    [
+        ("U0123ABCD", ["/conversations.open", "/conversations.history", "/chat.postMessage"]),
+        ("#general", ["/conversations.list", "/conversations.history", "/chat.postMessage"]),
+    ],
+)
+async def test_where_slack_keeps_what_was_posted_is_asked_as_it_documents(to, asked, mocks):
+    async with before(mocks["slack"], "slack") as made:
+        await made.send(dataclasses.replace(PAGE, to=to, attempt=2))
+    assert mocks["slack"].problems == []
+    assert [r.target.partition("?")[0] for r in mocks["slack"].requests] == asked
+
+
 MEND_THEMSELVES = {"rate_limited", "request_timeout", "team_added_to_org"}
 """Errors of Slack's after which another try is worth it, and nothing was posted."""
 
