@@ -133,7 +133,7 @@ class MailChannel:
         except aiosmtplib.SMTPAuthenticationError as error:
             client.close()
             raise AdapterError(
-                f"{self.fingerprint()} refuses the login", retryable=False
+                f"{self.fingerprint()} refuses the login", retryable=400 <= error.code < 500
             ) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             client.close()

@@ -31,6 +31,8 @@ class Server:
         self.rcpt = "250 OK"
         self.data = "250 taken"
         self.breaks = False
+        self.logins = 0
+        self.denies: str | None = None
         self.hangs = False
         self.port = 0
 
@@ -49,8 +51,9 @@ class Server:
         return self.data
 
     def login(self, _server, _session, _envelope, _mechanism, auth: Any) -> AuthResult:
+        self.logins += 1
         good = (auth.login, auth.password) == (b"runbook", b"right")
-        return AuthResult(success=good, handled=False)
+        return AuthResult(success=good, handled=False, message=None if good else self.denies)
 
     def channel(self, **more: Any) -> MailChannel:
         given: dict[str, Any] = {"port": self.port, "sender": "ops@example.com", "tls": "none"}
@@ -176,6 +179,21 @@ async def test_a_login_and_a_mail_go_through_starttls_to_whom_somebody_vouches_f
             error = await server.refused(**login)
             assert (error.maybe_done, error.retryable) == (False, False)
     assert len(server.mails) == (password == "right")
+
+
+async def test_starttls_with_whom_nobody_vouches_for_gets_no_login_and_no_mail(tmp_path):
+    async with mail_server(tls_context=untrusted(tmp_path), require_starttls=True) as server:
+        login = {"username": "runbook", "password": "right", "tls": "starttls"}
+        error = await server.refused(**login)
+    assert not error.maybe_done
+    assert "certificate" in error.message
+    assert (server.mails, server.logins) == ([], 0)
+
+
+async def test_a_login_that_is_refused_for_now_may_be_tried_again(server):
+    server.denies = "454 4.7.0 Temporary authentication failure"
+    error = await server.refused(username="runbook", password="wrong")
+    assert (error.maybe_done, error.retryable) == (False, True)
 
 
 async def test_a_greylisted_mail_is_taken_when_it_comes_again(server):
