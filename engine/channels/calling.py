@@ -1,15 +1,23 @@
-"""Requests of channels, over the HTTP adapter, and what a refusal means to a sender."""
+"""Requests of channels, over the HTTP adapter, and what an answer means to a sender.
+
+What a service says is told to people with the name of the host only: a webhook's path is its
+secret, and so may be whatever a service repeats of what it was sent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from engine.adapters.http import Body, HttpAdapter, HttpAnswer
 from engine.errors import AdapterError
 from engine.language.shape import Duration
 from engine.plugin import StepContext, reveal
+from engine.secret import Redactor
+
+Json = TypeVar("Json", dict[str, Any], list[Any])
 
 TIMEOUT_S = 15.0
 """For one message: the slowest of these services answers within two seconds, mostly."""
@@ -17,30 +25,54 @@ TIMEOUT_S = 15.0
 BLOCKED_MAX_S = 3600.0
 """Of a `Retry-After`: longer is a mistake of the service, or means for ever."""
 
-BUSY = (429, 503)
-"""Statuses that may say with `Retry-After` when to come again."""
+BUSY = (420, 429, 503)
+"""Statuses that take nothing in, and may say when to come again. 420 is Statuspage's."""
+
+NOT_NOW = (408, 425)
+"""Further refusals that another try may mend."""
+
+NOT_DONE = (501, 505)
+"""Faults of a service that leave nothing in doubt: it did not understand what it was asked."""
+
+ANY_STATUS = tuple(range(300, 600))
+"""Judged here, not by the adapter: it does not know that a 303 took no message in."""
+
+TOLD_MAX_CHARS = 300
+"""Of what a service says to a refusal: it mostly says why."""
 
 
 class Calling:
-    """One service. `headers` may hold secrets: they are revealed when the first message is sent."""
+    """One service.
+
+    headers: may hold secrets: they are revealed when the first message is sent
+    login: of basic authentication
+    secrets: what is sent elsewhere, and must not be told when a service repeats it
+    """
 
     def __init__(
         self,
         base_url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        username: str | None = None,
-        password: str | None = None,
+        login: tuple[str, str] | None = None,
+        secrets: tuple[str, ...] = (),
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._base_url = base_url
         self._headers = dict(headers or {})
-        self._login = (username, password)
+        self._login: tuple[str | None, str | None] = login or (None, None)
+        self._secrets = secrets
         self._timeout_s = timeout_s
         self._http: HttpAdapter | None = None
+        self._redactor = Redactor()
 
     def fingerprint(self) -> str:
         return HttpAdapter(self._base_url).fingerprint()
+
+    @property
+    def authority(self) -> str:
+        """`host:port`."""
+        return HttpAdapter(self._base_url).address.authority
 
     async def ping(self) -> str:
         """Whether somebody takes connections there; nothing is sent."""
@@ -52,9 +84,16 @@ class Calling:
         """What a GET answers. Raises AdapterError where that is not 2xx."""
         context = StepContext(run="", path="look", timeout_s=self._timeout_s)
         found = await self._opened().reader(context).get(path, query=query)
-        if not 200 <= found.status < 300:
-            raise AdapterError(f"GET {found.url} was answered with {found.status}")
-        return found
+        return found if 200 <= found.status < 300 else self._refuse(found, False)
+
+    async def look(self, path: str, query: Mapping[str, Any], kind: type[Json]) -> Json:
+        """The JSON that a GET answers. Raises AdapterError for anything else: what cannot be read
+        says nothing of what is there, so that nothing may be sent because of it.
+        """
+        found = await self.get(path, query)
+        if not isinstance(found.json, kind):
+            raise AdapterError(f"{self.authority}: what was sent before cannot be read there")
+        return found.json
 
     async def post(
         self,
@@ -67,59 +106,142 @@ class Calling:
         """What was answered with 2xx. Raises AdapterError."""
         context = StepContext(run="", path="tell", timeout_s=self._timeout_s)
         writer = self._opened().writer(context)
-        try:
-            return await writer.request(method, path, body=body, headers=headers)
-        except AdapterError as error:
-            raise refused(error) from error
+        found = await writer.request(method, path, body=body, headers=headers, accept=ANY_STATUS)
+        if 200 <= found.status < 300:
+            return found
+        return self._refuse(found, found.status >= 500 and found.status not in NOT_DONE)
+
+    async def told(self, path: str, body: Body, *, method: str = "POST") -> dict[str, Any]:
+        """The JSON object that says what became of a message. Raises AdapterError, also for a 2xx
+        that says nothing of it: a proxy's page, or an answer that is too long to be one.
+        """
+        found = await self.post(path, body, method=method)
+        if isinstance(found.json, dict):
+            return found.json
+        raise self.puzzled(self._told(found) or f"{found.status} and nothing")
+
+    def puzzled(self, told: object) -> AdapterError:
+        """It was answered by something that is not this service, or no longer as it was."""
+        shown = " ".join(self.redact(str(told)).split())[:TOLD_MAX_CHARS]
+        return AdapterError(
+            f"{self.authority} does not answer as this service does: {shown}", maybe_done=True
+        )
+
+    def redact(self, text: str) -> str:
+        """A text without what is secret here."""
+        return self._redactor.text(text)
 
     async def close(self) -> None:
         http, self._http = self._http, None
         if http is not None:
             await http.close()
 
+    def _refuse(self, found: HttpAnswer, maybe_done: bool) -> NoReturn:
+        """Raises AdapterError in a sender's words: what was said, and when to come again."""
+        status, where = found.status, self.authority
+        detail: dict[str, Any] = {"status": status}
+        if status in BUSY:
+            seconds = blocked_s(found.headers)
+            detail |= {"blocked_for_s": seconds} if seconds else {}
+            raise AdapterError(f"{where} takes no more for now ({status})", detail=detail)
+        if 300 <= status < 400:
+            message = f"{where} answered {status}: it sends us elsewhere, where nothing was sent"
+            raise AdapterError(message, help="is the address right?", retryable=False)
+        told = self._told(found)
+        detail |= {"text": told} if told else {}
+        raise AdapterError(
+            f"{where} answered {status}" + (f": {told}" if told else ""),
+            maybe_done=maybe_done,
+            retryable=status >= 500 or status in NOT_NOW,
+            detail=detail,
+        )
+
+    def _told(self, found: HttpAnswer) -> str:
+        text = found.text or ""
+        if found.json is not None:
+            text = "; ".join(said(found.json)) or json.dumps(found.json, ensure_ascii=False)
+        return " ".join(self.redact(text).split())[:TOLD_MAX_CHARS]
+
     def _opened(self) -> HttpAdapter:
         if self._http is None:
             user, password = self._login
+            headers = {name: reveal(value) for name, value in self._headers.items()}
             self._http = HttpAdapter(
                 self._base_url,
-                headers={name: reveal(value) for name, value in self._headers.items()},
+                headers=headers,
                 username=user,
                 password=password,
                 timeout_s=Duration(self._timeout_s),
             )
+            for value in (*headers.values(), *map(reveal, self._secrets), reveal(password or "")):
+                self._redactor.add("of this connection", value)
+                self._redactor.add("of this connection", value.rpartition(" ")[2])
         return self._http
 
 
-def refused(error: AdapterError) -> AdapterError:
-    """The same, in the words a sender needs: what was said, and when to come again."""
-    detail = dict(error.detail)
-    if detail.get("status") in BUSY:
-        # nothing was taken in, so trying again is safe
-        seconds = retry_after_s(detail.get("retry_after"))
-        detail |= {"blocked_for_s": seconds} if seconds else {}
-        message = f"{error.message.partition(':')[0]}: it takes no more for now"
-        return AdapterError(message, help=error.help, maybe_done=False, detail=detail)
-    told = detail.get("text") or detail.get("json")
-    message = f"{error.message}: {str(told)[:300]}" if told else error.message
-    return AdapterError(
-        message,
-        help=error.help if "status" not in detail else None,
-        maybe_done=error.maybe_done,
-        retryable=error.retryable,
-        detail=detail,
-    )
+SAID = ("message", "detail", "error", "errors")
+"""Where services say in JSON what is wrong."""
 
 
-def retry_after_s(value: object) -> float:
+def said(found: Any, depth: int = 4) -> Iterator[str]:
+    """What an error says to people, however it is wrapped, each with its code where it has one."""
+    if isinstance(found, str) and found.strip():
+        yield found.strip()
+    elif isinstance(found, list) and depth > 0:
+        for one in found:
+            yield from said(one, depth - 1)
+    elif isinstance(found, Mapping) and depth > 0:
+        code = found.get("code") or found.get("field")
+        for number, text in enumerate(t for k in SAID for t in said(found.get(k), depth - 1)):
+            yield f"{text} ({code})" if code and number == 0 else text
+
+
+def blocked_s(headers: Mapping[str, str]) -> float:
+    """How long a service asks to be left alone, in seconds; 0 where it does not say.
+
+    By `Retry-After`; else by what PagerDuty (`ratelimit-reset`, seconds) and SendGrid
+    (`x-ratelimit-reset`, seconds since 1970) tell with each answer. A date counts from the
+    service's own `Date`, so that a clock that is wrong here does no harm.
+    """
+    now_s = _date_s(headers.get("date")) or _now_s()
+    found = retry_after_s(headers.get("retry-after"), now_s)
+    found = found or retry_after_s(headers.get("ratelimit-reset"), now_s)
+    at_s = _number(headers.get("x-ratelimit-reset"))
+    return found or (_within(at_s - now_s) if at_s is not None else 0.0)
+
+
+def retry_after_s(value: object, now_s: float | None = None) -> float:
     """Seconds of a `Retry-After`: a number, or a date; 0 for what is neither."""
-    text = str(value or "").strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            import time  # noqa: PLC0415 - only for a date, which none of these services sends
+    number = _number(value)
+    if number is not None:
+        return _within(number)
+    at_s = _date_s(value)
+    return 0.0 if at_s is None else _within(at_s - (now_s or _now_s()))
 
-            seconds = parsedate_to_datetime(text).timestamp() - time.time()
-        except (TypeError, ValueError):
-            return 0.0
-    return min(max(0.0, seconds), BLOCKED_MAX_S) if seconds > 0 else 0.0
+
+def _number(value: object) -> float | None:
+    try:
+        return float(str(value or "").strip())
+    except ValueError:
+        return None
+
+
+def _date_s(value: object) -> float | None:
+    from datetime import UTC  # noqa: PLC0415 - only for a date
+
+    try:
+        at = parsedate_to_datetime(str(value or ""))
+    except (TypeError, ValueError):
+        return None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def _now_s() -> float:
+    import time  # noqa: PLC0415 - only for a date of a service that does not tell its own
+
+    return time.time()
+
+
+def _within(seconds: float) -> float:
+    """Within what is sensible; not a number is 0."""
+    return min(seconds, BLOCKED_MAX_S) if seconds > 0 else 0.0

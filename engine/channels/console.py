@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from engine.channels.fitting import plain
 from engine.plugin.channel import Message
 
 TEXT_MAX_CHARS = 4000
@@ -41,9 +42,9 @@ class ConsoleChannel:
         if message.kind == "question":
             line = f"ASKED: {text} {message.details.get('asked') or ''}".rstrip()
         if self._say is not None:
-            self._say(line)
+            self._say(plain(line))
         else:
-            print(line, file=sys.stderr, flush=True)
+            print(plain(line), file=sys.stderr, flush=True)
         return {"id": message.key, "follows": False}
 
     async def close(self) -> None:

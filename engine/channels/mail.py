@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from email.message import EmailMessage
+from email.policy import SMTPUTF8
 from email.utils import formataddr
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from engine.channels.fitting import cut, one_line, plain
 from engine.errors import AdapterError
 from engine.language.shape import Duration
 from engine.plugin import reveal
@@ -25,6 +27,9 @@ TEXT_MAX_CHARS = 20_000
 
 SUBJECT_MAX_CHARS = 200
 """Of a subject: mail programs show less."""
+
+AS_SENT = SMTPUTF8.clone(utf8=False, cte_type="7bit")
+"""Seven bits: every server takes that, whatever it says that it can do."""
 
 Tls = Literal["starttls", "tls", "none"]
 
@@ -94,7 +99,8 @@ class MailChannel:
         mail = EmailMessage()
         mail["From"] = formataddr((name, reveal(sender)))
         mail["To"] = to
-        mail["Subject"] = one_line(f"[{message.kind}] {message.title}")[:SUBJECT_MAX_CHARS]
+        subject = one_line(f"[{message.kind}] {message.title}")
+        mail["Subject"] = cut(subject, SUBJECT_MAX_CHARS)
         domain = reveal(sender).rpartition("@")[2] or "runbook.invalid"
         mail["Message-ID"] = message_id(message.key, domain)
         first = (message.receipt or message.thread or {}).get("id")
@@ -106,7 +112,7 @@ class MailChannel:
         link = f"\n\n{message.link}" if message.link else ""
         link += f"\n\nTake it: {message.take_link}" if message.take_link else ""
         link += answering(message)
-        mail.set_content(f"{message.text}{link}\n")
+        mail.set_content(f"{plain(message.text)}{link}\n")
         return mail
 
     async def _connected(self) -> aiosmtplib.SMTP:
@@ -128,7 +134,7 @@ class MailChannel:
         except aiosmtplib.SMTPAuthenticationError as error:
             client.close()
             raise AdapterError(
-                f"{self.fingerprint()} refuses the login", retryable=False
+                f"{self.fingerprint()} refuses the login", retryable=400 <= error.code < 500
             ) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             client.close()
@@ -136,24 +142,36 @@ class MailChannel:
         return client
 
     async def _deliver(self, client: aiosmtplib.SMTP, mail: EmailMessage, to: str) -> str:
+        """What the server said when it took the mail. In doubt is only what happens once its text
+        began to leave.
+        """
         import aiosmtplib  # noqa: PLC0415 - imported by now
 
+        sender, begun = reveal(self._from[1]), False
+        options = [] if f"{sender}{to}".isascii() else ["SMTPUTF8"]
         try:
-            _, told = await client.send_message(mail, sender=reveal(self._from[1]), recipients=[to])
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            raise _refused(to, error.recipients[0]) from error
+            await client.mail(sender, options=options, encoding="utf-8")
+            await client.rcpt(to, encoding="utf-8")
+            begun = True
+            return (await client.data(mail.as_bytes(policy=AS_SENT))).message
         except aiosmtplib.SMTPResponseException as error:
+            if error.code < 0:  # what it said is no reply
+                raise self._lost(error, begun) from error
             raise _refused(to, error) from error
         except (aiosmtplib.SMTPException, OSError) as error:
-            # the text may have been taken: only the last answer would have said so
-            message = f"{self.fingerprint()} did not say whether it took the mail: {error}"
-            raise AdapterError(message, maybe_done=True) from error
-        return told
+            raise self._lost(error, begun) from error
+
+    def _lost(self, error: Exception, begun: bool) -> AdapterError:
+        told = " ".join(str(error).split())[:200]
+        if begun:
+            message = f"{self.fingerprint()} did not say whether it took the mail: {told}"
+            return AdapterError(message, maybe_done=True)
+        return AdapterError(f"{self.fingerprint()} broke off before the mail was sent: {told}")
 
 
 def _refused(to: str, error: Any) -> AdapterError:
     """A reply of the server: 4xx may be tried again, 5xx not (RFC 5321, 4.2.1)."""
-    code, text = int(error.code), str(error.message)[:300]
+    code, text = int(error.code), " ".join(str(error.message).split())[:300]
     return AdapterError(
         f"the mail to {to} was refused with {code}: {text}",
         retryable=400 <= code < 500,
@@ -170,8 +188,3 @@ def answering(message: Message) -> str:
 
 def message_id(key: str, domain: str) -> str:
     return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>"
-
-
-def one_line(text: str) -> str:
-    """A header has one line: what would begin another could say anything."""
-    return " ".join(text.split())

@@ -1,15 +1,20 @@
-"""PagerDuty: Events API v2 (trigger, acknowledge, resolve) and notes on incidents by its REST API.
+"""PagerDuty: Events API v2 (trigger, acknowledge, resolve), and by its REST API notes and status
+updates on incidents.
 
-Facts: PagerDuty's documents of the Events API v2 and the REST API v2.
+Facts: PagerDuty's documents of the Events API v2 (a summary has at most 1,024 characters, a key
+255, an event 512 KB; 202 means that it was taken) and of the REST API v2 (an incident has at most
+2,000 notes; notes and status updates answer 200).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
+from engine.channels.fitting import cut, mark_of, octets, one_line, plain
 from engine.errors import AdapterError
 from engine.plugin import reveal
 from engine.plugin.channel import Message
@@ -24,7 +29,19 @@ TEXT_MAX_CHARS = 4000
 """Of the text in `custom_details`: an event may have 512 KB, a telephone shows a page."""
 
 NOTE_MAX_CHARS = 20_000
-"""Of a note; PagerDuty takes 65,535 octets."""
+"""Of the text of a note."""
+
+NOTE_MAX_OCTETS = 65_000
+"""Of a note in all; PagerDuty takes 65,535."""
+
+UPDATE_MAX_CHARS = 2000
+"""Of a status update: its subscribers get it as a mail or on their telephones."""
+
+NO_UPDATES = (402, 403, 404)
+"""Answers of an account, or to a token, that has no status updates."""
+
+LOG_ENTRIES = 100
+"""The latest of an incident that are looked through: as many as one page has."""
 
 ACTIONS: Mapping[str, str] = {
     "counted": "trigger",
@@ -56,7 +73,7 @@ class PagerDutyChannel:
 
     def __init__(self, routing_key: str, *, base_url: str = "https://events.pagerduty.com") -> None:
         self._key = routing_key
-        self._calling = Calling(base_url)
+        self._calling = Calling(base_url, secrets=(routing_key,))
 
     def fingerprint(self) -> str:
         return self._calling.fingerprint()
@@ -72,10 +89,11 @@ class PagerDutyChannel:
         }
         if body["event_action"] == "trigger":
             body |= _event(message)
-        found = await self._calling.post("/v2/enqueue", Body(json=body))
-        told = found.json if isinstance(found.json, dict) else {}
+        told = await self._calling.told("/v2/enqueue", Body(json=body))
+        if told.get("status") != "success":
+            raise self._calling.puzzled(told)
         key = told.get("dedup_key") or body["dedup_key"]
-        return {"id": key, "status": told.get("status"), "follows": message.kind in FIRST}
+        return {"id": key, "status": told["status"], "follows": message.kind in FIRST}
 
     async def close(self) -> None:
         await self._calling.close()
@@ -86,15 +104,15 @@ def dedup_key(group: str) -> str:
         return group
     import hashlib  # noqa: PLC0415 - only for a runbook with very deep paths
 
-    return hashlib.sha256(group.encode()).hexdigest()
+    return hashlib.sha256(group.encode("utf-8", "replace")).hexdigest()
 
 
 def _event(message: Message) -> dict[str, Any]:
     payload: dict[str, Any] = {
-        "summary": message.title[:SUMMARY_MAX_CHARS],
-        "source": message.source or "runbook",
-        "severity": message.severity,
-        "custom_details": {"text": message.text, "run": message.run},
+        "summary": cut(one_line(message.title), SUMMARY_MAX_CHARS) or "runbook",
+        "source": one_line(message.source) or "runbook",
+        "severity": "info" if message.kind == "status" else message.severity,
+        "custom_details": {"text": cut(plain(message.text), TEXT_MAX_CHARS), "run": message.run},
     }
     event: dict[str, Any] = {"payload": payload, "client": "runbook"}
     if message.link:
@@ -106,7 +124,8 @@ def _event(message: Message) -> dict[str, Any]:
 
 
 class PagerDutyNotesChannel:
-    """Writes what happens into the incident that started the run.
+    """Writes what happens into the incident that started the run: what its status is as a status
+    update, which the subscribers of the incident get, the rest as a note.
 
     token: of the REST API
     from_email: of the user in whose name notes are written
@@ -140,18 +159,50 @@ class PagerDutyNotesChannel:
             raise AdapterError(
                 "no incident of PagerDuty started this run, and none is given", retryable=False
             )
-        path, marker = f"/incidents/{incident}/notes", f"[runbook {message.key}]"
-        if message.attempt > 1 and await self._written(path, marker):
-            return {"id": marker, "incident": incident, "follows": False}
-        text = f"{message.title}\n{message.text}\n{marker}"
-        found = await self._calling().post(path, Body(json={"note": {"content": text}}))
-        note = (found.json or {}).get("note", {}) if isinstance(found.json, dict) else {}
-        return {"id": note.get("id") or marker, "incident": incident, "follows": True}
+        path = f"/incidents/{quote(incident, safe='')}"
+        if message.kind == "status" or (message.receipt or {}).get("status_update"):
+            try:
+                return {"incident": incident, **await self._update(path, message)}
+            except AdapterError as error:
+                if error.detail.get("status") not in NO_UPDATES:
+                    raise
+        return {"incident": incident, **await self._note(path, message)}
 
-    async def _written(self, path: str, marker: str) -> bool:
-        found = (await self._calling().get(path, {})).json
-        notes = found.get("notes", ()) if isinstance(found, dict) else ()
-        return any(marker in str(note.get("content")) for note in notes)
+    async def _note(self, path: str, message: Message) -> dict[str, Any]:
+        path, marker = f"{path}/notes", f"[runbook {message.key}]"
+        if message.attempt > 1:
+            notes = (await self._calling().look(path, {}, dict)).get("notes") or ()
+            if any(marker in str(note.get("content")) for note in notes):
+                return {"id": marker, "follows": False}
+        tail = f"\n{message.link}\n{marker}" if message.link else f"\n{marker}"
+        text = plain(f"{message.title}\n{message.text}").strip()
+        content = cut(text, NOTE_MAX_OCTETS - octets(tail), octets) + tail
+        found = await self._calling().told(path, Body(json={"note": {"content": content}}))
+        return {"id": self._made_id(found, "note"), "follows": True}
+
+    async def _update(self, path: str, message: Message) -> dict[str, Any]:
+        """Status updates cannot be listed: one that was made before is found by its mark in the log
+        of the incident.
+        """
+        mark = mark_of(message.key)
+        if message.attempt > 1:
+            asked = {"limit": LOG_ENTRIES, "is_overview": False}
+            log = await self._calling().look(f"{path}/log_entries", asked, dict)
+            updates = [e for e in log.get("log_entries") or () if "status_update" in str(e)]
+            if any(mark in str(entry) for entry in updates):
+                return {"id": mark, "status_update": True, "follows": False}
+        text = plain(f"{message.title}\n{message.text}").strip()
+        told = f"{cut(text, UPDATE_MAX_CHARS - len(mark) - 1)} {mark}"
+        found = await self._calling().told(f"{path}/status_updates", Body(json={"message": told}))
+        made = self._made_id(found, "status_update")
+        return {"id": made, "status_update": True, "follows": True}
+
+    def _made_id(self, found: Mapping[str, Any], name: str) -> str:
+        """The id of what was made. Raises AdapterError where the answer does not have one."""
+        made = found.get(name)
+        if not isinstance(made, Mapping) or not made.get("id"):
+            raise self._calling().puzzled(found)
+        return str(made["id"])
 
     async def close(self) -> None:
         made, self._made = self._made, None

@@ -1,4 +1,7 @@
-"""E-mail by SendGrid's v3 API: 202 means that it was taken. It knows no key."""
+"""E-mail by SendGrid's v3 API: 202 means that it was taken. It knows no key.
+
+Facts: SendGrid's OpenAPI document of the v3 API.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,15 @@ from typing import Any, ClassVar
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
-from engine.channels.mail import (
-    SUBJECT_MAX_CHARS,
-    TEXT_MAX_CHARS,
-    answering,
-    message_id,
-    one_line,
-)
+from engine.channels.fitting import cut, one_line, plain
+from engine.channels.mail import SUBJECT_MAX_CHARS, TEXT_MAX_CHARS, answering, message_id
 from engine.errors import AdapterError
 from engine.plugin import reveal
 from engine.plugin.channel import Message
+
+ACCEPTED = 202
+"""The only answer that means it will be sent: 200 says that it is in order, in SendGrid's sandbox.
+"""
 
 
 class SendGridChannel:
@@ -59,22 +61,29 @@ class SendGridChannel:
             raise AdapterError("no mail address is given", retryable=False)
         sender = reveal(self._from["email"])
         domain = sender.rpartition("@")[2] or "runbook.invalid"
-        link = f"\n\n{message.link}" if message.link else ""
-        link += f"\n\nTake it: {message.take_link}" if message.take_link else ""
-        link += answering(message)
         own = message_id(message.key, domain)
+        headers = {"Message-ID": own, "Auto-Submitted": "auto-generated"}
+        first = (message.receipt or message.thread or {}).get("message_id")
+        if first and first != own:
+            headers |= {"In-Reply-To": first, "References": first}
         body = {
-            "personalizations": [{"to": [{"email": message.to}]}],
+            "personalizations": [
+                {
+                    "to": [{"email": message.to}],
+                    "custom_args": {"runbook_key": one_line(message.key)},
+                }
+            ],
             "from": {"email": sender, "name": self._from["name"]},
-            "subject": one_line(f"[{message.kind}] {message.title}")[:SUBJECT_MAX_CHARS],
-            "content": [{"type": "text/plain", "value": f"{message.text}{link}" or " "}],
-            "headers": {"Message-ID": own, "Auto-Submitted": "auto-generated"},
-            "custom_args": {"runbook_key": message.key},
+            "subject": cut(one_line(f"[{message.kind}] {message.title}"), SUBJECT_MAX_CHARS),
+            "content": [{"type": "text/plain", "value": content(message)}],
+            "headers": headers,
             "tracking_settings": {"click_tracking": {"enable": False}},
         }
         found = await self._calling().post("/v3/mail/send", Body(json=body))
+        if found.status != ACCEPTED:
+            raise self._calling().puzzled(f"{found.status} {found.text or found.json or ''}")
         known = found.headers.get("x-message-id") or own
-        return {"id": known, "status": found.status, "follows": True}
+        return {"id": known, "message_id": own, "status": found.status, "follows": True}
 
     async def close(self) -> None:
         made, self._made = self._made, None
@@ -86,3 +95,11 @@ class SendGridChannel:
             headers = {"Authorization": f"Bearer {reveal(self._token)}"}
             self._made = Calling(self._base_url, headers=headers)
         return self._made
+
+
+def content(message: Message) -> str:
+    """The text with its links below. It is never empty: SendGrid refuses that."""
+    link = f"\n\n{message.link}" if message.link else ""
+    link += f"\n\nTake it: {message.take_link}" if message.take_link else ""
+    link += answering(message)
+    return f"{cut(plain(message.text), TEXT_MAX_CHARS)}{link}".strip() or "runbook"

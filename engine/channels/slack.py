@@ -5,13 +5,14 @@ Facts: Slack's documents of incoming webhooks, chat.postMessage, chat.update, ra
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from engine.adapters.http import Body, HttpAnswer
 from engine.channels.calling import Calling
+from engine.channels.fitting import cut, mark_of, one_line, plain, utf16
 from engine.channels.inbound import REASON, REASON_MAX_CHARS
+from engine.channels.slack_places import id_of
 from engine.errors import AdapterError
 from engine.plugin.channel import Button, Message
 
@@ -21,8 +22,17 @@ TEXT_MAX_CHARS = 2900
 HEADER_MAX_CHARS = 150
 """Of a header block."""
 
+FALLBACK_MAX_CHARS = 500
+"""Of the line that a notification shows, and of the one below a message."""
+
+VALUE_MAX_CHARS = 2000
+"""Of a button: Slack refuses the whole message for one that is longer."""
+
 BUTTONS_MAX = 5
 """In one block of actions; a message has no more than that to decide."""
+
+KEPT_OUT_MAX = 1000
+"""Messages that are remembered not to be posted; beyond it all are forgotten, and looked for."""
 
 LOOK_BACK = 100
 """Messages that are looked through for one that may have been posted already."""
@@ -33,9 +43,18 @@ GONE_FOR_GOOD = frozenset(
         *("channel_not_found", "not_in_channel", "is_archived", "channel_is_archived"),
         *("missing_scope", "no_permission", "invalid_payload", "no_text", "invalid_blocks"),
         *("action_prohibited", "no_service", "invalid_token", "msg_too_long", "user_not_found"),
+        *("message_not_found", "cant_update_message", "edit_window_closed", "is_inactive"),
+        *("too_many_attachments", "thread_not_found", "msg_blocks_too_long"),
+        *("invalid_arg_name", "invalid_array_arg", "invalid_arguments", "invalid_charset"),
+        *("invalid_form_data", "invalid_post_type", "missing_post_type", "invalid_json"),
+        *("json_not_object", "upgrade_required", "invalid_ts_latest", "invalid_ts_oldest"),
+        *("no_active_hooks", "team_disabled", "posting_to_general_channel_denied"),
     }
 )
 """Errors that another try does not mend."""
+
+PERHAPS_DONE = frozenset({"fatal_error", "internal_error"})
+"""Of these Slack says that some of what was asked may have been done."""
 
 
 class SlackWebhookChannel:
@@ -51,10 +70,10 @@ class SlackWebhookChannel:
     interval_s: ClassVar[float] = 1.0
 
     def __init__(self, url: str) -> None:
-        self._calling = Calling(url)
+        self._calling = Calling(url, secrets=(url,))
 
     def fingerprint(self) -> str:
-        return self._calling.fingerprint()
+        return self._calling.authority  # the path is the secret
 
     async def ping(self) -> str:
         return await self._calling.ping()
@@ -66,9 +85,7 @@ class SlackWebhookChannel:
         except AdapterError as error:
             raise _named(error) from error
         if (found.text or "").strip() != "ok":
-            raise AdapterError(
-                f"Slack answered {(found.text or 'nothing')[:100]!r}, not 'ok'", maybe_done=True
-            )
+            raise self._calling.puzzled(found.text or "nothing")
         return {"id": message.key, "status": found.status, "follows": True}
 
     async def close(self) -> None:
@@ -78,7 +95,8 @@ class SlackWebhookChannel:
 class SlackChannel:
     """Slack as a bot: a thread for each run, buttons, and what was posted is brought up to date.
 
-    token: xoxb-..., with the scopes chat:write and channels:history (and groups:history)
+    token: xoxb-..., with the scopes chat:write and, to find what was posted, channels:history and
+        channels:read (groups:history and groups:read), im:history and im:write for people
     base_url: another address, for tests
     """
 
@@ -92,12 +110,14 @@ class SlackChannel:
         self._token = token
         self._base_url = base_url
         self._made: Calling | None = None
+        self._kept_out: dict[str, None] = {}
+        """Messages whose last try certainly posted nothing: they need not be looked for."""
 
     def fingerprint(self) -> str:
         return Calling(self._base_url).fingerprint()
 
     async def ping(self) -> str:
-        found = _ok(await self._calling().post("/auth.test", Body(form={})))
+        found = await self._read("/auth.test", {})
         return f"bot {found.get('user')} of {found.get('team')}"
 
     async def send(self, message: Message) -> Mapping[str, Any]:
@@ -105,7 +125,8 @@ class SlackChannel:
             return await self._update(message, message.receipt)
         if message.to is None:
             raise AdapterError("no channel or user is given to post to", retryable=False)
-        if message.attempt > 1 and (posted := await self._posted(message)) is not None:
+        looks = message.attempt > 1 and message.key not in self._kept_out
+        if looks and (posted := await self._posted(message)) is not None:
             return posted
         body: dict[str, Any] = {
             "channel": (message.thread or {}).get("channel") or message.to,
@@ -117,7 +138,15 @@ class SlackChannel:
         if message.thread is not None:
             body["thread_ts"] = message.thread["ts"]
             body["reply_broadcast"] = message.kind in ("page", "question")
-        found = _ok(await self._post("/chat.postMessage", body))
+        try:
+            found = await self._call("/chat.postMessage", body)
+        except AdapterError as error:
+            self._kept_out = {} if len(self._kept_out) >= KEPT_OUT_MAX else self._kept_out
+            if not error.maybe_done:
+                self._kept_out[message.key] = None
+            else:
+                self._kept_out.pop(message.key, None)
+            raise
         return self._receipt(message, found)
 
     async def _update(self, message: Message, receipt: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -133,16 +162,19 @@ class SlackChannel:
     async def _posted(self, message: Message) -> Mapping[str, Any] | None:
         """The receipt of a message with this key that is there already."""
         thread = message.thread
-        place = (thread or {}).get("channel") or message.to or ""
+        place = (thread or {}).get("channel") or await id_of(
+            message.to or "", self._read, self._call
+        )
         query: dict[str, Any] = {"channel": place, "limit": LOOK_BACK}
         query["include_all_metadata"] = "true"
         path = "/conversations.history"
         if thread is not None:
             path, query["ts"] = "/conversations.replies", thread["ts"]
-        found = _ok(await self._calling().get(path, query))
+        found = await self._read(path, query)
         for one in found.get("messages", ()):
             payload = (one.get("metadata") or {}).get("event_payload") or {}
-            if payload.get("key") == message.key:
+            named = {block.get("block_id") for block in one.get("blocks") or ()}
+            if payload.get("key") == message.key or block_id(message) in named:
                 return self._receipt(message, {"channel": place, "ts": one["ts"]})
         return None
 
@@ -155,6 +187,12 @@ class SlackChannel:
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> HttpAnswer:
         return await self._calling().post(path, Body(json=body))
+
+    async def _call(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return _ok(await self._post(path, body))
+
+    async def _read(self, path: str, query: Mapping[str, Any]) -> Mapping[str, Any]:
+        return _ok(await self._calling().get(path, query))
 
     async def close(self) -> None:
         made, self._made = self._made, None
@@ -179,7 +217,7 @@ def _ok(answer: HttpAnswer) -> dict[str, Any]:
     limited = word in ("ratelimited", "rate_limited")
     raise AdapterError(
         f"Slack: {word}",
-        maybe_done=not isinstance(found, dict),
+        maybe_done=not isinstance(found, dict) or word in PERHAPS_DONE,
         retryable=word not in GONE_FOR_GOOD,
         detail={"error": word, **({"blocked_for_s": 30.0} if limited else {})},
     )
@@ -200,7 +238,7 @@ def escaped(text: str) -> str:
 
 def fallback(message: Message) -> str:
     """The text of the notification, and of clients without blocks."""
-    return escaped(message.title)[:TEXT_MAX_CHARS]
+    return escaped(cut(one_line(message.title), FALLBACK_MAX_CHARS)) or "runbook"
 
 
 SIGNS: Mapping[str, str] = {
@@ -216,35 +254,41 @@ SIGNS: Mapping[str, str] = {
 
 def blocks(message: Message, *, buttons: bool) -> list[dict[str, Any]]:
     """The message in blocks; plain text inside, so that what a system said is not interpreted."""
-    title = f"{SIGNS[message.kind]} {message.title}"
-    if len(title) > HEADER_MAX_CHARS:
-        title = title[: HEADER_MAX_CHARS - 3] + "..."
+    title = cut(f"{SIGNS[message.kind]} {one_line(message.title)}", HEADER_MAX_CHARS, utf16)
     found: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": title, "emoji": True}}
     ]
-    text = message.text[:TEXT_MAX_CHARS]
+    text = cut(plain(message.text), TEXT_MAX_CHARS, utf16)
     if text.strip():
-        plain = {"type": "plain_text", "text": text, "emoji": False}
-        found.append({"type": "section", "text": plain})
-    foot = " · ".join(part for part in (message.source, message.run) if part)
+        said = {"type": "plain_text", "text": text, "emoji": False}
+        found.append({"type": "section", "text": said})
+    foot = escaped(" · ".join(one_line(p) for p in (message.source, message.run) if p))
+    foot = cut(foot, FALLBACK_MAX_CHARS)
     if message.link:
-        foot += f" · <{message.link}|open>"
-    found.append({"type": "context", "elements": [{"type": "mrkdwn", "text": foot or "runbook"}]})
-    if buttons and message.buttons and message.reason is not None:
+        foot += f" · <{escaped(message.link).replace('|', '%7C')}|open>"
+    line = {"type": "context", "elements": [{"type": "mrkdwn", "text": foot or "runbook"}]}
+    found.append({**line, "block_id": block_id(message)})
+    pressed = [one for one in message.buttons if len(one.value) <= VALUE_MAX_CHARS]
+    if buttons and pressed and message.reason is not None:
         found.append(_field(message, message.reason))
-    if buttons and message.buttons:
-        elements = [_button(one) for one in message.buttons[:BUTTONS_MAX]]
+    if buttons and pressed:
+        elements = [_button(one) for one in pressed[:BUTTONS_MAX]]
         found.append({"type": "actions", "elements": elements})
     return found
 
 
 def _field(message: Message, label: str) -> dict[str, Any]:
     """A line for a reason. Its block is named anew in each message, as Slack asks."""
-    mark = hashlib.sha256(message.key.encode()).hexdigest()[:16]
+    mark = mark_of(message.key)
     text = {"type": "plain_text", "text": label[:150]}
     element = {"type": "plain_text_input", "action_id": REASON, "max_length": REASON_MAX_CHARS}
     found = {"type": "input", "block_id": f"{REASON}:{mark}", "label": text, "element": element}
     return {**found, "optional": True, "dispatch_action": False}
+
+
+def block_id(message: Message) -> str:
+    """By which a message is found again where the token may not read metadata."""
+    return f"runbook:{mark_of(message.key)}"
 
 
 def _button(one: Button) -> dict[str, Any]:

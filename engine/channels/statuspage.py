@@ -1,5 +1,8 @@
 """A status page that customers read, by Atlassian Statuspage's API: one incident a run, updated in
 place.
+
+Facts: Statuspage's document of its API: a name has at most 255 characters, a body 25,000; the top
+level of `metadata` holds objects only; one request a second, then 420 or 429.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from typing import Any, ClassVar
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
+from engine.channels.fitting import cut, one_line, plain
 from engine.errors import AdapterError
 from engine.plugin import reveal
 from engine.plugin.channel import Message
@@ -62,32 +66,39 @@ class StatusPageChannel:
             raise AdapterError(
                 "customers are asked nothing: no question stands on a status page", retryable=False
             )
+        path = f"/v1/pages/{reveal(self._page)}/incidents"
         known = message.receipt or message.thread
         incident = (known or {}).get("incident")
-        if incident is None and message.attempt > 1:
-            incident = await self._open(message.run)
-        told = {"status": STATUS[message.kind], "body": message.text}
-        path = f"/v1/pages/{reveal(self._page)}/incidents"
+        if message.attempt > 1:
+            found = await self._found(path, message, incident)
+            incident = found.get("id", incident)
+            if _ours(found).get("key") == message.key:
+                return {"id": message.key, "incident": incident, "follows": True}
+        text = shown(cut(plain(_for_customers(message)), TEXT_MAX_CHARS))
+        body = text or shown(one_line(message.title))
+        told: dict[str, Any] = {"status": STATUS[message.kind], "body": body or "runbook"}
+        told["metadata"] = {"runbook": {"run": message.run, "key": message.key}}
         if incident is None:
             if message.kind in ("acknowledged", "resolved"):
                 raise AdapterError("the page has no incident of this run", retryable=False)
-            told |= {"name": message.title[:NAME_MAX_CHARS]}
-            made: dict[str, Any] = {**told, "metadata": {"runbook": {"run": message.run}}}
-            found = await self._calling().post(path, Body(json={"incident": made}))
+            name = cut(shown(one_line(message.title)), NAME_MAX_CHARS) or "runbook"
+            made = Body(json={"incident": {"name": name, **told}})
+            found = await self._calling().told(path, made)
         else:
-            body = Body(json={"incident": told})
-            found = await self._calling().post(f"{path}/{incident}", body, method="PATCH")
-        answered = found.json if isinstance(found.json, dict) else {}
-        return {"id": message.key, "incident": answered.get("id") or incident, "follows": True}
+            change = Body(json={"incident": told})
+            found = await self._calling().told(f"{path}/{incident}", change, method="PATCH")
+        if not found.get("id"):
+            raise self._calling().puzzled(found)
+        return {"id": message.key, "incident": found["id"], "follows": True}
 
-    async def _open(self, run: str) -> str | None:
-        """The incident that was made for this run, if it was."""
-        path = f"/v1/pages/{reveal(self._page)}/incidents/unresolved"
-        found = (await self._calling().get(path, {})).json
-        for one in found if isinstance(found, list) else ():
-            if ((one.get("metadata") or {}).get("runbook") or {}).get("run") == run:
-                return str(one["id"])
-        return None
+    async def _found(self, path: str, message: Message, incident: str | None) -> dict[str, Any]:
+        """The incident as it is there, of an id or of this run; empty when there is none."""
+        if incident is not None:
+            return await self._calling().look(f"{path}/{incident}", {}, dict)
+        for one in await self._calling().look(f"{path}/unresolved", {}, list):
+            if _ours(one).get("run") == message.run:
+                return dict(one)
+        return {}
 
     async def close(self) -> None:
         made, self._made = self._made, None
@@ -99,3 +110,22 @@ class StatusPageChannel:
             headers = {"Authorization": f"OAuth {reveal(self._token)}"}
             self._made = Calling(self._base_url, headers=headers)
         return self._made
+
+
+def _ours(incident: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What we wrote down with an incident: its run, and the key of what was told last."""
+    found = (incident.get("metadata") or {}).get("runbook")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _for_customers(message: Message) -> str:
+    """What is wrong. The engine's own words go on with what was found and what the reader is to do,
+    which is for those who run the system; a pack's own words are taken as they are.
+    """
+    wrong = str(message.details.get("wrong") or "")
+    return wrong if wrong and message.text.startswith(f"{wrong}\n\n") else message.text
+
+
+def shown(text: str) -> str:
+    """A text that reads the same, and in which nothing is markup: it is shown on a web page."""
+    return text.replace("<", "\u2039").replace(">", "\u203a").strip()

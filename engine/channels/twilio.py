@@ -1,5 +1,8 @@
 """SMS by Twilio's Messages API. Twilio knows no key: a message whose answer was lost is looked for
 among those that were sent to this number, before it is sent again.
+
+Facts: Twilio's OpenAPI document of the API 2010-04-01, its pages of the Message resource and of the
+errors 21617 (a body has at most 1,600 characters) and 20429.
 """
 
 from __future__ import annotations
@@ -9,12 +12,20 @@ from typing import Any, ClassVar
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
+from engine.channels.fitting import mark_of, plain
+from engine.channels.sms import fitted, written
 from engine.errors import AdapterError
 from engine.plugin import reveal
 from engine.plugin.channel import Message
 
 TEXT_MAX_CHARS = 600
-"""Four parts of an SMS; Twilio takes 1,600, and nobody reads them."""
+"""What goes into four parts of an SMS, where its alphabet is the simple one."""
+
+PARTS_MAX = 4
+"""Of one message, in any alphabet: Twilio takes more, and nobody reads them."""
+
+FAILED = ("failed", "undelivered", "canceled")
+"""What a message can be that does not reach its reader."""
 
 LOOK_BACK = 50
 """Messages to one number that are looked through."""
@@ -40,7 +51,7 @@ class TwilioChannel:
     ) -> None:
         self._account = account
         self._sender = sender
-        self._calling = Calling(base_url, username=account, password=token)
+        self._calling = Calling(base_url, login=(account, token))
 
     def fingerprint(self) -> str:
         return self._calling.fingerprint()
@@ -53,20 +64,29 @@ class TwilioChannel:
             raise AdapterError("no telephone number is given", retryable=False)
         text = text_of(message)
         path = f"/2010-04-01/Accounts/{reveal(self._account)}/Messages.json"
-        if message.attempt > 1 and (sid := await self._sent(path, message.to, text)) is not None:
+        if message.attempt > 1 and (sid := await self._sent(path, message)) is not None:
             return {"id": sid, "follows": False}
         sender = reveal(self._sender)
         by = "MessagingServiceSid" if sender.startswith("MG") else "From"
         form = {"To": message.to, by: sender, "Body": text}
-        told = (await self._calling.post(path, Body(form=form))).json
-        found = told if isinstance(told, dict) else {}
-        return {"id": found.get("sid"), "status": found.get("status"), "follows": False}
+        found = await self._calling.told(path, Body(form=form))
+        sid, status = found.get("sid"), found.get("status")
+        if not sid:
+            raise self._calling.puzzled(found)
+        if status in FAILED:
+            why = f"{found.get('error_message') or 'it gives no reason'}"
+            detail = {"code": found.get("error_code")}
+            raise AdapterError(f"Twilio says that it is {status}: {why}", detail=detail)
+        return {"id": sid, "status": status, "follows": False}
 
-    async def _sent(self, path: str, to: str, text: str) -> str | None:
-        found = (await self._calling.get(path, {"To": to, "PageSize": LOOK_BACK})).json
-        messages = found.get("messages", ()) if isinstance(found, dict) else ()
-        failed = ("failed", "undelivered", "canceled")
-        same = [m for m in messages if m.get("body") == text and m.get("status") not in failed]
+    async def _sent(self, path: str, message: Message) -> str | None:
+        """The id of a message with this mark. Its text may differ: Twilio puts words before those
+        of a trial account, and writes some marks more simply.
+        """
+        asked = {"To": message.to, "PageSize": LOOK_BACK}
+        found = (await self._calling.look(path, asked, dict)).get("messages") or ()
+        mark = mark_of(message.key)
+        same = [m for m in found if mark in str(m.get("body")) and m.get("status") not in FAILED]
         return str(same[0].get("sid")) if same else None
 
     async def close(self) -> None:
@@ -74,16 +94,10 @@ class TwilioChannel:
 
 
 def text_of(message: Message) -> str:
-    """The title, what is asked, and a mark of the key, by which it is found again."""
-    mark = f" #{mark_of(message.key)}"
+    """The title, what is asked, the link, and a mark of the key, by which it is found again. Of the
+    first two the end is cut off where it is too long.
+    """
     text = message.text if message.text.startswith(message.title) else ""
-    text = text or f"{message.title}\n{message.text}"
-    room = TEXT_MAX_CHARS - len(mark)
-    return (text if len(text) <= room else f"{text[: room - 3]}...") + mark
-
-
-def mark_of(key: str) -> str:
-    """Six digits that tell this message from the others to the same number."""
-    import hashlib  # noqa: PLC0415 - small, and only here
-
-    return hashlib.sha256(key.encode()).hexdigest()[:6]
+    text = written(plain(text or f"{message.title}\n{message.text}")).strip()
+    link = f"\n{message.link}" if message.link else ""
+    return fitted(text, f"{link} {mark_of(message.key)}", PARTS_MAX)

@@ -7,14 +7,19 @@ import hmac
 import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
+from engine.channels.fitting import plain
 from engine.plugin import reveal
 from engine.plugin.channel import Message
 
 SIGNATURE = "X-Runbook-Signature"
 """`v1=` and the HMAC-SHA256, hex, of the body, keyed by the secret."""
+
+HEADER_SAFE = " !\"#$&'()*+,/:;<=>?@[\\]^`{|}"
+"""Stands as it is in the `Idempotency-Key`; the rest that is not ASCII is percent-encoded."""
 
 TEXT_MAX_CHARS = 4000
 """As long as a message of a runbook may be."""
@@ -43,19 +48,21 @@ class WebhookChannel:
         secret: str | None = None,
         idempotent: bool = False,
     ) -> None:
-        self._calling = Calling(url, headers=headers)
+        own = (url,) if secret is None else (url, secret)
+        self._calling = Calling(url, headers=headers, secrets=own)
         self._secret = secret
         self.again = idempotent
 
     def fingerprint(self) -> str:
-        return self._calling.fingerprint()
+        return self._calling.authority  # the path of such an address is mostly its secret
 
     async def ping(self) -> str:
         return await self._calling.ping()
 
     async def send(self, message: Message) -> Mapping[str, Any]:
         text = json.dumps(_document(message), ensure_ascii=False, separators=(",", ":"))
-        headers = {"Content-Type": "application/json", "Idempotency-Key": message.key}
+        key = quote(message.key, safe=HEADER_SAFE, errors="replace")
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         if self._secret is not None:
             headers[SIGNATURE] = signature(reveal(self._secret), text.encode())
         found = await self._calling.post("", Body(text=text), headers=headers)
@@ -75,12 +82,23 @@ def _document(message: Message) -> dict[str, Any]:
         "group": message.group,
         "kind": message.kind,
         "run": message.run,
-        "title": message.title,
-        "text": message.text,
+        "title": plain(message.title),
+        "text": plain(message.text),
         "to": message.to,
-        "name": message.name,
+        "name": plain(message.name),
         "severity": message.severity,
-        "source": message.source,
+        "source": plain(message.source),
         "link": message.link,
-        "details": dict(message.details),
+        "details": _plain(dict(message.details)),
     }
+
+
+def _plain(value: Any) -> Any:
+    """Any JSON, its texts as `plain` makes them."""
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from engine.channels.console import ConsoleChannel
+from engine.channels.fitting import cut
 from engine.clock import Clock, to_datetime
 from engine.core.effects import Tell
 from engine.core.judge import Outcome
@@ -290,5 +291,4 @@ def clock_face(at_us: int) -> str:
 
 def fit(text: str, limit: int) -> str:
     """A text in the length of a channel; what is cut off is said to be."""
-    text = text.strip()
-    return text if len(text) <= limit else f"{text[: limit - 3].rstrip()}..."
+    return cut(text.strip(), limit)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from engine.channels import pagerduty, sendgrid, slack, statuspage, twilio, webhook
-from engine.channels.calling import Calling, retry_after_s
+from engine.channels.calling import Calling, blocked_s, retry_after_s, said
+from engine.channels.sms import parts
 from engine.errors import AdapterError
 from engine.plugin.channel import Button, Message
 from tests.channels import vendors
@@ -274,7 +275,7 @@ async def test_a_status_page_has_one_incident_a_run(serve):
 async def test_a_short_message_is_short_and_differs_from_the_next_by_its_mark(serve):
     found = await made("twilio", serve)
     await found.send(text="y" * 5000)
-    assert len(found.vendor.taken[0]["body"]) <= 600
+    assert parts(found.vendor.taken[0]["body"]) == 4
     await found.send(text="y" * 5000, key="another")
     first, second = (m["body"] for m in found.vendor.taken)
     assert first != second
@@ -290,14 +291,65 @@ async def test_a_note_goes_to_the_incident_that_started_the_run(serve):
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("found", "told"),
+    [
+        (
+            {"error": {"message": "Invalid Input", "code": 2001, "errors": ["Content is empty"]}},
+            ["Invalid Input (2001)", "Content is empty"],
+        ),
+        ({"code": 21211, "message": "no number", "status": 400}, ["no number (21211)"]),
+        (
+            {"errors": [{"message": "is no address", "field": "from.email", "help": None}]},
+            ["is no address (from.email)"],
+        ),
+        (
+            {"error": ["name can't be blank", "body is too long"]},
+            ["name can't be blank", "body is too long"],
+        ),
+        ({"error": "Could not authenticate"}, ["Could not authenticate"]),
+        (
+            {"status": "invalid event", "message": "Event is bad", "errors": ["a"]},
+            ["Event is bad", "a"],
+        ),
+        ({"error": {"error": {"error": {"error": {"error": "deep"}}}}}, []),
+        ([{"error": 7}, None, "", {}], []),
+    ],
+)
+def test_what_a_vendor_says_is_wrong_is_read_out_of_its_json(found, told):
+    assert list(said(found)) == told
+
+
+DATE = "Sat, 21 Nov 2026 10:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "12", "ratelimit-reset": "50"}, 12.0),
+        ({"date": DATE, "retry-after": "Sat, 21 Nov 2026 10:01:30 GMT"}, 90.0),
+        ({"date": DATE, "retry-after": "Sat, 21 Nov 2026 09:59:59 GMT"}, 0.0),
+        ({"date": DATE, "retry-after": "Sun, 22 Nov 2026 10:00:00 GMT"}, 3600.0),
+        ({"date": DATE, "retry-after": "Sat, 21 Nov 2026 10:00:20"}, 20.0),
+        ({"ratelimit-reset": "50"}, 50.0),  # PagerDuty
+        ({"date": DATE, "x-ratelimit-reset": "1795255230"}, 30.0),  # SendGrid
+        ({"date": DATE, "x-ratelimit-reset": "1795255199"}, 0.0),
+        ({"date": "soon", "retry-after": "soon", "x-ratelimit-reset": "soon"}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_when_to_come_again_is_read_from_what_each_service_says(headers, seconds):
+    assert blocked_s(headers) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
     [
         *(("7", 7.0), ("0", 0.0), ("-3", 0.0), ("nan", 0.0), ("1e99", 3600.0), ("soon", 0.0)),
         *(("", 0.0), (None, 0.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)),
     ],
 )
-def test_retry_after_is_read_with_care(said, seconds):
-    assert retry_after_s(said) == seconds
+def test_retry_after_is_read_with_care(value, seconds):
+    assert retry_after_s(value) == seconds
 
 
 ASKED = dataclasses.replace(

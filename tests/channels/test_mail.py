@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from email import message_from_bytes
 from email.message import Message as Mail
 from email.policy import default
@@ -15,6 +16,7 @@ from aiosmtpd.smtp import SMTP, AuthResult
 
 from engine.channels.mail import MailChannel
 from engine.errors import AdapterError
+from tests.channels.counterparts import untrusted
 from tests.channels.test_channels import PAGE
 
 TO_ANA = dataclasses.replace(PAGE, to="ana@example.com", buttons=())
@@ -25,9 +27,12 @@ class Server:
 
     def __init__(self) -> None:
         self.mails: list[Mail] = []
+        self.problems: list[str] = []
         self.rcpt = "250 OK"
         self.data = "250 taken"
         self.breaks = False
+        self.logins = 0
+        self.denies: str | None = None
         self.hangs = False
         self.port = 0
 
@@ -46,8 +51,9 @@ class Server:
         return self.data
 
     def login(self, _server, _session, _envelope, _mechanism, auth: Any) -> AuthResult:
+        self.logins += 1
         good = (auth.login, auth.password) == (b"runbook", b"right")
-        return AuthResult(success=good, handled=False)
+        return AuthResult(success=good, handled=False, message=None if good else self.denies)
 
     def channel(self, **more: Any) -> MailChannel:
         given: dict[str, Any] = {"port": self.port, "sender": "ops@example.com", "tls": "none"}
@@ -55,18 +61,22 @@ class Server:
 
     async def refused(self, **more: Any) -> AdapterError:
         with pytest.raises(AdapterError) as caught:
-            await self.channel(timeout_s=0.5, **more).send(TO_ANA)
+            await self.channel(timeout_s=0.5 if self.hangs else 20.0, **more).send(TO_ANA)
         return caught.value
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
+@asynccontextmanager
+async def mail_server(**tls: Any) -> AsyncIterator[Server]:
     made = Server()
     open_: list[SMTP] = []
 
     def smtp() -> SMTP:
         protocol = SMTP(
-            made, authenticator=made.login, auth_require_tls=False, enable_SMTPUTF8=True
+            made,
+            authenticator=made.login,
+            auth_require_tls=bool(tls),
+            enable_SMTPUTF8=True,
+            **tls,
         )
         open_.append(protocol)
         return protocol
@@ -80,6 +90,12 @@ async def server() -> AsyncIterator[Server]:
     listening.close()
     await listening.wait_closed()
     await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with mail_server() as made:
+        yield made
 
 
 async def test_a_mail_says_what_is_wrong_and_is_recognised_when_it_comes_twice(server):
@@ -147,6 +163,51 @@ async def test_a_server_without_starttls_gets_nothing_where_it_is_asked_for(serv
     error = await server.refused(tls="starttls")
     assert not error.maybe_done
     assert server.mails == []
+
+
+@pytest.mark.parametrize("password", ["right", "wrong"])
+async def test_a_login_and_a_mail_go_through_starttls_to_whom_somebody_vouches_for(
+    password, tmp_path, monkeypatch
+):
+    context = untrusted(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "untrusted.pem"))  # now it is trusted
+    async with mail_server(tls_context=context, require_starttls=True) as server:
+        login = {"username": "runbook", "password": password, "tls": "starttls"}
+        if password == "right":
+            await server.channel(**login).send(TO_ANA)
+        else:
+            error = await server.refused(**login)
+            assert (error.maybe_done, error.retryable) == (False, False)
+    assert len(server.mails) == (password == "right")
+
+
+async def test_starttls_with_whom_nobody_vouches_for_gets_no_login_and_no_mail(tmp_path):
+    async with mail_server(tls_context=untrusted(tmp_path), require_starttls=True) as server:
+        login = {"username": "runbook", "password": "right", "tls": "starttls"}
+        error = await server.refused(**login)
+    assert not error.maybe_done
+    assert "certificate" in error.message
+    assert (server.mails, server.logins) == ([], 0)
+
+
+async def test_a_login_that_is_refused_for_now_may_be_tried_again(server):
+    server.denies = "454 4.7.0 Temporary authentication failure"
+    error = await server.refused(username="runbook", password="wrong")
+    assert (error.maybe_done, error.retryable) == (False, True)
+
+
+async def test_a_greylisted_mail_is_taken_when_it_comes_again(server):
+    server.rcpt = "451 4.7.1 greylisted, come again"
+    error = await server.refused()
+    assert (error.maybe_done, error.retryable, error.detail) == (False, True, {"code": 451})
+    server.rcpt = "250 OK"
+    await server.channel().send(dataclasses.replace(TO_ANA, attempt=2))
+    assert len(server.mails) == 1
+
+
+async def test_a_reader_with_an_address_that_is_not_ascii_is_written_to(server):
+    await server.channel().send(dataclasses.replace(TO_ANA, to="j\u00f6rg@example.com"))
+    assert server.mails[0]["To"] == "j\u00f6rg@example.com"
 
 
 async def test_a_login_is_used_and_a_wrong_one_is_not_tried_again(server):
