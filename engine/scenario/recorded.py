@@ -15,7 +15,7 @@ from engine.core.state import State
 from engine.core.tree import StepState
 from engine.language.model import Escalate, walk_runbook
 from engine.registry import Registry
-from engine.scenario.virtual import Came, Open, Said, really, tell_at_once
+from engine.scenario.virtual import Came, Open, Said, called_by_name, really, tell_at_once
 
 UNASKED = (
     *("CancelRequested", "PauseRequested", "ContinueRequested", "UndoRequested"),
@@ -173,11 +173,14 @@ class RecordedWorld:
     def tell(self, state: State, effect: Tell) -> Came:
         return tell_at_once(state, effect)
 
-    def word(self, after_us: int) -> Said | None:
-        for event in self._words:
-            if event.at_us > after_us:
-                return Said(event.at_us, event.type, event.body, actor_of(event))
-        return None
+    def called(self, _state: State, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return called_by_name(body)
+
+    def word(self, _state: State, heard: int) -> Said | None:
+        if heard >= len(self._words):
+            return None
+        event = self._words[heard]
+        return Said(event.at_us, event.type, event.body, actor_of(event))
 
     # -- which step of the recording ---------------------------------------------------------------
 

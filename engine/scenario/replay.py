@@ -193,7 +193,7 @@ class _Replay:
             return False
         if path is not None and "hash" in body:
             body["hash"] = self._state.steps[path].hash
-        if event.type not in ("TimeReached", "RunTakenUp") and "summons" not in body:
+        if "path" in body or event.type in UNASKED:
             self._virtual.hear(Said(event.at_us, event.type, body, actor_of(event)))
         self._put(event.type, body, event)
         return True

@@ -20,6 +20,7 @@ from engine.registry import Registry
 from engine.scenario.batch import PARALLEL_MIN_BYTES, Job, try_all
 from engine.scenario.coverage import never_reached, points
 from engine.scenario.schema import scenario_schema
+from engine.wiring.scenarios import ContactsOf
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = Books([ROOT / "runbooks"])
@@ -156,7 +157,7 @@ def test_our_scenarios_hold_and_reach_every_step_and_way(name):
     registry = Registry()
     file = OURS.scenarios(name)
     assert file is not None
-    (tried,) = try_all([Job(OURS, name, file)], registry)
+    (tried,) = try_all([Job(OURS, name, file, ContactsOf(OURS, registry))], registry)
     assert [result.lines for result in tried.results if not result.holds] == []
     assert len(tried.results) >= 2  # it helps, and it does not
     known = {name: points(OURS.load(name, registry))[name]}  # those it calls have their own
