@@ -128,11 +128,12 @@ class Phones:
                 return said[min(self._sent[name], len(said)) - 1]
         return OK
 
-    def word(self, state: State, heard: int) -> Said | None:
+    def word(self, state: State, heard: Mapping[str, int]) -> Said | None:
         """Who takes it next."""
-        if heard >= len(self._takings):
+        number = heard.get("Acknowledged", 0)
+        if number >= len(self._takings):
             return None
-        taking = self._takings[heard]
+        taking = self._takings[number]
         at_us = state.started_us + round(taking.at_s * 1e6)
         body = {"escalations": meant(state, taking.step), "note": taking.note, "via": None}
         return Said(at_us, "Acknowledged", body, Actor(taking.by or self._actor, "scenario"))

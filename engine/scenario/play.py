@@ -156,7 +156,7 @@ class _Scripted:
     def tell(self, state: State, effect: Tell) -> Came:
         return self._phones.tell(state, effect) if self._phones else tell_at_once(state, effect)
 
-    def word(self, state: State, heard: int) -> Said | None:
+    def word(self, state: State, heard: Mapping[str, int]) -> Said | None:
         return self._phones.word(state, heard) if self._phones else None
 
     def _finding(self, step: StepState, tries: int) -> Finding | None:
@@ -233,7 +233,7 @@ def _played(virtual: Virtual, asked: list[Question]) -> Played:
         outputs=end["outputs"] if end else {},
         waits_for=tuple(question.id for question in asked),
         took_s=round((state.now_us - state.started_us) / 1e6, 3),
-        heard=heard_in(virtual.events, state),
+        heard=heard_in(virtual.events, state.escalations),
         reached=frozenset(_reached(state)),
         events=tuple(virtual.events),
     )

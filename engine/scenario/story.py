@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from engine.core.events import Draft, Event
-from engine.core.state import State
 from engine.language.duration import format_duration
 from engine.scenario.calls import short_names
 
@@ -49,18 +48,21 @@ class Heard:
         }
 
 
-def heard_in(events: Iterable[Event | Draft], state: State) -> Heard:
-    """Of a run: its events, and the state they lead to."""
-    if not state.escalations:
+def heard_in(events: Sequence[Event | Draft], keys: Iterable[str] = ()) -> Heard:
+    """Of a run, by its events. `keys`: further escalations, of which no event speaks."""
+    found = [event.body["escalation"] for event in events if "escalation" in event.body]
+    known = dict.fromkeys([*keys, *found])
+    if not known:
         return Heard()
-    reader = _Reader(short_names(state.escalations), state.started_us)
+    reader = _Reader(short_names(known), events[0].at_us)
     for event in events:
         handler = _HANDLERS.get(event.type)
         if handler is not None:
             handler(reader, event)
-    return Heard(
-        tuple(reader.told), tuple(reader.not_told), reader.escalations, tuple(reader.lines)
-    )
+    # two that are sent together arrive in any order
+    told = sorted(reader.told, key=lambda one: (one[1]["at_s"], one[0]))
+    messages = tuple(message for _, message in told)
+    return Heard(messages, tuple(reader.not_told), reader.escalations, tuple(reader.lines))
 
 
 def since(at_us: int, started_us: int) -> tuple[str, int]:
@@ -73,13 +75,15 @@ class _Reader:
     """Reads the events of one run."""
 
     def __init__(self, names: Mapping[str, str], started_us: int) -> None:
-        self.told: list[Mapping[str, Any]] = []
+        self.told: list[tuple[int, Mapping[str, Any]]] = []
+        """With the number of its sending."""
         self.not_told: list[Mapping[str, Any]] = []
         self.escalations: dict[str, dict[str, Any]] = {name: _fresh() for name in names.values()}
         self.lines: list[str] = []
         self._names = names
         self._started_us = started_us
         self._under_way: dict[str, Mapping[str, Any]] = {}
+        self._numbers: dict[str, int] = {}
 
     def _of(self, event: Event | Draft) -> tuple[str, dict[str, Any]]:
         name = self._names[event.body["escalation"]]
@@ -108,11 +112,12 @@ class _Reader:
 
     def sent(self, event: Event | Draft) -> None:
         self._under_way[event.body["key"]] = event.body
+        self._numbers[event.body["key"]] = len(self._numbers)
 
     def arrived(self, event: Event | Draft) -> None:
         made = self._made(event)
         if made is not None:
-            self.told.append(made)
+            self.told.append((self._numbers[event.body["key"]], made))
             self._tell(event, words(made, self._under_way[event.body["key"]]["name"]))
 
     def failed(self, event: Event | Draft) -> None:

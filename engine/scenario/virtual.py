@@ -88,8 +88,8 @@ class World(Protocol):
         """What becomes of telling somebody by a channel."""
         ...
 
-    def word(self, state: State, heard: int) -> Said | None:
-        """What a person says unasked, behind so many things that people said so: a cancel."""
+    def word(self, state: State, heard: Mapping[str, int]) -> Said | None:
+        """What a person says unasked, behind so many things of each type that people said so."""
         ...
 
 
@@ -109,7 +109,7 @@ class Virtual:
         """Escalation and summons of messages under way, by their key."""
         self._since: dict[tuple[str, int], int] = {}
         self._heard: Counter[str] = Counter()
-        self._words = 0
+        self._words: Counter[str] = Counter()
         self._until_s = until_s
 
     def put(self, type_: str, body: Mapping[str, Any], at_us: int, actor: Actor = ENGINE) -> None:
@@ -140,7 +140,9 @@ class Virtual:
             for summons in one.summons.values():
                 if summons.status == "flying":
                     body = {"key": summons.key(self.state.run, key), "escalation": key}
-                    self.tell(Tell({**body, "summons": summons.id}, {}))
+                    who = {"who": summons.recipient["id"], "channel": summons.by["channel"]}
+                    more = {"summons": summons.id, "attempt": summons.attempt}
+                    self.tell(Tell({**body, **who, **more}, {}))
 
     def go(self) -> Decision:
         """The last decision: what it asks, nobody answers."""
@@ -226,7 +228,7 @@ class Virtual:
         if "path" in said.body:
             self._heard[said.body["path"]] += 1
         else:
-            self._words += 1
+            self._words[said.type] += 1
 
     def _said(self, asked: list[Question]) -> Said | None:
         """What a person says next."""
