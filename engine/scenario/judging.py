@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from engine.language.duration import parse_duration
 from engine.language.expect import judge
 from engine.scenario.expected import CALLED, LISTS
 from engine.scenario.play import Played
@@ -76,12 +77,28 @@ def _beside(
         if both and fits(wanted[i], found[j]):
             yield _at(found[j]), words(found[j]), "as expected"
             i, j = i + 1, j + 1
-        elif j == len(found) or (i < len(wanted) and best[i + 1][j] >= best[i][j + 1]):
+        elif j == len(found) or (i < len(wanted) and _first(wanted[i], found[j], best, (i, j))):
             yield _at(wanted[i]), words(wanted[i]), "expected, and did not happen"
             i += 1
         else:
             yield _at(found[j]), words(found[j]), "happened, and is not expected"
             j += 1
+
+
+def _first(
+    wanted: Mapping[str, Any],
+    found: Mapping[str, Any],
+    best: Sequence[Sequence[int]],
+    at: tuple[int, int],
+) -> bool:
+    """Whether what is wanted is told before what was found: what more can be paired behind, else
+    the earlier one.
+    """
+    i, j = at
+    with_, without = best[i + 1][j], best[i][j + 1]
+    if with_ != without or not isinstance(wanted.get("at"), str):
+        return with_ >= without
+    return bool(parse_duration(wanted["at"]) <= found["at_s"])
 
 
 def _at(one: Mapping[str, Any]) -> str:
