@@ -45,7 +45,7 @@ def words(state: State, escalation: str, level: int) -> dict[str, Any]:
         "runbook": state.runbook.name,
         "environment": state.environment,
         "severity": state.runbook.severity or "",
-        "by_us": _by_us(state, one),
+        "by_us": _by_us(state, one, level),
     }
 
 
@@ -92,6 +92,8 @@ def _asked(state: State, one: Escalation, level: int) -> str:
     step = state.steps.get(one.key)
     holds = one.key != OWN and step is not None and isinstance(step.entry, Escalate)
     waits = holds and one.wait
+    if one.acknowledged is not None:
+        return f"{one.acknowledged['by']} took it, and it is not resolved: ask if you are needed"
     asked = "Take it, or somebody else is called"
     if level >= len(one.levels):
         asked = "Take it: nobody is called behind you"
@@ -102,9 +104,12 @@ def _asked(state: State, one: Escalation, level: int) -> str:
     return f"{asked}: runbook ack {state.run}"
 
 
-def _by_us(state: State, one: Escalation) -> int | None:
-    """By when the reader is to act: when it is due that the next are told."""
-    if one.level < len(one.levels) and one.key != STATUS:
-        return state.now_us + int(one.levels[one.level]["after_us"])
+def _by_us(state: State, one: Escalation, level: int) -> int | None:
+    """By when the reader of a level is to act: when it is due that the next are told."""
+    if level < len(one.levels) and one.key != STATUS:
+        return state.now_us + int(one.levels[level]["after_us"])
     within_s = state.runbook.respond_within_s
-    return None if within_s is None else state.now_us + round(within_s * 1e6)
+    if within_s is None:
+        within_us = (state.telling or {}).get("respond_within_us")
+        return None if within_us is None else state.now_us + int(within_us)
+    return state.now_us + round(within_s * 1e6)

@@ -43,6 +43,8 @@ def telling(runbook: Runbook, contacts: Contacts, place: Environment) -> dict[st
     if severity is not None and severity.status_every_s and place.name != SANDBOX:
         every_us = round(severity.status_every_s * 1e6)
         found["status"] = {"every_us": every_us, "by": list(severity.status_by)}
+    if severity is not None and severity.respond_within_s:
+        found["respond_within_us"] = round(severity.respond_within_s * 1e6)
     return found
 
 
@@ -121,11 +123,15 @@ class Directory:
         self, contacts: Contacts, who: str, by: list[str], at_us: int
     ) -> Iterable[dict[str, Any]]:
         if who == CONSOLE or who in contacts.channels:
-            yield self._recipient(contacts, who, who, [who])
+            ways = [who] if self._open(contacts, who) else [CONSOLE]
+            yield self._recipient(contacts, who, who, ways)
             return
         rota = contacts.rotas.get(who)
         if rota is not None and rota.schedule is not None:
-            yield self._recipient(contacts, who, who, [rota.channel or CONSOLE])
+            first = rota.channel or CONSOLE
+            behind = [name for name in by if name != first]
+            ways = [name for name in (first, *behind) if self._open(contacts, name)]
+            yield self._recipient(contacts, who, who, ways or [CONSOLE])
             return
         names = [rota.on_call(at_us)] if rota is not None else [who]
         people = [contacts.people[name] for name in names if name and name in contacts.people]
@@ -145,15 +151,18 @@ class Directory:
 
     def _reaches(self, contacts: Contacts, person: Person, channel: str) -> bool:
         known = contacts.channels.get(channel)
-        if channel == CONSOLE or known is None or known.connection is None:
+        if known is not None and person.channels.get(channel) is not None:
+            return known.connection in self.place.connections
+        return self._open(contacts, channel)
+
+    def _open(self, contacts: Contacts, channel: str) -> bool:
+        """Whether a channel leads somewhere here, without an address of somebody's own."""
+        known = contacts.channels.get(channel)
+        if known is None or known.connection is None:
             return channel == CONSOLE
         if known.connection not in self.place.connections:
             return False
-        return (
-            person.channels.get(channel) is not None
-            or known.to is not None
-            or self._one_place(known.connection)
-        )
+        return known.to is not None or self._one_place(known.connection)
 
     def _one_place(self, connection: str) -> bool:
         """Whether a channel leads to one place whoever is called: it takes no address."""
