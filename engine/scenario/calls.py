@@ -162,12 +162,19 @@ def _error(sending: Sending) -> dict[str, Any]:
     return {**known, "maybe_done": doubt, "retryable": sending.retryable, "detail": detail}
 
 
+def told_only(key: str) -> bool:
+    """Whether nobody can take an escalation: how a run stands is only told, and a question (whose
+    key is no path and has a colon) is answered.
+    """
+    return key == STATUS or ":" in key
+
+
 def meant(state: State, step: str | None) -> list[str]:
     """The escalations that somebody can take now: all of them, or those of a step."""
     return [
         key
         for key, one in state.escalations.items()
-        if one.closed is None and one.acknowledged is None and key != STATUS
+        if one.closed is None and one.acknowledged is None and not told_only(key)
         if step is None or step in (key, key.rpartition("/")[2])
     ]
 
@@ -177,7 +184,7 @@ def _ends(state: State) -> str:
     lines = [
         f"`{key}`: {one.closed or 'open'}"
         for key, one in state.escalations.items()
-        if key != STATUS
+        if not told_only(key)
     ]
     return "; ".join(lines) or "the run calls nobody at all"
 

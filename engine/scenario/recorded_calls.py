@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from engine.core.effects import Tell
-from engine.core.escalation import STATUS, Escalation
+from engine.core.escalation import Escalation
 from engine.core.events import Event
 from engine.core.judge import Outcome
 from engine.core.state import State
+from engine.scenario.calls import told_only
 from engine.scenario.names import actor_of, plain_id
 from engine.scenario.virtual import Came, Said, called_by_name, tell_at_once
 
@@ -96,7 +97,7 @@ class RecordedCalls:
         """Who takes it next, of all that people are called for now."""
         said: Said | None = None
         for key, one in state.escalations.items():
-            if one.closed is not None or one.acknowledged is not None or key == STATUS:
+            if one.closed is not None or one.acknowledged is not None or told_only(key):
                 continue
             found = self._taking(state, key, one)
             if found is not None and (said is None or found.at_us < said.at_us):

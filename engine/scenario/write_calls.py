@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.core.escalate import DELAY_FACTOR, DELAY_MAX_S, DELAY_S, TRIES
-from engine.core.escalation import STATUS
 from engine.core.events import Draft, Event
 from engine.language.duration import format_duration
-from engine.scenario.calls import short_names
+from engine.scenario.calls import short_names, told_only
 from engine.scenario.play import Played
 from engine.scenario.story import heard_in, since
 
@@ -84,7 +83,7 @@ class Called:
             name: {key: one[key] for key in ("taken_by", "exhausted") if one[key]}
             for name, one in heard.escalations.items()
         }
-        ends = {name: one for name, one in ends.items() if one and name != STATUS}
+        ends = {name: one for name, one in ends.items() if one and not told_only(name)}
         return {"pages": told, **({"escalations": ends} if ends else {})}
 
     def _at(
@@ -129,7 +128,7 @@ class Called:
         if self._between(took.at_us, took.at_us + whole_us - at_us):
             whole_us = -(-at_us // 1000) * 1000
         made: dict[str, Any] = {"at": _time(max(0, whole_us)), "by": took.by}
-        others = [key for key in self._names if key != STATUS]
+        others = [key for key in self._names if not told_only(key)]
         if len(took.keys) == 1 and len(others) > 1:
             made["step"] = self._names.get(took.keys[0], took.keys[0])
         return made | ({"note": took.note} if took.note else {})
