@@ -75,8 +75,8 @@ async def told(desk: Desk, text: str, told: int) -> Written:
 async def test_a_run_that_was_taken_at_the_second_level_makes_a_scenario(desk):
     made = await told(desk, CALLS, 2)
     assert "calls: test" in made.text
-    assert 'acknowledges: [{at: "15m1s", by: bo, note: on it}]' in made.text
-    assert 'pages: [{at: "0s", who: ana, by: beep}, {at: "15m", who: bo, by: siren}]' in made.text
+    assert 'acknowledges: [{at: 15m1s, by: bo, note: on it}]' in made.text
+    assert 'pages: [{at: 0s, who: ana, by: beep}, {at: 15m, who: bo, by: siren}]' in made.text
     assert "escalations: {call: {taken_by: bo}}" in made.text
 
 
@@ -94,7 +94,7 @@ async def test_calls_behind_the_end_of_a_run_are_in_the_scenario(desk):
     lab.Target.on["w"] = lab.fails(maybe_done=False)
     made = await told(desk, FAILS, 2)
     assert "outcome: failed" in made.text
-    assert 'at: "15m"' in made.text
+    assert "{at: 15m, who: bo, by: siren}" in made.text
 
 
 async def test_the_escalation_of_the_run_itself_is_in_the_scenario(desk):
