@@ -23,9 +23,12 @@ def flow(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(flow, value))}]"
     if isinstance(value, str):
-        plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
-        plain = plain or _DURATION.fullmatch(value)
-        return value if plain else json.dumps(value, ensure_ascii=not value.isprintable())
+        word = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
+        return (
+            value
+            if word or _DURATION.fullmatch(value)
+            else json.dumps(value, ensure_ascii=not value.isprintable())
+        )
     return json.dumps(value)
 
 

@@ -75,8 +75,8 @@ async def told(desk: Desk, text: str, told: int) -> Written:
 async def test_a_run_that_was_taken_at_the_second_level_makes_a_scenario(desk):
     made = await told(desk, CALLS, 2)
     assert "calls: test" in made.text
-    assert 'acknowledges: [{at: 15m1s, by: bo, note: on it}]' in made.text
-    assert 'pages: [{at: 0s, who: ana, by: beep}, {at: 15m, who: bo, by: siren}]' in made.text
+    assert "acknowledges: [{at: 15m1s, by: bo, note: on it}]" in made.text
+    assert "pages: [{at: 0s, who: ana, by: beep}, {at: 15m, who: bo, by: siren}]" in made.text
     assert "escalations: {call: {taken_by: bo}}" in made.text
 
 
