@@ -153,6 +153,9 @@ class _Replay:
             probed = step is not None and step.body is not None
             decided = probed or event.body["happened"] is None
             return event.actor.get("means") != "engine" or not decided
+        if event.type == "EscalationClosed" and self._state.finished is None:
+            # engines before 2026-11-21 closed what nobody took although the run was open
+            return not any(record.type == event.type for record in decide(self._state).record)
         if event.type in ("EscalationReopened", "TellFailed") and event.body.get("why"):
             return event.body not in [record.body for record in decide(self._state).record]
         return event.type in FROM_OUTSIDE

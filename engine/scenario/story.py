@@ -172,6 +172,10 @@ class _Reader:
         one["closed"] = event.body["why"]
         self._tell(event, f"`{name}` is closed: {event.body['why']}")
 
+    def answered(self, event: Event | Draft) -> None:
+        name, _ = self._of(event)
+        self._tell(event, f"`{name}`: {event.body['word']}")
+
     def over(self, event: Event | Draft) -> None:
         self._tell(event, f"the run ends {event.body['outcome']}")
 
@@ -187,6 +191,7 @@ _HANDLERS: Final[Mapping[str, Callable[[_Reader, Event | Draft], None]]] = {
     "EscalationReopened": _Reader.reopened,
     "EscalationExhausted": _Reader.exhausted,
     "EscalationClosed": _Reader.closed,
+    "QuestionClosed": _Reader.answered,
     "RunFinished": _Reader.over,
 }
 
@@ -201,6 +206,8 @@ _KINDS: Final[Mapping[str, str]] = {
     "status": "how it stands, ",
     "acknowledged": "that somebody took it, ",
     "resolved": "that it is over, ",
+    "question": "a question, ",
+    "answered": "what became of the question, ",
 }
 
 

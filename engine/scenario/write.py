@@ -144,9 +144,11 @@ class _Maker:
         when = at[:16].replace("T", " ")
         comments = [f"Recorded on {when} UTC in environment {environment}."]
         if self._left_out:
+            count = len(self._left_out)
+            others = "1 other is" if count == 1 else f"{count} others are"
             comments.append(
                 "Of what the steps found, only the fields that the runbook's expressions name are "
-                f"here; {len(self._left_out)} others are left out."
+                f"here; {others} left out."
             )
         return [
             f"{indent}- {head.lstrip()}",

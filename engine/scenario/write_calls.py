@@ -76,7 +76,7 @@ class Called:
         now = [one for one in played.heard.told if one["kind"] == "page"] if played else []
         told = []
         for then, other in _pairs(pages, now):
-            at = None if cut else self._at(then, other, played)
+            at = self._at(then, other, played, cut)
             said = {"at": at, "who": then["who"], "by": then["by"]}
             told.append({key: value for key, value in said.items() if value is not None})
         ends = {
@@ -87,19 +87,26 @@ class Called:
         return {"pages": told, **({"escalations": ends} if ends else {})}
 
     def _at(
-        self, then: Mapping[str, Any], now: Mapping[str, Any] | None, played: Played | None
-    ) -> str:
-        """When somebody is to be told: as in the scenario, where that is the time of the run."""
+        self,
+        then: Mapping[str, Any],
+        now: Mapping[str, Any] | None,
+        played: Played | None,
+        cut: bool,
+    ) -> str | None:
+        """When somebody is to be told: as in the scenario, where that is the time of the run.
+
+        `cut`: its driver died, and what was due then may have been told later: None says so.
+        """
         key = next(key for key, name in self._names.items() if name == then["of"]), 1
         begun_us = starts(played.events).get(key) if played is not None else None
         if begun_us is None or played is None:
-            return str(then["at"])
+            return None if cut else str(then["at"])
         _, then_s = since(self._starts[key], self._began_us)
         _, now_s = since(begun_us, _began_us(played))
         meant_s = then["at_s"] - then_s + now_s
         if now is not None and abs(now["at_s"] - meant_s) <= NEAR_S:
             return str(now["at"])
-        return format_duration(max(0, meant_s))
+        return None if cut else format_duration(max(0, meant_s))
 
     def _takings(self) -> Iterable[Took]:
         """Who took what nobody had taken."""

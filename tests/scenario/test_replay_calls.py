@@ -168,6 +168,22 @@ def test_what_was_under_way_when_its_driver_died_is_reproduced():
     assert found.same
 
 
+def test_a_journal_of_an_engine_that_closed_what_nobody_took_is_reproduced():
+    whole = Story(TELLS).told()
+    at = next(n for n, e in enumerate(whole) if e.type == "EscalationExhausted")
+    world = Story(TELLS).phone()
+    for event in whole[: at + 1]:
+        world.state.apply(event)
+        world.events.append(event)
+    world.now_us = world.state.now_us
+    world.put("EscalationClosed", {"escalation": "call", "why": "no level is left"})
+    world.go()
+    assert world.state.finished["outcome"] == "resolved"
+    found = replay(recorded(world.events), world.runbook, REGISTRY)
+    assert said(found.events) == said(world.events)
+    assert found.same
+
+
 # -- another text ----------------------------------------------------------------------------------
 
 
