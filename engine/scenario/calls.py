@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from engine.core.effects import Tell
-from engine.core.escalation import STATUS
+from engine.core.escalation import STATUS, left
 from engine.core.events import Actor
 from engine.core.judge import Outcome
 from engine.core.state import State
@@ -171,11 +171,13 @@ def told_only(key: str) -> bool:
 
 def meant(state: State, step: str | None) -> list[str]:
     """The escalations that somebody can take now: all of them, or those of a step."""
-    return [
+    open_ = [
         key
         for key, one in state.escalations.items()
         if one.closed is None and one.acknowledged is None and not told_only(key)
-        if step is None or step in (key, key.rpartition("/")[2])
+    ]
+    return [
+        key for key in open_ or left(state) if step is None or step in (key, key.rpartition("/")[2])
     ]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from engine.core.effects import Tell
-from engine.core.escalation import Escalation
+from engine.core.escalation import Escalation, left
 from engine.core.events import Event
 from engine.core.judge import Outcome
 from engine.core.state import State
@@ -96,8 +96,10 @@ class RecordedCalls:
     def word(self, state: State) -> Said | None:
         """Who takes it next, of all that people are called for now."""
         said: Said | None = None
+        late = left(state)
         for key, one in state.escalations.items():
-            if one.closed is not None or one.acknowledged is not None or told_only(key):
+            over = one.closed is not None and key not in late
+            if over or one.acknowledged is not None or told_only(key):
                 continue
             found = self._taking(state, key, one)
             if found is not None and (said is None or found.at_us < said.at_us):

@@ -150,7 +150,9 @@ class _Reader:
         actor = event.actor if isinstance(event.actor, Mapping) else event.actor.to_json()
         for key in keys:
             one = self.escalations.get(self._names.get(str(key), ""))
-            if one is None or one["taken_by"] is not None or one["closed"] is not None:
+            if one is None or one["taken_by"] is not None:
+                continue
+            if one["closed"] is not None and not one["exhausted"]:
                 continue
             one["taken_by"] = actor["name"]
             one["taken_at"], _ = since(event.at_us, self._started_us)

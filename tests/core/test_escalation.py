@@ -176,6 +176,22 @@ def test_who_was_called_last_takes_it_as_long_as_the_run_is_open():
     assert found.last("EscalationClosed")["why"] == "bo took it"
 
 
+def test_who_was_called_last_takes_it_although_the_run_is_over():
+    found = phone(FAILS, script=BROKEN).acked(3000, CALL).acked(3100, CALL).go()
+    one = found.state.escalations[CALL]
+    assert (one.closed, one.exhausted) == ("no level is left", True)
+    assert one.acknowledged == {"by": "bo", "note": "on it", "at_us": START + 3000 * 1_000_000}
+    assert found.state.over
+    assert "acknowledged" not in [kind for _, kind, _, _ in found.sent]
+
+
+def test_what_is_closed_because_it_was_resolved_or_taken_is_taken_by_nobody_else():
+    found = phone(WAITS).acked(60, "call").acked(7200, "call").go()
+    assert found.state.escalations["call"].acknowledged["at_us"] == START + MINUTE
+    found = phone(f"{TELLS}  - {{wait: 5m, id: rest}}\n").acked(7200, "call").go()
+    assert found.state.escalations["call"].acknowledged is None
+
+
 def test_where_nobody_took_it_all_who_were_called_hear_that_it_is_resolved():
     found = phone(f"{TELLS}  - {{wait: 2h, id: rest}}\n").go()
     assert "EscalationExhausted" in found.types()

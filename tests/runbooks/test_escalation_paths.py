@@ -100,7 +100,7 @@ def test_the_scenarios_play_every_path_with_times(pack: str, name: str):
     shown = {one.how for one in played() if (one.pack, one.path) == (pack, path_of(levels))}
     last = len(levels)
     wanted = {"nobody acts", "1 down", "2 down"}
-    wanted |= {f"at level {number}" for number in range(1, last)}
+    wanted |= {f"at level {number}" for number in range(1, last + 1)}
     wanted |= {f"in the second of level {number}" for number in range(2, last + 1)}
     assert wanted <= shown
 

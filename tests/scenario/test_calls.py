@@ -132,13 +132,20 @@ def test_two_take_two_escalations_and_each_by_its_step(tmp_path: Path):
     ("takes", "said"),
     [
         ("[{at: 1m, by: ada}, {at: 2m, by: bob}]", "nobody is called then"),
-        ("[{at: 3h, by: ada}]", "nobody is called then"),
+        ("[{at: 3h, by: ada}, {at: 4h, by: ada}]", "nobody is called then"),
         ("[{at: 1m, by: ada, step: run}]", "nobody is called at `run` then"),
     ],
 )
 def test_who_takes_what_nobody_is_called_for_is_told(tmp_path: Path, takes: str, said: str):
     with pytest.raises(Unheard, match=said):
         heard(tmp_path, f"acknowledges: {takes}", tells())
+
+
+def test_who_was_called_last_takes_it_although_the_run_is_over(tmp_path: Path):
+    text = "title: t\nescalation: default\nsteps: [{end: unresolved, because: no luck}]\n"
+    found, _ = heard(tmp_path, "acknowledges: {at: 20m, by: bob}", text)
+    one = found.heard.escalations["run"]
+    assert (one["taken_by"], one["taken_at"], one["exhausted"]) == ("bob", "20m", True)
 
 
 def test_who_takes_it_behind_the_end_of_the_play_is_told(tmp_path: Path):

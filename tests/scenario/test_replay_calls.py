@@ -77,6 +77,9 @@ STORIES = {
     "behind the end, nobody acts": Story(FAILS, script=BROKEN),
     "its own, in time": Story(OWN, acks=((1700, "run"),)),
     "its own, behind the end": Story(ENDS, script=BROKEN, acks=((60, "run"),)),
+    "taken by the last, behind the end": Story(
+        FAILS, script=BROKEN, acks=((3000, "on_failure/call"),)
+    ),
     "told again": Story(TELLS, AGAIN, acks=((450, "call"),)),
     "begins anew": Story(TELLS, ANEW, acks=((60, "call"),)),
     "begins anew and is taken again": Story(TELLS, ANEW, acks=((60, "call"), (4000, "call"))),
