@@ -106,9 +106,13 @@ class _Reader:
         one["nobody"] += nobody
         for who in nobody:
             self._tell(event, f"level {body['level']} of `{name}`: nobody is found for {who}")
-        held = [r["name"] for r in body["recipients"] if (r.get("not_before_us") or 0)]
-        for who in held:
-            self._tell(event, f"level {body['level']} of `{name}`: {who} has quiet hours")
+        for one in body["recipients"]:
+            if (one.get("not_before_us") or 0) > event.at_us:
+                at, _ = since(one["not_before_us"], self._started_us)
+                what = (
+                    f"level {body['level']} of `{name}`: {one['name']} has quiet hours until {at}"
+                )
+                self._tell(event, what)
 
     def sent(self, event: Event | Draft) -> None:
         self._under_way[event.body["key"]] = event.body
