@@ -43,6 +43,7 @@ class TwilioChannel:
     family: ClassVar[str] = "twilio"
     addressed: ClassVar[bool] = True
     again: bool = True  # it looks first, see above
+    follows: ClassVar[bool] = False  # every message costs, and wakes
     text_max_chars: ClassVar[int] = TEXT_MAX_CHARS
     interval_s: ClassVar[float] = 1.0
 

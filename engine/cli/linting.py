@@ -51,14 +51,20 @@ class Linting:
                 self.add(calls_of(self.books, runbook))
         scenarios = file.with_name(f"{file.stem}.test.yaml")
         if runbook is not None and scenarios.is_file():
-            self._config(scenarios, lambda: _nothing(read_scenarios(scenarios, runbook)))
+            books = self.books if self._ours(file) else None
+            self._config(scenarios, lambda: _nothing(read_scenarios(scenarios, runbook, books)))
+
+    def _ours(self, file: Path) -> bool:
+        """Whether a file lies in a pack of the books, and not in another one of its name."""
+        pack = file.resolve().parent
+        if self.books is None or pack.name not in self.books.packs():
+            return False
+        return self.books.pack(pack.name).resolve() == pack
 
     def _environments(self, runbook: Runbook, file: Path) -> Iterator[Diagnostic]:
         """Triggers that name an environment which the pack of the file does not have."""
         pack = runbook.name.partition("/")[0]
-        if self.books is None or pack not in self.books.packs():
-            return
-        if self.books.pack(pack).resolve() != file.resolve().parent:
+        if self.books is None or not self._ours(file):
             return
         known = self.books.environments(pack)
         for trigger in runbook.triggers:

@@ -16,7 +16,8 @@ from engine.errors import Diagnosed, Usage
 if TYPE_CHECKING:
     from engine.core.events import Event
     from engine.language.model import Runbook
-    from engine.scenario.replay import Ending, Replayed
+    from engine.scenario.ending import Ending
+    from engine.scenario.replay import Replayed
 
 EXIT_ANOTHER_WAY = 1
 
@@ -82,6 +83,8 @@ def runbook_of(session: Session, first: Event, file: Path | None) -> Runbook:
 
 def lines_of(found: Replayed) -> Iterator[str]:
     """A replay in words."""
+    from engine.scenario.story import words  # noqa: PLC0415  as above
+
     text = "the text it ran with" if found.same_text else "another text than it ran with"
     yield f"{found.name}: {text}, with what run {found.run} found"
     if found.same:
@@ -97,6 +100,10 @@ def lines_of(found: Replayed) -> Iterator[str]:
         yield f"  taken besides    {', '.join(found.besides)}"
     if found.no_longer:
         yield f"  no longer taken  {', '.join(found.no_longer)}"
+    for one in found.calls_besides:
+        yield f"  would call       {words(one)} after {one['at']}"
+    for one in found.calls_no_longer:
+        yield f"  would not call   {words(one)}, as after {one['at']} then"
     for path, why in found.unknown.items():
         yield f"  stops at {path}: {why}"
     yield from _endings(found)

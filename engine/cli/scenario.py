@@ -7,7 +7,8 @@ from pathlib import Path
 
 from engine.cli.session import Session
 from engine.errors import Usage
-from engine.scenario.write import Written, with_scenario
+from engine.scenario.write import Stand, Written, with_scenario
+from engine.wiring.scenarios import ContactsOf
 
 
 def write_scenario(session: Session, run: str, name: str | None, scenario: str | None) -> int:
@@ -17,10 +18,12 @@ def write_scenario(session: Session, run: str, name: str | None, scenario: str |
         async with session.open_store() as store:
             events = await store.events(await store.find(run))
         runbook = session.load(name or str(events[0].body["name"]))
-        path = session.find_books().path(runbook.name)
+        books = session.find_books()
+        path = books.path(runbook.name)
         file = path.with_name(f"{path.stem}.test.yaml")
         before = file.read_text(encoding="utf-8") if file.is_file() else ""
-        made = with_scenario(events, runbook, session.registry, before, scenario)
+        stand = Stand(session.registry, books, ContactsOf(books, session.registry))
+        made = with_scenario(events, runbook, stand, before, scenario)
         _replace(file, made.text)
         return _told(session, file, made)
 

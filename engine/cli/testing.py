@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,12 @@ from engine.errors import Usage
 
 if TYPE_CHECKING:
     from engine.config import Books
+    from engine.language.model import Runbook
+    from engine.registry import Registry
     from engine.scenario.batch import Job, Tried
+    from engine.scenario.calls import Caller
     from engine.scenario.report import Result
+    from engine.wiring.scenarios import ContactsOf
 
 SCENARIOS = ".test.yaml"
 
@@ -72,6 +77,22 @@ def _nothing(words: str) -> Usage:
     )
 
 
+@dataclass(slots=True)
+class _Callers:
+    """Whom runs call, imported for the first scenario that asks: half of the engine hangs on it."""
+
+    books: Books
+    registry: Registry
+    known: ContactsOf | None = None
+
+    def __call__(self, runbook: Runbook, environment: str) -> Caller:
+        if self.known is None:
+            from engine.wiring.scenarios import ContactsOf  # noqa: PLC0415  as it says
+
+            self.known = ContactsOf(self.books, self.registry)
+        return self.known(runbook, environment)
+
+
 # -- what is played --------------------------------------------------------------------------------
 
 
@@ -88,7 +109,7 @@ def _jobs(session: Session, names: tuple[str, ...]) -> Iterator[Job]:
         file = books.scenarios(name)
         if file is None and needed:
             raise Usage(f"{name} has no scenarios", help=f"write {_beside(path)}")
-        yield Job(books, name, file)
+        yield Job(books, name, file, _Callers(books, session.registry))
 
 
 def _chosen(session: Session, names: tuple[str, ...]) -> Iterator[tuple[Books, str, bool]]:

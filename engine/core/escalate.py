@@ -177,7 +177,7 @@ def _end(state: State, one: Escalation, out: Decision) -> None:
         _close(one, f"the run is {end['outcome']}", out)
     elif not one.exhausted:
         out.record.append(Record("EscalationExhausted", _exhaustion(one)))
-    elif end is not None or not one.wait:
+    elif end is not None:
         _close(one, "no level is left", out)
 
 

@@ -300,7 +300,28 @@ def acknowledge(state: State, key: str, event: Event | Draft) -> None:
 
 def _acknowledged(state: State, event: Event | Draft) -> None:
     for key in event.body["escalations"]:
-        acknowledge(state, key, event)
+        if key in left(state):
+            _acknowledged_late(state.escalations[key], event)
+        else:
+            acknowledge(state, key, event)
+
+
+def left(state: State) -> list[str]:
+    """Escalations that nobody took while there was a level left: the run is over, and nobody else
+    is called, but whoever was called last may still take them.
+    """
+    return [
+        key
+        for key, one in state.escalations.items()
+        if one.closed is not None and one.exhausted and one.acknowledged is None and one.told
+    ]
+
+
+def _acknowledged_late(one: Escalation, event: Event | Draft) -> None:
+    """It is recorded who did; the run is over, and tells nobody."""
+    actor = event.actor if isinstance(event.actor, Mapping) else event.actor.to_json()
+    said = {"by": actor["name"], "note": event.body.get("note") or "", "at_us": event.at_us}
+    one.acknowledged = said
 
 
 def _reopened(state: State, event: Event | Draft) -> None:

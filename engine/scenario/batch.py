@@ -14,6 +14,7 @@ from engine.config import Books
 from engine.errors import Diagnosed, Place, RunbookError
 from engine.language.report import render
 from engine.registry import Registry
+from engine.scenario.calls import Callers
 from engine.scenario.coverage import Points, points
 from engine.scenario.read import Scenario, read_scenarios
 from engine.scenario.report import Result, try_scenario
@@ -32,6 +33,8 @@ class Job:
     name: str
     file: Path | None
     """Its scenarios, or None when it has none."""
+    callers: Callers | None = None
+    """Who knows whom its runs call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,11 @@ def try_job(job: Job, registry: Registry, words: Sequence[str], fail_fast: bool)
     results: list[Result] = []
     try:
         runbook = job.books.load(job.name, registry)
-        scenarios = read_scenarios(job.file, runbook) if job.file is not None else ()
+        scenarios = read_scenarios(job.file, runbook, job.books) if job.file is not None else ()
         for scenario in scenarios:
             if not _wanted(job.name, scenario, words):
                 continue
-            results.append(try_scenario(runbook, scenario, registry))
+            results.append(try_scenario(runbook, scenario, registry, job.callers))
             if fail_fast and not results[-1].holds:
                 break
     except Diagnosed as error:

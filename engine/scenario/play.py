@@ -14,12 +14,22 @@ from engine.core.judge import Outcome
 from engine.core.state import State
 from engine.core.tree import StepState
 from engine.errors import RunbookError
-from engine.language.expect import judge
 from engine.language.inputs import take_inputs
 from engine.language.model import Call, Escalate, Runbook
 from engine.registry import Registry
-from engine.scenario.read import Began, Finding, Scenario
-from engine.scenario.virtual import Came, Open, Said, Virtual, really, tell_at_once
+from engine.scenario.calls import Callers, Phones
+from engine.scenario.read import Began, Scenario
+from engine.scenario.read_calls import Finding
+from engine.scenario.story import Heard, heard_in
+from engine.scenario.virtual import (
+    Came,
+    Open,
+    Said,
+    Virtual,
+    called_by_name,
+    really,
+    tell_at_once,
+)
 
 ATTEMPT_US = 10_000
 """How long an attempt takes in a scenario."""
@@ -38,7 +48,8 @@ class Unscripted(RunbookError):
 class Played:
     """What came of a scenario: `expect` is judged against `to_json()`.
 
-    `outcome`: of the run, or `waiting`, `in doubt`. `steps`: ids of the checks, actions and
+    `outcome`: of the run, or `waiting`, `in doubt`, `running` (where it is played no further).
+    `steps`: ids of the checks, actions and
     escalations that were begun, in order, each path once. `statuses`: by id, the last one.
     `messages`: escalations, each {policy, text}. `waits_for`: ids of open questions. `took_s`:
     virtual seconds.
@@ -53,6 +64,8 @@ class Played:
     outputs: Mapping[str, Any]
     waits_for: tuple[str, ...]
     took_s: float
+    heard: Heard = field(default_factory=Heard)
+    """Who was called."""
     reached: frozenset[tuple[str, str]] = frozenset()
     """Runbook and point (see `engine.scenario.coverage`) of all that was begun."""
     events: tuple[Draft, ...] = field(default=(), repr=False)
@@ -68,21 +81,33 @@ class Played:
             "outputs": dict(self.outputs),
             "waits_for": list(self.waits_for),
             "took_s": self.took_s,
+            **self.heard.to_json(),
         }
 
 
-def judged(scenario: Scenario, played: Played) -> tuple[str, ...]:
-    """Why a scenario does not hold, a line each; empty when it does."""
-    return judge(scenario.expect, {"result": played.to_json()}).lines
+def play(
+    runbook: Runbook, scenario: Scenario, registry: Registry, callers: Callers | None = None
+) -> Played:
+    """What comes of a scenario. `callers`: who knows whom a run calls, for a scenario that asks.
 
-
-def play(runbook: Runbook, scenario: Scenario, registry: Registry) -> Played:
-    """What comes of a scenario. Raises Unscripted, Usage for inputs the runbook does not take."""
-    began = scenario.began
-    virtual = Virtual(State(began.id, runbook), _Scripted(scenario, registry))
+    Raises Unscripted, Unheard, Usage for inputs the runbook does not take.
+    """
+    began, calls = scenario.began, scenario.calls
+    phones = None
+    if calls is not None:
+        if callers is None:
+            raise Unscripted("the scenario calls people, and there are no contacts at hand")
+        phones = Phones(calls, callers(runbook, calls.environment), began.actor)
+    world = _Scripted(scenario, registry, phones)
+    virtual = Virtual(State(began.id, runbook), world, scenario.until_s)
     body = _start(runbook, scenario)
+    if phones is not None:
+        body["telling"] = phones.caller.telling
     virtual.put("RunStarted", body, began.started_us, Actor(began.actor, "scenario"))
     decision = virtual.go()
+    if phones is not None:
+        said = [event.body for event in virtual.events if event.type == "Acknowledged"]
+        phones.check(virtual.state, said)
     return _played(virtual, decision.ask)
 
 
@@ -103,9 +128,10 @@ def _start(runbook: Runbook, scenario: Scenario) -> dict[str, Any]:
 class _Scripted:
     """The world of a scenario."""
 
-    def __init__(self, scenario: Scenario, registry: Registry) -> None:
+    def __init__(self, scenario: Scenario, registry: Registry, phones: Phones | None) -> None:
         self._scenario = scenario
         self._registry = registry
+        self._phones = phones
 
     def attempt(self, _state: State, step: StepState) -> Came:
         return Came(self._outcome(step), ATTEMPT_US)
@@ -124,11 +150,14 @@ class _Scripted:
         who = str(body.pop("by", self._scenario.began.actor))
         return Said(since_us, "Answered", body, Actor(who, "scenario"))
 
-    def tell(self, state: State, effect: Tell) -> Came:
-        return tell_at_once(state, effect)
+    def called(self, state: State, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._phones.called(state, body) if self._phones else called_by_name(body)
 
-    def word(self, _after_us: int) -> None:
-        return None
+    def tell(self, state: State, effect: Tell) -> Came:
+        return self._phones.tell(state, effect) if self._phones else tell_at_once(state, effect)
+
+    def word(self, state: State, heard: Mapping[str, int]) -> Said | None:
+        return self._phones.word(state, heard) if self._phones else None
 
     def _finding(self, step: StepState, tries: int) -> Finding | None:
         finds = self._scenario.finds
@@ -189,10 +218,9 @@ class _Scripted:
 def _played(virtual: Virtual, asked: list[Question]) -> Played:
     state = virtual.state
     end = state.finished
-    doubt = any(question.kind == "doubt" for question in asked)
     steps = state.steps.values()
     return Played(
-        outcome=end["outcome"] if end else "in doubt" if doubt else "waiting",
+        outcome=end["outcome"] if end else _open(virtual, asked),
         because=end["because"] if end else None,
         steps=tuple(s.entry.id for s in steps if _counts(s)),
         statuses={s.entry.id: s.status for s in steps},
@@ -205,9 +233,17 @@ def _played(virtual: Virtual, asked: list[Question]) -> Played:
         outputs=end["outputs"] if end else {},
         waits_for=tuple(question.id for question in asked),
         took_s=round((state.now_us - state.started_us) / 1e6, 3),
+        heard=heard_in(virtual.events, state.escalations),
         reached=frozenset(_reached(state)),
         events=tuple(virtual.events),
     )
+
+
+def _open(virtual: Virtual, asked: list[Question]) -> str:
+    """How a run stands that did not end."""
+    if any(question.kind == "doubt" for question in asked):
+        return "in doubt"
+    return "waiting" if asked or not virtual.cut else "running"
 
 
 def _counts(step: StepState) -> bool:
@@ -231,4 +267,4 @@ def _result(result: Mapping[str, Any]) -> Outcome:
     return Outcome(result, None, ATTEMPT_US / 1000, 0.5)
 
 
-__all__ = ["Began", "Played", "Unscripted", "judged", "play"]
+__all__ = ["Began", "Played", "Unscripted", "play"]

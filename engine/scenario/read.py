@@ -15,14 +15,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from engine.config import Books
 from engine.config.fields import Fields, plain
 from engine.errors import Collector, Diagnosed, Place
 from engine.language import nodes
-from engine.language.expect import check_expectation
-from engine.language.model import Runbook, walk_runbook
-from engine.language.result_path import parse_path
+from engine.language.model import Runbook
 from engine.language.source import parse, read
-from engine.language.words import did_you_mean, listed, named
+from engine.language.words import did_you_mean, named
+from engine.scenario.calls import PRODUCTION, Calls, Sending, Taking
+from engine.scenario.expected import OUTCOME, PLAYED, read_expected, speaks_of_calls
+from engine.scenario.read_calls import (
+    ACKNOWLEDGES_SCHEMA,
+    CALLS_SCHEMA,
+    CHANNELS_SCHEMA,
+    UNTIL_SCHEMA,
+    About,
+    CallReader,
+    Finding,
+)
 
 SCENARIOS_MAX = 1000
 """Scenarios of one file: a runbook with more ways than that is several runbooks."""
@@ -32,35 +42,12 @@ START_US = 1_800_000_000_000_000
 same for ever.
 """
 
-_TAKEN: Final = ("event", "began")
-_MERGED: Final = ("inputs", "finds", "settles", "approves")
+_TAKEN: Final = ("event", "began", "calls_in", "takings", "until_s")
+_MERGED: Final = ("inputs", "finds", "settles", "approves", "channels")
 """What a scenario that is `like` another takes from it: whole, or key by key."""
 
 SETTLES: Final = ("happened", "did-not")
 APPROVES: Final = ("approved", "denied")
-
-PLAYED: Final[Mapping[str, str]] = {
-    "outcome": "resolved, unresolved, failed, aborted; waiting (for a person), in doubt",
-    "because": "the reason that the run ends with",
-    "steps": "ids of the checks, actions and escalations that were begun, in order",
-    "statuses": "how steps ended, by id: `{verify: passed}`; others are left open",
-    "why": "why a step did not pass, by id",
-    "messages": "what people were told: {policy, text} each",
-    "outputs": "the outputs of the runbook",
-    "waits_for": "ids of the questions that nobody answered",
-    "took_s": "seconds of virtual time",
-}
-"""What `expect` can speak of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one attempt finds. `status` is None for a result, else `errored` or `unknown`."""
-
-    result: Mapping[str, Any] = field(default_factory=dict)
-    status: str | None = None
-    why: str = ""
-    retryable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,48 +74,56 @@ class Scenario:
     settles: Mapping[str, bool] = field(default_factory=dict)
     approves: Mapping[str, bool] = field(default_factory=dict)
     expect: Mapping[str, Any] = field(default_factory=dict)
+    calls_in: str | None = None
+    """The environment whose contacts are called."""
+    takings: tuple[Taking, ...] = ()
+    channels: Mapping[str, tuple[Sending, ...]] = field(default_factory=dict)
+    until_s: float | None = None
+
+    @property
+    def calls(self) -> Calls | None:
+        """How the levels of escalations are played; None where they are not."""
+        said = self.calls_in is not None or self.takings or self.channels
+        if not said and not speaks_of_calls(self.expect):
+            return None
+        return Calls(self.calls_in or PRODUCTION, self.takings, self.channels)
 
 
-def read_scenarios(path: Path, runbook: Runbook) -> tuple[Scenario, ...]:
-    """The scenarios of a file. Raises Diagnosed with everything that is wrong in it."""
+Scenarios = tuple[Scenario, ...]
+
+
+def read_scenarios(path: Path, runbook: Runbook, books: Books | None = None) -> Scenarios:
+    """The scenarios of a file. Raises Diagnosed with everything that is wrong in it.
+
+    `books`: hold the contacts of the runbook's pack, where it is to be looked whether they have
+    what is spoken of.
+    """
     collector = Collector()
     text = read(path, collector)
-    return _parsed(text, str(path), runbook, collector)
+    return _parsed(text, str(path), About.of(runbook, books), collector)
 
 
-def parse_scenarios(text: str, file: str, runbook: Runbook) -> tuple[Scenario, ...]:
+def parse_scenarios(
+    text: str, file: str, runbook: Runbook, books: Books | None = None
+) -> Scenarios:
     """The same of a text that is in no file yet."""
-    return _parsed(text, file, runbook, Collector())
+    return _parsed(text, file, About.of(runbook, books), Collector())
 
 
-def _parsed(
-    text: str | None, file: str, runbook: Runbook, collector: Collector
-) -> tuple[Scenario, ...]:
+def _parsed(text: str | None, file: str, about: About, collector: Collector) -> Scenarios:
     root = parse(text, file, collector) if text is not None else None
-    found: tuple[Scenario, ...] = ()
+    found: Scenarios = ()
     if root is not None:
-        found = _Reader(Fields(file, collector), _ids(runbook)).read(root)
+        found = _Reader(Fields(file, collector), about).read(root)
     if collector.errors or root is None:
         raise Diagnosed(tuple(collector.found), {file: text or ""})
     return found
 
 
-def _ids(runbook: Runbook) -> frozenset[str]:
-    """Every step id of a runbook and of those it calls; probes have ids of their own."""
-    books = (runbook, *runbook.calls.values())
-    entries = [entry for book in books for entry in walk_runbook(book)]
-    probes = [probe for entry in entries if (probe := getattr(entry, "probe", None)) is not None]
-    return frozenset(entry.id for entry in (*entries, *probes))
+class _Reader(CallReader):
+    """Reads one file."""
 
-
-class _Reader:
-    """Reads one file. `ids` are the steps that can be spoken of."""
-
-    def __init__(self, fields: Fields, ids: frozenset[str]) -> None:
-        self.fields = fields
-        self.ids = ids
-
-    def read(self, root: nodes.Node) -> tuple[Scenario, ...]:
+    def read(self, root: nodes.Node) -> Scenarios:
         made: list[Scenario] = []
         for key, value in self.fields.mapping(root, "the file", ("scenarios",)):
             if not isinstance(value, nodes.Sequence):
@@ -157,7 +152,10 @@ class _Reader:
         elif like:
             hint = did_you_mean(like, [one.name for one in before], "it stands before this one")
             self.fields.error("RB835", f"no scenario here is named {named(like)}", node, hint)
-        return Scenario(**{"name": "", "place": node.place, **read})
+        made = Scenario(**{"name": "", "place": node.place, **read})
+        if made.calls is not None:
+            self.check_calls(made.calls, made.finds, found, node)
+        return made
 
     def _names(self, made: Iterable[Scenario]) -> None:
         seen: dict[str, Place] = {}
@@ -203,36 +201,7 @@ class _Reader:
         return self.fields.all_of(node, "approves", lambda k, v: self._word(k, v, APPROVES))
 
     def expect(self, node: nodes.Node) -> Mapping[str, Any]:
-        expected = self._plain(node, "expect")
-        if not isinstance(node, nodes.Mapping):
-            return expected
-        if not expected:
-            self.fields.error("RB831", "a scenario says what it expects", node, OUTCOME)
-            return expected
-        wrong = list(check_expectation(expected))
-        for path, what, hint in wrong:
-            at = node.get(str(path[0])) if path else None
-            self.fields.error("RB834", what, at or node, hint)
-        for key, _ in node.pairs if not wrong else ():
-            self._speaks_of(key)
-        return self._by_step(expected)
-
-    def _by_step(self, expected: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`statuses: {verify: passed}` speaks of that step and leaves the others open."""
-        found: dict[str, Any] = {}
-        for path, wanted in expected.items():
-            by_step = path in ("statuses", "why") and isinstance(wanted, Mapping)
-            if by_step and self.ids.issuperset(wanted):
-                found |= {f'{path}."{id_}"': one for id_, one in wanted.items()}
-            else:
-                found[path] = wanted
-        return found
-
-    def _speaks_of(self, key: nodes.Scalar) -> None:
-        first = str(parse_path(key.text)[0])
-        if first not in PLAYED:
-            hint = did_you_mean(first, PLAYED, f"it has {listed(PLAYED, 'and')}")
-            self.fields.error("RB834", f"there is no {named(first)} to expect", key, hint)
+        return read_expected(self.fields, self.about.ids, node)
 
     def _moment(self, text: str, node: nodes.Node) -> int:
         try:
@@ -253,13 +222,8 @@ class _Reader:
         found: dict[str, Any] = plain(node)
         return found
 
-    def _step(self, key: nodes.Scalar) -> None:
-        if key.text.rpartition("/")[2] not in self.ids:
-            hint = did_you_mean(key.text, sorted(self.ids))
-            self.fields.error("RB833", f"there is no step {named(key.text)}", key, hint)
-
     def _findings(self, key: nodes.Scalar, node: nodes.Node) -> tuple[Finding, ...]:
-        self._step(key)
+        self.step(key)
         items = node.items if isinstance(node, nodes.Sequence) else (node,)
         if not items:
             self.fields.wrong(key.text, "at least one finding", node)
@@ -280,13 +244,11 @@ class _Reader:
 
     def _word(self, key: nodes.Scalar, node: nodes.Node, words: tuple[str, str]) -> bool:
         """One of two words: whether it is the first."""
-        self._step(key)
+        self.step(key)
         return self.fields.one_of(node, key.text, words, words[0]) == words[0]
 
 
 # -- the table -------------------------------------------------------------------------------------
-
-OUTCOME: Final = "`expect: {outcome: resolved}`"
 
 RUN: Final[Mapping[str, str]] = {
     "id": "the id of the run; `scenario` unless given",
@@ -329,8 +291,8 @@ KEYS: Final[Mapping[str, Key]] = {
     ),
     "like": Key(
         _Reader.like,
-        "the name of a scenario before it: its inputs, event, run, finds, settles and approves are "
-        "taken, but for what is said here",
+        "the name of a scenario before it: all that it says is taken, but for what it expects and "
+        "what is said here",
         {"type": "string"},
         "like",
     ),
@@ -368,6 +330,32 @@ KEYS: Final[Mapping[str, Key]] = {
         "by step id or path: whether those who are asked agree; nobody answers unless given",
         _by_step(APPROVES),
         "approves",
+    ),
+    "calls": Key(
+        _Reader.calls,
+        "the environment by whose contacts people are called, level by level; production where "
+        "`acknowledges`, `channels`, or what is expected say so without it",
+        CALLS_SCHEMA,
+        "calls_in",
+    ),
+    "acknowledges": Key(
+        _Reader.acknowledges,
+        "who takes it, and how long after the run began",
+        ACKNOWLEDGES_SCHEMA,
+        "takings",
+    ),
+    "channels": Key(
+        _Reader.channels,
+        "by channel, or person/channel: what it does with a message; of a list each message the "
+        "next, then the last; without it a channel takes every message",
+        CHANNELS_SCHEMA,
+        "channels",
+    ),
+    "until": Key(
+        _Reader.until,
+        "how long after its beginning the run is played no further; to its end unless given",
+        UNTIL_SCHEMA,
+        "until_s",
     ),
     "expect": Key(
         _Reader.expect,

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.core.effects import Tell
-from engine.core.events import Actor, Event
+from engine.core.events import Event
 from engine.core.judge import Outcome
 from engine.core.state import State
 from engine.core.tree import StepState
 from engine.language.model import Escalate, walk_runbook
 from engine.registry import Registry
-from engine.scenario.virtual import Came, Open, Said, really, tell_at_once
+from engine.scenario.names import actor_of, plain_id
+from engine.scenario.recorded_calls import RecordedCalls
+from engine.scenario.virtual import Came, Open, Said, really
 
-UNASKED = (
-    *("CancelRequested", "PauseRequested", "ContinueRequested", "UndoRequested"),
-    "Acknowledged",
-)
-"""What people say without being asked."""
+COUNTED = ("CancelRequested", "PauseRequested", "ContinueRequested", "UndoRequested")
+"""What people say without being asked, whenever they want to."""
+
+UNASKED = (*COUNTED, "Acknowledged")
+"""And where they are called."""
 
 _NOT_ASKED_FOR = frozenset(
     {
@@ -109,22 +110,6 @@ def _outcome(body: Mapping[str, Any]) -> Outcome | None:
     return None if stopped else outcome
 
 
-def actor_of(event: Event) -> Actor:
-    said = event.actor
-    return Actor(said["name"], said["means"], said.get("via"))
-
-
-_NUMBER = re.compile(r"-\d+$")
-
-
-def plain_id(id: str) -> str:
-    """An id without the number that the loader gave it: numbers move when a step is put in front.
-
-    Ids of authors have no hyphen.
-    """
-    return _NUMBER.sub("", id)
-
-
 class RecordedWorld:
     """The world of a replay. `unknown` says of each path what is not known of it, and why.
 
@@ -134,7 +119,8 @@ class RecordedWorld:
     def __init__(self, events: Sequence[Event], registry: Registry, *, assume: bool) -> None:
         self.unknown: dict[str, str] = {}
         self._found = found_in(events)
-        self._words = [event for event in events if event.type in UNASKED]
+        self._words = [event for event in events if event.type in COUNTED]
+        self._calls = RecordedCalls(events)
         self._registry = registry
         self._assume = assume
 
@@ -170,14 +156,21 @@ class RecordedWorld:
             body["hash"] = step.hash
         return Said(asked_now.since_us + took_us, event.type, body, actor_of(event))
 
-    def tell(self, state: State, effect: Tell) -> Came:
-        return tell_at_once(state, effect)
+    def called(self, state: State, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._calls.called(state, body)
 
-    def word(self, after_us: int) -> Said | None:
-        for event in self._words:
-            if event.at_us > after_us:
-                return Said(event.at_us, event.type, event.body, actor_of(event))
-        return None
+    def tell(self, state: State, effect: Tell) -> Came:
+        return self._calls.tell(state, effect)
+
+    def word(self, state: State, heard: Mapping[str, int]) -> Said | None:
+        """The next thing that was said unasked; people who are called answer as they did then."""
+        taken = self._calls.word(state)
+        count = sum(heard.get(type_, 0) for type_ in COUNTED)
+        if count >= len(self._words):
+            return taken
+        event = self._words[count]
+        said = Said(event.at_us, event.type, event.body, actor_of(event))
+        return taken if taken is not None and taken.at_us < said.at_us else said
 
     # -- which step of the recording ---------------------------------------------------------------
 

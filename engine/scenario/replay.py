@@ -8,7 +8,7 @@ same as then; where it asks what nobody knows, it stops and says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,48 +21,18 @@ from engine.errors import Usage
 from engine.language.inputs import take_inputs
 from engine.language.model import Runbook
 from engine.registry import Registry
-from engine.scenario.recorded import (
-    UNASKED,
-    RecordedWorld,
-    actor_of,
-    asked,
-    differences,
-    outcome_of,
-)
+from engine.scenario.apart import Parting, told
+from engine.scenario.ending import Ending, besides_of, ending, pages
+from engine.scenario.names import actor_of
+from engine.scenario.recorded import UNASKED, RecordedWorld, asked, outcome_of
 from engine.scenario.virtual import Said, Virtual
-from engine.scenario.way import Moment, parting, taken, way
+from engine.scenario.way import parting, taken, way
 
 FROM_OUTSIDE = frozenset(
     {"RunStarted", "RunTakenUp", "StepProgressed", "TimeReached", "Answered"}
     | {"Approved", "Denied", "ApprovalRefused", "Told", "TellFailed", *UNASKED}
 )
 """Events that nobody decides."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How it ends. `outcome` is None where that is not known: `waits_for` says for what."""
-
-    outcome: str | None
-    because: str | None = None
-    outputs: Mapping[str, Any] | None = None
-    messages: tuple[tuple[str, str | None], ...] = ()
-    """Policy and text of what people are told."""
-
-    def to_json(self) -> dict[str, Any]:
-        messages = [{"policy": policy, "text": text} for policy, text in self.messages]
-        known = {"outcome": self.outcome, "because": self.because, "outputs": self.outputs}
-        return {**known, "messages": messages}
-
-
-@dataclass(frozen=True, slots=True)
-class Parting:
-    """The first place where it goes another way: the step, what was, what is now, and why."""
-
-    path: str
-    then: str
-    now: str
-    why: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +49,10 @@ class Replayed:
     """Paths of steps that are taken now and were not then."""
     no_longer: tuple[str, ...]
     """Paths of steps that were taken then, and are not now; empty where it stops before its end."""
+    calls_besides: tuple[Mapping[str, Any], ...]
+    """Messages (see `engine.scenario.story`) by which people are called now and were not then."""
+    calls_no_longer: tuple[Mapping[str, Any], ...]
+    """Those of then that are not there now; empty where it stops before its end."""
     unknown: Mapping[str, str]
     """Paths where it stops, and what is not known there."""
     events: tuple[Draft, ...]
@@ -107,6 +81,8 @@ class Replayed:
             },
             "besides": list(self.besides),
             "no_longer": list(self.no_longer),
+            "calls_besides": [dict(one) for one in self.calls_besides],
+            "calls_no_longer": [dict(one) for one in self.calls_no_longer],
             "unknown": dict(self.unknown),
         }
 
@@ -177,6 +153,9 @@ class _Replay:
             probed = step is not None and step.body is not None
             decided = probed or event.body["happened"] is None
             return event.actor.get("means") != "engine" or not decided
+        if event.type == "EscalationClosed" and self._state.finished is None:
+            # engines before 2026-11-21 closed what nobody took although the run was open
+            return not any(record.type == event.type for record in decide(self._state).record)
         if event.type in ("EscalationReopened", "TellFailed") and event.body.get("why"):
             return event.body not in [record.body for record in decide(self._state).record]
         return event.type in FROM_OUTSIDE
@@ -193,7 +172,7 @@ class _Replay:
             return False
         if path is not None and "hash" in body:
             body["hash"] = self._state.steps[path].hash
-        if event.type not in ("TimeReached", "RunTakenUp") and "summons" not in body:
+        if "path" in body or event.type in UNASKED:
             self._virtual.hear(Said(event.at_us, event.type, body, actor_of(event)))
         self._put(event.type, body, event)
         return True
@@ -257,15 +236,18 @@ class _Replay:
         besides = tuple(m.path for key, m in begun_now.items() if key not in begun_then)
         no_longer = tuple(m.path for key, m in begun_then.items() if key not in begun_now)
         then = ending(self._recorded)
+        called_then, called_now = pages(self._recorded), pages(events)
         return Replayed(
             run=first.run,
             name=self._runbook.name,
             same_text=first.body["digest"] == self._runbook.digest,
             then=then,
             now=ending(events),
-            parting=_told(*apart, self._asked_again(unknown)) if apart is not None else None,
+            parting=told(*apart, self._asked_again(unknown)) if apart is not None else None,
             besides=besides,
             no_longer=no_longer if not unknown else (),
+            calls_besides=besides_of(called_now, called_then),
+            calls_no_longer=besides_of(called_then, called_now) if not unknown else (),
             unknown=unknown,
             events=events,
         )
@@ -305,7 +287,11 @@ def _alike(record: Record | Perform | Tell, event: Event) -> bool:
     return _agree(then, now, _DECIDED)
 
 
-_DECIDED = ("path", "status", "happened", "outcome", "because", "escalation", "level", "summons")
+_DECIDED = (
+    *("path", "status", "happened", "outcome", "because"),
+    *("escalation", "policy", "level", "round", "skipped", "who", "by"),
+    *("summons", "kind", "channel", "attempt"),
+)
 """What makes a decision another one, of events without a plan."""
 
 
@@ -315,69 +301,3 @@ def _agree(then: Mapping[str, Any], now: Mapping[str, Any], keys: Sequence[str])
 
 def _plain(value: Any) -> Any:
     return None if isinstance(value, Mapping) else value  # the outcome of a step is what it found
-
-
-def ending(events: Sequence[Event | Draft]) -> Ending:
-    """How a list of events ends."""
-    messages = tuple(
-        (event.body["plan"]["policy"], event.body["plan"]["message"])
-        for event in events
-        if event.type == "StepStarted"
-        and event.body["kind"] == "escalate"
-        and event.body["attempt"] == 1
-    )
-    last = [event.body for event in events if event.type == "RunFinished"]
-    if not last:
-        return Ending(None, messages=messages)
-    return Ending(last[0]["outcome"], last[0]["because"], last[0]["outputs"], messages)
-
-
-def _told(then: Moment | None, now: Moment | None, unknown: Mapping[str, str]) -> Parting:
-    """Where two ways part, in words."""
-    one = now or then
-    assert one is not None  # noqa: S101 - there is no parting of two that are not there
-    path = one.path or "the run"
-    was = _words(then) if then is not None else "not in the recording"
-    if now is None:
-        why = tuple(f"{path}: {text}" for path, text in unknown.items())
-        return Parting(path, was, "not known" if unknown else "does not happen", why)
-    return Parting(path, was, _words(now, then), tuple(_why(then, now)))
-
-
-def _words(moment: Moment, beside: Moment | None = None) -> str:
-    """A moment in words; its step is named where it is another one than `beside`."""
-    body = moment.event.body
-    word = moment.what[0]
-    if word == "the run ends":
-        return f"{body['outcome']}: {body['because']}" if body["because"] else str(body["outcome"])
-    if word == "ends":
-        text = str(body["status"])
-    elif word == "begins" and "way" in body["plan"]:
-        text = _way_taken(body["plan"])
-    elif word == "begins" and beside is not None and beside.what[0] == word:
-        text = "asks something else" if beside.of == moment.of else word
-    else:
-        text = word
-    named = beside is None or (beside.block, beside.of) != (moment.block, moment.of)
-    return f"{moment.path} {text}" if named else text
-
-
-def _way_taken(plan: Mapping[str, Any]) -> str:
-    number, name = plan["way"], plan["name"]
-    if number is None:
-        return "takes no way"
-    named = name and name != f"way {number}"
-    return f"takes the way {name}" if named else f"takes way {number}"
-
-
-def _why(then: Moment | None, now: Moment) -> Iterator[str]:
-    body = now.event.body
-    if now.what[0] in ("ends", "is skipped"):
-        why = body["why"]
-        yield from [why] if isinstance(why, str) else why
-    elif "plan" in body and body["plan"].get("when"):
-        yield f"`when: {body['plan']['when']}` holds"
-    elif "way" in body.get("plan", {}):
-        yield "no `when` of its ways holds"
-    elif then is not None and then.of == now.of and "plan" in body and "plan" in then.event.body:
-        yield from differences(then.event.body["plan"], body["plan"])

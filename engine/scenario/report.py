@@ -10,7 +10,9 @@ from xml.etree import ElementTree as ET
 from engine.errors import Place, RunbookError
 from engine.language.model import Runbook
 from engine.registry import Registry
-from engine.scenario.play import judged, play
+from engine.scenario.calls import Callers
+from engine.scenario.judging import judged
+from engine.scenario.play import play
 from engine.scenario.read import Scenario
 
 
@@ -30,12 +32,14 @@ class Result:
         return not self.lines
 
 
-def try_scenario(runbook: Runbook, scenario: Scenario, registry: Registry) -> Result:
+def try_scenario(
+    runbook: Runbook, scenario: Scenario, registry: Registry, callers: Callers | None = None
+) -> Result:
     """Plays and judges a scenario; one that cannot be played does not hold, and says why."""
     begun_s = time.perf_counter()
     reached: frozenset[tuple[str, str]] = frozenset()
     try:
-        played = play(runbook, scenario, registry)
+        played = play(runbook, scenario, registry, callers)
         lines, reached = judged(scenario, played), played.reached
     except RunbookError as error:
         lines = (error.message, *((f"help: {error.help}",) if error.help else ()))

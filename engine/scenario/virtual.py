@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from engine.core.decide import decide
 from engine.core.effects import Decision, Perform, Question, Record, Tell
 from engine.core.escalate import conclude_tell
+from engine.core.escalation import STATUS
 from engine.core.events import ENGINE, Actor, Draft
 from engine.core.judge import Outcome, conclude
 from engine.core.state import State
@@ -79,21 +80,27 @@ class World(Protocol):
         """What a person says to an open question; None leaves it open."""
         ...
 
+    def called(self, state: State, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Whom a level that is due calls: what its `LevelDue` says besides what was decided."""
+        ...
+
     def tell(self, state: State, effect: Tell) -> Came:
         """What becomes of telling somebody by a channel."""
         ...
 
-    def word(self, after_us: int) -> Said | None:
-        """What a person says unasked, the first thing behind this time: a cancel."""
+    def word(self, state: State, heard: Mapping[str, int]) -> Said | None:
+        """What a person says unasked, behind so many things of each type that people said so."""
         ...
 
 
 class Virtual:
     """Drives a state to the end of its run, or to where nothing more is known."""
 
-    def __init__(self, state: State, world: World) -> None:
+    def __init__(self, state: State, world: World, until_s: float | None = None) -> None:
         self.state = state
         self.events: list[Draft] = []
+        self.cut = False
+        """It was not played further than `until_s` seconds behind its beginning."""
         self.stuck: list[str] = []
         """Paths of attempts that never come back."""
         self._world = world
@@ -102,7 +109,8 @@ class Virtual:
         """Escalation and summons of messages under way, by their key."""
         self._since: dict[tuple[str, int], int] = {}
         self._heard: Counter[str] = Counter()
-        self._word_us = state.now_us
+        self._words: Counter[str] = Counter()
+        self._until_s = until_s
 
     def put(self, type_: str, body: Mapping[str, Any], at_us: int, actor: Actor = ENGINE) -> None:
         draft = Draft(type_, body, max(at_us, self.state.now_us), actor)
@@ -132,7 +140,9 @@ class Virtual:
             for summons in one.summons.values():
                 if summons.status == "flying":
                     body = {"key": summons.key(self.state.run, key), "escalation": key}
-                    self.tell(Tell({**body, "summons": summons.id}, {}))
+                    who = {"who": summons.recipient["id"], "channel": summons.by["channel"]}
+                    more = {"summons": summons.id, "attempt": summons.attempt}
+                    self.tell(Tell({**body, **who, **more}, {}))
 
     def go(self) -> Decision:
         """The last decision: what it asks, nobody answers."""
@@ -147,8 +157,10 @@ class Virtual:
     def _record(self, records: list[Record | Perform | Tell]) -> None:
         turns = self.state.turns
         for record in records:
-            called = called_by_name(record.body) if record.type == "LevelDue" else {}
-            self.put(record.type, {**record.body, **called}, self.state.now_us)
+            body = record.body
+            if record.type == "LevelDue":
+                body = {**body, **self._world.called(self.state, body)}
+            self.put(record.type, body, self.state.now_us)
             if isinstance(record, Perform):
                 self.take_off(record.body["path"])
             elif isinstance(record, Tell):
@@ -177,14 +189,17 @@ class Virtual:
     def _next(self, decision: Decision) -> bool:
         """Lets the next thing happen; False when there is none."""
         said = self._said(decision.ask)
-        # a time limit around an attempt that nobody knows the end of proves nothing
-        wake_us = None if self.stuck else decision.wake_us
         land_us = self._flying[0][0] if self._flying else None
         said_us = max(said.at_us, self.state.now_us) if said is not None else None
+        alone = land_us is None and said_us is None
+        wake_us = self._wake_us(decision, alone)
         times = [at_us for at_us in (land_us, said_us, wake_us) if at_us is not None]
         if not times:
             return False
         first = min(times)
+        if self._until_s is not None and first > self.state.started_us + self._until_s * 1e6:
+            self.cut = True
+            return False
         if first == land_us:
             _, _, path, outcome = heapq.heappop(self._flying)
             self._land(path, outcome, first)
@@ -195,16 +210,29 @@ class Virtual:
             self.put("TimeReached", {}, first)
         return True
 
+    def _wake_us(self, decision: Decision, alone: bool) -> int | None:
+        """When time brings the next thing. `alone`: nothing else can happen any more."""
+        if self.stuck:  # a limit around an attempt that nobody knows the end of proves nothing
+            return None
+        status = self.state.escalations.get(STATUS)
+        if not alone or self._until_s is not None or status is None or status.closed is not None:
+            return decision.wake_us
+        # a run that waits for a person tells how it stands for ever: that brings it no further
+        status.closed = "set aside"
+        other_us = decide(self.state).wake_us
+        status.closed = None
+        return decision.wake_us if other_us is not None else None
+
     def hear(self, said: Said | Draft) -> None:
         """Somebody says something: to a question, or unasked."""
         if "path" in said.body:
             self._heard[said.body["path"]] += 1
         else:
-            self._word_us = said.at_us
+            self._words[said.type] += 1
 
     def _said(self, asked: list[Question]) -> Said | None:
         """What a person says next."""
-        found = self._world.word(self._word_us)
+        found = self._world.word(self.state, self._words)
         for question in asked:
             heard = self._heard[question.path]
             since_us = self._since.setdefault((question.path, heard), self.state.now_us)

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.core.events import Draft, Event
-from engine.scenario.recorded import asked, plain_id
+from engine.scenario.names import plain_id
+from engine.scenario.recorded import asked
 
 _BLOCK = re.compile(r"(way|branch|item)-\d+")
 _STEPS = ("check", "action", "escalate")

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.clock import to_iso
+from engine.config import Books
 from engine.core.events import Event
-from engine.errors import Usage
+from engine.errors import RunbookError, Usage
 from engine.language.model import Runbook
 from engine.registry import Registry
+from engine.scenario.calls import Callers
+from engine.scenario.ending import ending
 from engine.scenario.named import Fields, kept, named_fields
+from engine.scenario.play import Played, play
 from engine.scenario.read import Scenario, parse_scenarios
 from engine.scenario.recorded import Found, found_in
-from engine.scenario.replay import ending
 from engine.scenario.report import Result, try_scenario
+from engine.scenario.write_calls import Called
 from engine.scenario.yaml_text import pairs
 
 HEAD = """\
@@ -36,19 +40,28 @@ class Written:
     result: Result
 
 
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """What scenarios are played with. `books`, `callers`: whom runs call, where that is known."""
+
+    registry: Registry
+    books: Books | None = None
+    callers: Callers | None = None
+
+
 def with_scenario(
-    events: Sequence[Event], runbook: Runbook, registry: Registry, before: str, name: str | None
+    events: Sequence[Event], runbook: Runbook, stand: Stand, before: str, name: str | None
 ) -> Written:
     """A scenario of a recorded run, behind those that a file has (`before`; empty: a new file).
 
     Raises Usage for a run that is no scenario, Diagnosed where the file is not right.
     """
     _refuse(events)
-    trimmed = _written(_Maker(events, runbook, named_fields(runbook)), before, name, registry)
+    trimmed = _written(_Maker(events, runbook, named_fields(runbook), stand), before, name)
     if trimmed.result.holds:
         return trimmed
     # what was left out may have been asked for in a way that is not seen in the text
-    whole = _written(_Maker(events, runbook, None), before, name, registry)
+    whole = _written(_Maker(events, runbook, None, stand), before, name)
     return whole if whole.result.holds else trimmed
 
 
@@ -65,9 +78,9 @@ def _refuse(events: Sequence[Event]) -> None:
         raise Usage(f"run {first.run} makes no scenario: {what}")
 
 
-def _written(maker: _Maker, before: str, name: str | None, registry: Registry) -> Written:
+def _written(maker: _Maker, before: str, name: str | None) -> Written:
     told = name or maker.name()
-    runbook = maker.runbook
+    runbook, stand = maker.runbook, maker.stand
     text = before or HEAD.format(name=runbook.name)
     if before:
         others = parse_scenarios(before, f"{runbook.name}.test.yaml", runbook)
@@ -75,8 +88,8 @@ def _written(maker: _Maker, before: str, name: str | None, registry: Registry) -
             raise Usage(f"there is a scenario named '{told}'", help="give another: --scenario NAME")
     lines = maker.lines(told, _indent(text))
     text = text.rstrip("\n") + ("\n\n" if before else "\n") + "\n".join(lines) + "\n"
-    made: Scenario = parse_scenarios(text, f"{runbook.name}.test.yaml", runbook)[-1]
-    return Written(text, told, try_scenario(runbook, made, registry))
+    made: Scenario = parse_scenarios(text, f"{runbook.name}.test.yaml", runbook, stand.books)[-1]
+    return Written(text, told, try_scenario(runbook, made, stand.registry, stand.callers))
 
 
 _ITEM = re.compile(r"^scenarios:[^\n\[{]*\n(?:\s*#[^\n]*\n|\s*\n)*( *)- ", re.MULTILINE)
@@ -105,14 +118,21 @@ class _Maker:
     """Makes the scenario of one run. `fields`: what is kept of results; None: everything."""
 
     def __init__(
-        self, events: Sequence[Event], runbook: Runbook, fields: Mapping[str, Fields] | None
+        self,
+        events: Sequence[Event],
+        runbook: Runbook,
+        fields: Mapping[str, Fields] | None,
+        stand: Stand,
     ) -> None:
         self.events = events
         self.runbook = runbook
+        self.stand = stand
         self._fields = fields
         self._first = events[0]
         self._found = found_in(events)
         self._left_out: set[str] = set()
+        called = Called(events)
+        self._called = called if called.any and self._contacts() else None
 
     def name(self) -> str:
         return f"as in run {self._first.run}: {ending(self.events).outcome}"
@@ -124,9 +144,11 @@ class _Maker:
         when = at[:16].replace("T", " ")
         comments = [f"Recorded on {when} UTC in environment {environment}."]
         if self._left_out:
+            count = len(self._left_out)
+            others = "1 other is" if count == 1 else f"{count} others are"
             comments.append(
                 "Of what the steps found, only the fields that the runbook's expressions name are "
-                f"here; {len(self._left_out)} others are left out."
+                f"here; {others} left out."
             )
         return [
             f"{indent}- {head.lstrip()}",
@@ -148,7 +170,34 @@ class _Maker:
             "approves": self._approves(),
             "expect": self._expect(),
         }
+        if self._called is not None:
+            expect = made.pop("expect")
+            made |= self._called.keys(lambda more: self._played({**made, **more}))
+            made["expect"] = {**expect, **self._called.expect(self._played(made))}
         return {key: value for key, value in made.items() if value not in ({}, None)}
+
+    def _contacts(self) -> bool:
+        """Whether there are contacts today by whom people are called where the run was."""
+        if self.stand.callers is None:
+            return False
+        try:
+            self.stand.callers(self.runbook, str(self._first.body["environment"]))
+        except RunbookError:
+            return False
+        return True
+
+    def _played(self, made: Mapping[str, Any]) -> Played | None:
+        """What comes of a scenario; None where that cannot be played."""
+        stand, runbook = self.stand, self.runbook
+        environment = self._first.body["environment"]
+        keys = {"calls": environment, **made, "name": "it", "expect": {"outcome": "resolved"}}
+        keys = {key: value for key, value in keys.items() if value not in ({}, None)}
+        text = "scenarios:\n  -" + "\n".join(pairs(keys, "    "))[3:] + "\n"
+        try:
+            one = parse_scenarios(text, f"{runbook.name}.test.yaml", runbook, stand.books)[-1]
+            return play(runbook, one, stand.registry, stand.callers)
+        except RunbookError:
+            return None
 
     def _run(self) -> dict[str, str]:
         """What the name `run` says, as far as an expression asks; the time always, for ages."""
@@ -177,6 +226,8 @@ class _Maker:
 
     def _findings(self, found: Found) -> list[dict[str, Any]]:
         if found.kind not in ("check", "action", "escalate"):
+            return []
+        if found.kind == "escalate" and self._called is not None:
             return []
         answered = [event for _, event in found.answers if event.type == "Answered"]
         if answered:

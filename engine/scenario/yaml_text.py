@@ -11,6 +11,7 @@ LINE_MAX_CHARS = 110
 """As long as the lines of our files are."""
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./]*([ -]+[A-Za-z0-9_./]+)*")
+_DURATION = re.compile(r"(\d+(\.\d+)?(ms|[wdhms]))+")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
 
@@ -22,8 +23,12 @@ def flow(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(flow, value))}]"
     if isinstance(value, str):
-        plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
-        return value if plain else json.dumps(value, ensure_ascii=not value.isprintable())
+        word = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
+        return (
+            value
+            if word or _DURATION.fullmatch(value)
+            else json.dumps(value, ensure_ascii=not value.isprintable())
+        )
     return json.dumps(value)
 
 

@@ -10,7 +10,7 @@ from engine.config import Contacts
 from engine.core.approval import Approval, refusal
 from engine.core.decide import open_questions
 from engine.core.effects import Question as Asked
-from engine.core.escalation import STATUS
+from engine.core.escalation import STATUS, left
 from engine.core.events import Actor, Draft, Event
 from engine.core.state import State
 from engine.errors import Refused, Usage
@@ -49,7 +49,7 @@ class People(Guarding):
         at `path` (a step, its id, `run`). Raises Usage when it calls nobody.
         """
         state = await self.state(run)
-        keys = calling_now(state)
+        keys = calling_now(state) or left(state)
         meant = [key for key in keys if not path or path in (key, key.rpartition("/")[2])]
         if not meant:
             where = f" for `{path}`" if path and keys else ""

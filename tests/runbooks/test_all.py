@@ -14,6 +14,7 @@ import pytest_asyncio
 from engine.cli.linting import Linting
 from engine.sandbox import Sandbox, connections_of, fault_of
 from engine.scenario.batch import Job, try_job
+from engine.wiring.scenarios import ContactsOf
 from tests.runbooks.every import BOOKS, Stage
 
 NAMES = BOOKS.names()
@@ -90,7 +91,8 @@ def linted(name, registry):
 
 def tried(name, registry):
     """How many scenarios there are: at least two, and all hold."""
-    found = try_job(Job(BOOKS, name, BOOKS.scenarios(name)), registry, (), False)
+    callers = ContactsOf(BOOKS, registry)
+    found = try_job(Job(BOOKS, name, BOOKS.scenarios(name), callers), registry, (), False)
     assert found.problem is None, found.problem
     assert [(one.scenario, one.lines) for one in found.results if not one.holds] == []
     assert len(found.results) >= SCENARIOS_MIN, f"{name} has {len(found.results)} scenarios"

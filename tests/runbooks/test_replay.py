@@ -8,7 +8,8 @@ import pytest
 
 from engine.config import Books
 from engine.scenario.replay import replay
-from engine.scenario.write import with_scenario
+from engine.scenario.write import Stand, with_scenario
+from engine.wiring.scenarios import ContactsOf
 
 NAMES = Books([Path(__file__).resolve().parents[2] / "runbooks"]).names()
 
@@ -27,5 +28,6 @@ async def test_a_real_run_is_reproduced_and_makes_a_scenario_that_holds(
     assert [(e.type, e.body, e.at_us) for e in found.events][1:] == decided[1:]
     file = books.scenarios(name)
     assert file is not None
-    made = with_scenario(events, runbook, registry, file.read_text(), None)
-    assert made.result.lines == ()
+    stand = Stand(registry, books, ContactsOf(books, registry))
+    made = with_scenario(events, runbook, stand, file.read_text(), None)
+    assert made.result.lines == (), "\n".join((*made.result.lines, made.text[-1500:]))

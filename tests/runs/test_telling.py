@@ -226,6 +226,17 @@ async def test_contacts_that_break_while_a_run_waits_are_as_they_were_and_it_say
     assert second["trouble"].startswith("contacts.yaml cannot be read")
 
 
+async def test_who_was_called_last_takes_a_run_that_is_over_and_is_recorded(desk):
+    lab.Target.on["w"] = lab.fails(maybe_done=False)
+    text = "steps:\n  - {check: lab.look, id: look, target: there, with: {word: w}}\n"
+    result = await desk.run(f"{text}on_failure:\n  - {{escalate: default, id: call}}\n")
+    lab.Target.reset()
+    taken = await desk.engine.acknowledge(result.run, BO, "on it")
+    assert taken.body["escalations"] == ["on_failure/call"]
+    with pytest.raises(Usage, match="calls nobody"):
+        await desk.engine.acknowledge(result.run, ALICE)
+
+
 async def test_a_run_that_calls_nobody_cannot_be_taken(desk):
     result = await desk.run("steps:\n  - {wait: 1s, id: rest}\n")
     with pytest.raises(Usage, match="calls nobody"):

@@ -20,6 +20,7 @@ from engine.registry import Registry
 from engine.scenario.batch import PARALLEL_MIN_BYTES, Job, try_all
 from engine.scenario.coverage import never_reached, points
 from engine.scenario.schema import scenario_schema
+from engine.wiring.scenarios import ContactsOf
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = Books([ROOT / "runbooks"])
@@ -156,7 +157,7 @@ def test_our_scenarios_hold_and_reach_every_step_and_way(name):
     registry = Registry()
     file = OURS.scenarios(name)
     assert file is not None
-    (tried,) = try_all([Job(OURS, name, file)], registry)
+    (tried,) = try_all([Job(OURS, name, file, ContactsOf(OURS, registry))], registry)
     assert [result.lines for result in tried.results if not result.holds] == []
     assert len(tried.results) >= 2  # it helps, and it does not
     known = {name: points(OURS.load(name, registry))[name]}  # those it calls have their own
@@ -256,6 +257,41 @@ def test_a_scenario_that_does_not_hold_today_is_written_and_says_so(work, said):
     code, _, err = said("new", "--from", "last")
     assert code == 1
     assert "it does not hold with today's text" in err
+
+
+CALLS = """
+title: Calls
+severity: SEV1
+steps: [{id: size, check: run.value, with: {value: 9}, expect: result.value < 5}]
+on_failure: [{escalate: default, id: call, message: "{{ size.value }} is too much"}]
+"""
+CONTACTS = """
+people: {ana: {roles: [on-call]}, bo: {}}
+policies: {default: [{who: [on-call]}, {who: [bo], after: 1s}]}
+severities: {SEV1: {critical: true}}
+"""
+
+
+def test_a_run_that_called_people_makes_a_scenario_and_is_replayed(work, said):
+    (work / "contacts.yaml").write_text(CONTACTS)
+    (work / "calls.yaml").write_text(CALLS)
+    assert said("run", "p/calls", "--env", "local")[0] == 1
+    assert said("ack", "last", "--note", "saw it")[0] == 0
+    assert said("ack", "last")[0] == 2
+    code, _, err = said("new", "--from", "last")
+    assert (code, "it holds" in err) == (0, True), err
+    made = yaml.safe_load((work / f"calls{SCENARIOS}").read_text())["scenarios"][0]
+    assert made["calls"] == "local"
+    assert [one["who"] for one in made["expect"]["pages"]] == ["ana", "bo"]
+    assert [one["note"] for one in made["acknowledges"]] == ["saw it"]
+    assert said("lint", "p/calls")[0] == 0
+    assert said("replay")[0] == 0
+    (work / "calls.yaml").write_text(
+        CALLS.replace("on_failure: [", "on_failure: [{end: aborted}, ")
+    )
+    code, out, _ = said("replay")
+    assert code == 1
+    assert "would not call   ana by console (level 1 of `call`), as after 0s then" in out
 
 
 def test_a_run_that_is_not_over_makes_no_scenario(work, said):

@@ -14,7 +14,8 @@ from engine.language.load import load_runbook
 from engine.language.model import Runbook
 from engine.registry import Registry
 from engine.scenario.coverage import never_reached, points
-from engine.scenario.play import Played, Unscripted, judged, play
+from engine.scenario.judging import judged
+from engine.scenario.play import Played, Unscripted, play
 from engine.scenario.read import Scenario, read_scenarios
 from engine.scenario.report import Result, junit, try_scenario
 from tests.core import steps as step_types

@@ -1,0 +1,128 @@
+"""Real runs that called people, by the engine and its store: replayed, and kept as scenarios."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.core.events import Event
+from engine.errors import AdapterError
+from engine.scenario.replay import replay
+from engine.scenario.write import Stand, Written, with_scenario
+from engine.wiring.scenarios import ContactsOf
+from tests.runs import lab
+from tests.runs.beeper import Beeper, Siren
+from tests.runs.test_telling import CALLS, Desk, Mortal, acks, opened
+
+LOOKS = "steps:\n  - {check: lab.look, id: look, target: there, with: {word: w}}\n"
+FAILS = f"{LOOKS}on_failure:\n  - {{escalate: default, id: call}}\n"
+OWN = f"severity: SEV1\nescalation: {{policy: default}}\n{LOOKS}"
+TWO = """\
+escalation: {policy: default, unresolved_after: 10m}
+steps:
+  - {wait: 12m, id: first}
+  - {escalate: default, id: call, wait: acknowledged, message: Redis is full}
+"""
+DEATHS = 60
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    made = await opened(tmp_path, f"sqlite:///{tmp_path}/journal.db")
+    turning = asyncio.create_task(made.clock.turn())
+    yield made
+    turning.cancel()
+    await made.engine.store.close()
+    lab.Target.reset()
+
+
+async def events_of(desk: Desk, run: str) -> list[Event]:
+    return list(await desk.engine.store.events(run))
+
+
+def same(desk: Desk, events: list[Event]) -> None:
+    """Today's text does what it did."""
+    runbook = desk.engine.books.load("p/main", desk.registry)
+    found = replay(events, runbook, desk.registry)
+    decided = [(e.type, e.body, e.at_us) for e in events if e.type != "StepProgressed"]
+    assert [(e.type, e.body, e.at_us) for e in found.events][1:] == decided[1:]
+    assert found.same
+    assert (found.calls_besides, found.calls_no_longer) == ((), ())
+
+
+def written(desk: Desk, events: list[Event]) -> Written:
+    books = desk.engine.books
+    runbook = books.load("p/main", desk.registry)
+    stand = Stand(desk.registry, books, ContactsOf(books, desk.registry))
+    made = with_scenario(events, runbook, stand, "", None)
+    assert made.result.lines == (), made.text
+    return made
+
+
+async def told(desk: Desk, text: str, told: int) -> Written:
+    """A run that somebody takes once so many messages went out."""
+    result = await desk.run(text, acks(desk, told=told))
+    events = await events_of(desk, result.run)
+    same(desk, events)
+    return written(desk, events)
+
+
+async def test_a_run_that_was_taken_at_the_second_level_makes_a_scenario(desk):
+    made = await told(desk, CALLS, 2)
+    assert "calls: test" in made.text
+    assert "acknowledges: [{at: 15m1s, by: bo, note: on it}]" in made.text
+    assert "pages: [{at: 0s, who: ana, by: beep}, {at: 15m, who: bo, by: siren}]" in made.text
+    assert "escalations: {call: {taken_by: bo}}" in made.text
+
+
+async def test_a_channel_that_refused_is_in_the_scenario(desk):
+    async def refuses(_message: Any) -> None:
+        raise AdapterError("no such key", maybe_done=False, retryable=False)
+
+    Siren.on = refuses
+    made = await told(desk, CALLS, 2)
+    assert "channels: {siren: {errored: no such key, retryable: false}}" in made.text
+    assert "who: bo, by: beep" in made.text
+
+
+async def test_calls_behind_the_end_of_a_run_are_in_the_scenario(desk):
+    lab.Target.on["w"] = lab.fails(maybe_done=False)
+    made = await told(desk, FAILS, 2)
+    assert "outcome: failed" in made.text
+    assert "{at: 15m, who: bo, by: siren}" in made.text
+
+
+async def test_the_escalation_of_the_run_itself_is_in_the_scenario(desk):
+    lab.Target.on["w"] = lab.fails(maybe_done=False)
+    made = await told(desk, OWN, 1)
+    assert "escalations: {run: {taken_by: bo}}" in made.text
+
+
+async def test_two_escalations_that_are_taken_together_are_in_the_scenario(desk):
+    made = await told(desk, TWO, 2)
+    assert "taken_by: bo" in made.text
+
+
+async def test_a_run_that_nobody_took_is_reproduced(desk):
+    lab.Target.on["w"] = lab.fails(maybe_done=False)
+    result = await desk.run(FAILS)
+    events = await events_of(desk, result.run)
+    same(desk, events)
+    made = written(desk, events)
+    assert "escalations: {call: {exhausted: true}}" in made.text
+
+
+async def test_runs_whose_drivers_died_again_and_again_are_reproduced(desk):
+    died = seed = 0
+    while died < DEATHS:
+        seed += 1
+        mortal = Mortal(desk, random.Random(seed))
+        died += await mortal.live()
+        same(desk, await events_of(desk, mortal.seen[0].run))
+    Beeper.reset()
+    Siren.on = None
