@@ -198,7 +198,7 @@ class Teller:
             buttons=buttons,
             take_link=take_link,
             answer_link=self._answer_link(body, words) if asks else None,
-            reason=_reason(words) if asks else None,
+            reason=reason_label(words) if asks else None,
             details={key: words.get(key) for key in DETAILS[asks]},
             receipt=effect.receipt,
             thread=effect.thread,
@@ -231,7 +231,7 @@ DETAILS = (("policy", "level", "wrong"), ("level", "wrong", "asked", "happens", 
 """What a message says in parts too, for programs: of any, and of a question."""
 
 
-def _reason(words: Mapping[str, Any]) -> str | None:
+def reason_label(words: Mapping[str, Any]) -> str | None:
     """What stands above the field for a reason: of an approval and a doubt, which need one, and a
     note with any other answer.
     """

@@ -25,7 +25,7 @@ from engine.core.questions import became, missing
 from engine.core.state import State
 from engine.core.words import words
 from engine.errors import Refused, RunbookError
-from engine.runner.telling import BUTTONS, Stake, clock_face, text_of
+from engine.runner.telling import BUTTONS, Stake, reason_label, text_of
 from engine.server.parts import Parts
 from engine.wiring.admission import roles_of
 
@@ -221,18 +221,15 @@ async def previewed(parts: Parts, one: Escalation, run: str) -> str:
 def form(state: State, one: Escalation, preview: str) -> str:
     """What is asked, as the inside of a page: the words of the message, and a form."""
     said = words(state, one.key, 1)
-    by = f"<p>By {clock_face(said['by_us'])}.</p>" if said["by_us"] else ""
     text = html.escape(f"{text_of(said, 'question')}\n\n{preview}".strip())
-    label = "Reason"
-    if one.question.get("reason_min"):
-        label += f" (at least {one.question['reason_min']} characters)"
+    label = html.escape(reason_label(said) or "")
     buttons = "".join(
         f'<button name="answer" value="{answer}" style="font-size:1.1em;margin-right:1em">'
         f"{html.escape(label)}</button>"
         for label, answer, _ in BUTTONS[str(one.question["kind"])]
     )
     return (
-        f'<pre style="white-space:pre-wrap">{text}</pre>{by}<form method="post">'
+        f'<pre style="white-space:pre-wrap">{text}</pre><form method="post">'
         f'<p><label>{label}<br><textarea name="reason" rows="3" maxlength="{REASON_MAX_CHARS}" '
         f'style="width:100%"></textarea></label></p>{buttons}</form>'
     )
