@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.runbooks.by_hand.world import WHATEVER, differences, explained
 
 DEPLOY = "stratum/ecs-deploy"
@@ -73,6 +75,7 @@ def as_typed(pair):
     return hand, ours.replace("--tag", "-t").replace("push --quiet", "push")
 
 
+@pytest.mark.slow
 async def test_a_deployment_is_the_same_by_hand_and_by_the_runbook_but_for_the_images_name(world):
     async with world(DEPLOY, fault=False) as hands:
         operator, version = await by_hand(hands)
@@ -95,6 +98,7 @@ async def test_a_deployment_is_the_same_by_hand_and_by_the_runbook_but_for_the_i
     assert len(shown) == stays["deployments"]
 
 
+@pytest.mark.slow
 async def test_what_does_not_come_up_the_document_leaves_so_and_the_runbook_takes_back(world):
     async with world(DEPLOY) as hands:
         operator, version = await by_hand(hands)

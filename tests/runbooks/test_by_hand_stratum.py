@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import psycopg
 
 from tests.runbooks.by_hand.world import ABSENT, differences, explained
@@ -74,17 +76,31 @@ def found_by(it):
     )
 
 
+async def have_gone(it):
+    """Sessions that were told to end take a moment: until there is none of the API's."""
+    url = it.services["database.url"]
+    left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stratum-api'"
+    async with (
+        asyncio.timeout(30),
+        await psycopg.AsyncConnection.connect(url, autocommit=True) as database,
+    ):
+        while await (await database.execute(left)).fetchone() != (0,):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
 async def test_sessions_that_are_leaked_are_ended_by_hand_and_by_the_runbook_and_no_others(world):
     async with world(EXHAUSTED) as by_hand:
         operator = operator_of(by_hand)
         seen = await looked_at(operator)
         ended = (await operator(END_IDLE)).lines
+        await have_gone(by_hand)
         enough = await by_hand.left()
         for typed in (FEWER, POOL, RESTART):
             assert (await operator(typed)).code == 0
         hand = await by_hand.left()
     async with world(EXHAUSTED) as it:
         run = await it.run()
+        await have_gone(it)
         ours = await it.left()
     assert run.status == "resolved", str(run)
     assert seen == (

@@ -197,9 +197,8 @@ async def test_a_run_that_waits_for_an_answer_is_parked_and_goes_on_when_somebod
     body = {"runbook": "p/main", "environment": "test"}
     run = (await serving.call("POST", "/runs", token, body)).json()["run"]
     async with asyncio.timeout(10):
-        while serving.parts.keeper.parked == 0:
+        while serving.parts.keeper.parked == 0 or serving.parts.keeper.driven:
             await serving.parts.store.wait_for_more(run, 99, 0.01)
-    assert serving.parts.keeper.driven == 0
     answer = await serving.call("POST", f"/runs/{run}/answer", token, {"answer": "yes"})
     assert answer.status_code == 200
     assert (await serving.ended(run)).body["outcome"] == "resolved"

@@ -24,7 +24,6 @@ SOON_S = 60.0
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?")
 OF_KUBERNETES = frozenset({"uid", "resourceVersion", "creationTimestamp", "managedFields"})
-RANDOM_OF_PODS = re.compile(r"-[0-9a-z]{5}$")
 
 AWS = {
     "Content-Type": "application/x-amz-json-1.1",
@@ -43,9 +42,10 @@ SELECT column_name, data_type FROM information_schema.columns
 SESSIONS = """
 SELECT usename, application_name, state, count(*) FROM pg_stat_activity
  WHERE backend_type = 'client backend' AND usename <> 'postgres'
-   AND application_name NOT IN ('runbook', 'psql')
+   AND application_name NOT IN ('runbook', 'psql', '')
  GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
+"""But for those who look: us, and who types or runs what is compared."""
 
 
 async def left(sandbox: Sandbox) -> dict[str, Any]:
