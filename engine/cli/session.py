@@ -51,6 +51,8 @@ class Surroundings:
 
     services: Mapping[str, str] | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    own: Sandbox | None = None
+    """One that goes with the command."""
 
 
 @dataclass(slots=True)
@@ -232,15 +234,15 @@ class Session:
         async with Sandbox(
             place, name, needed, self._told_of_sandbox, with_fault=runbook is not None
         ) as sandbox:
-            yield Surroundings(sandbox.services, sandbox.inputs)
-            self._told_of_inbox(sandbox)
+            yield Surroundings(sandbox.services, sandbox.inputs, sandbox)
 
-    def _told_of_inbox(self, sandbox: Sandbox) -> None:
-        """What people were told, before the inbox is gone."""
+    def tell_of_inbox(self, around: Surroundings) -> None:
+        """What people were told, before the inbox is gone with its sandbox."""
         from engine.cli.inbox import counted, listed  # noqa: PLC0415  only where somebody was told
 
-        letters = [letter.to_json() for letter in sandbox.letters]
-        if not letters or self.json:
+        sandbox = around.own
+        letters = [letter.to_json() for letter in sandbox.letters] if sandbox is not None else []
+        if sandbox is None or not letters or self.json:
             return
         self._told_of_sandbox(f"{counted(len(letters))} to its inbox{sandbox.hurried}")
         for line in listed(letters, min(self.output.width, INBOX_COLUMNS)):

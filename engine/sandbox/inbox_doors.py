@@ -9,6 +9,7 @@ the documents of the vendors' APIs.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,8 +27,8 @@ ROUTING_KEY_CHARS = 32
 LISTED_MAX = 100
 """Of what a service lists at once."""
 
-FOLLOWING = ("acknowledged", "resolved")
-"""Kinds of messages that say what became of one before."""
+FOLLOWING = re.compile(r":(acknowledged|answered|counted|resolved)(-\w+)?(?=:)")
+"""Kinds of messages that say what became of one before, in their keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,10 +308,8 @@ def post(inbox: Inbox, now: datetime, to: str, said: tuple[str, str], key: str) 
 
 def followed(key: str) -> str:
     """The key of the message that this one says the rest of; empty where it is the first."""
-    for kind in FOLLOWING:
-        if f":{kind}:" in key:
-            return key.replace(f":{kind}:", ":")
-    return ""
+    before = FOLLOWING.sub("", key)
+    return before if before != key else ""
 
 
 def _pages(asked: Knock) -> Answer:

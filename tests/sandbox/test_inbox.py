@@ -16,6 +16,7 @@ from engine.registry import Registry
 from engine.runner.connections import Connections
 from engine.sandbox import Sandbox
 from engine.sandbox.inbox import LETTERS_KEPT, NEWS_KEPT, TEXT_KEPT_CHARS, Inbox
+from engine.sandbox.inbox_doors import followed
 from engine.sandbox.routes import Request
 from engine.sandbox.spec import ServiceSpec
 from engine.secret import Vault
@@ -204,6 +205,21 @@ async def test_a_door_that_is_down_takes_nothing(environment, name):
 async def test_a_channel_finds_that_it_is_there(place, name):
     async with up(place, name) as (_, channel):
         assert await channel.ping()
+
+
+@pytest.mark.parametrize(
+    ("key", "before"),
+    [
+        ("run1:call:1.1.1:ana:acknowledged:mail", "run1:call:1.1.1:ana:mail"),
+        ("run1:call:1.1.1:ana:resolved:mail", "run1:call:1.1.1:ana:mail"),
+        ("run1:call:1.1.1:ana:counted-2:mail", "run1:call:1.1.1:ana:mail"),
+        ("run1:call:1.1.1:ana:mail", ""),
+        ("run1:resolved", ""),
+        ("", ""),
+    ],
+)
+def test_the_key_of_what_follows_leads_to_what_it_follows(key, before):
+    assert followed(key) == before
 
 
 NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
