@@ -57,12 +57,21 @@ def with_scenario(
     Raises Usage for a run that is no scenario, Diagnosed where the file is not right.
     """
     _refuse(events)
-    trimmed = _written(_Maker(events, runbook, named_fields(runbook), stand), before, name)
-    if trimmed.result.holds:
-        return trimmed
-    # what was left out may have been asked for in a way that is not seen in the text
-    whole = _written(_Maker(events, runbook, None, stand), before, name)
-    return whole if whole.result.holds else trimmed
+    fields = named_fields(runbook)
+    # what was left out may have been asked for in a way that is not seen in the text; and whom a
+    # run called may depend on how long its steps took, which a scenario does not know
+    makers = (
+        _Maker(events, runbook, kept_fields, alone)
+        for kept_fields, alone in ((fields, stand), (None, stand), (fields, Stand(stand.registry)))
+    )
+    first: Written | None = None
+    for maker in makers:
+        made = _written(maker, before, name)
+        if made.result.holds:
+            return made
+        first = first or made
+    assert first is not None  # noqa: S101 - there are three
+    return first
 
 
 def _refuse(events: Sequence[Event]) -> None:
@@ -132,6 +141,7 @@ class _Maker:
         self._found = found_in(events)
         self._left_out: set[str] = set()
         called = Called(events)
+        self._calls = called.any
         self._called = called if called.any and self._contacts() else None
 
     def name(self) -> str:
@@ -149,6 +159,10 @@ class _Maker:
             comments.append(
                 "Of what the steps found, only the fields that the runbook's expressions name are "
                 f"here; {others} left out."
+            )
+        if self._calls and self._called is None:
+            comments.append(
+                "Whom it called is left out: it would not be called again by a scenario."
             )
         return [
             f"{indent}- {head.lstrip()}",
