@@ -92,7 +92,7 @@ class Calling:
         """
         found = await self.get(path, query)
         if not isinstance(found.json, kind):
-            raise AdapterError(f"{self.authority}: what was sent before cannot be read there")
+            raise AdapterError(f"{self.authority} does not list what was sent to it")
         return found.json
 
     async def post(

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
+from engine.channels.fate import Fates, looking
 from engine.channels.fitting import cut, mark_of, octets, one_line, plain
 from engine.errors import AdapterError
 from engine.plugin import reveal
@@ -145,6 +146,7 @@ class PagerDutyNotesChannel:
         self._from = from_email
         self._base_url = base_url
         self._made: Calling | None = None
+        self._fates = Fates()
 
     def fingerprint(self) -> str:
         return Calling(self._base_url).fingerprint()
@@ -159,19 +161,24 @@ class PagerDutyNotesChannel:
             raise AdapterError(
                 "no incident of PagerDuty started this run, and none is given", retryable=False
             )
+        with self._fates.sending(message):
+            return await self._write(incident, message)
+
+    async def _write(self, incident: str, message: Message) -> Mapping[str, Any]:
         path = f"/incidents/{quote(incident, safe='')}"
         if message.kind == "status" or (message.receipt or {}).get("status_update"):
             try:
                 return {"incident": incident, **await self._update(path, message)}
             except AdapterError as error:
-                if error.detail.get("status") not in NO_UPDATES:
+                if error.maybe_done or error.detail.get("status") not in NO_UPDATES:
                     raise
         return {"incident": incident, **await self._note(path, message)}
 
     async def _note(self, path: str, message: Message) -> dict[str, Any]:
         path, marker = f"{path}/notes", f"[runbook {message.key}]"
-        if message.attempt > 1:
-            notes = (await self._calling().look(path, {}, dict)).get("notes") or ()
+        if self._fates.unknown(message):
+            with looking():
+                notes = (await self._calling().look(path, {}, dict)).get("notes") or ()
             if any(marker in str(note.get("content")) for note in notes):
                 return {"id": marker, "follows": False}
         tail = f"\n{message.link}\n{marker}" if message.link else f"\n{marker}"
@@ -185,9 +192,10 @@ class PagerDutyNotesChannel:
         of the incident.
         """
         mark = mark_of(message.key)
-        if message.attempt > 1:
+        if self._fates.unknown(message):
             asked = {"limit": LOG_ENTRIES, "is_overview": False}
-            log = await self._calling().look(f"{path}/log_entries", asked, dict)
+            with looking():
+                log = await self._calling().look(f"{path}/log_entries", asked, dict)
             updates = [e for e in log.get("log_entries") or () if "status_update" in str(e)]
             if any(mark in str(entry) for entry in updates):
                 return {"id": mark, "status_update": True, "follows": False}

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from engine.adapters.http import Body, HttpAnswer
 from engine.channels.calling import Calling
+from engine.channels.fate import Fates, looking
 from engine.channels.fitting import cut, mark_of, one_line, plain, utf16
 from engine.channels.inbound import REASON, REASON_MAX_CHARS
 from engine.channels.slack_places import id_of
@@ -30,9 +31,6 @@ VALUE_MAX_CHARS = 2000
 
 BUTTONS_MAX = 5
 """In one block of actions; a message has no more than that to decide."""
-
-KEPT_OUT_MAX = 1000
-"""Messages that are remembered not to be posted; beyond it all are forgotten, and looked for."""
 
 LOOK_BACK = 100
 """Messages that are looked through for one that may have been posted already."""
@@ -110,8 +108,7 @@ class SlackChannel:
         self._token = token
         self._base_url = base_url
         self._made: Calling | None = None
-        self._kept_out: dict[str, None] = {}
-        """Messages whose last try certainly posted nothing: they need not be looked for."""
+        self._fates = Fates()
 
     def fingerprint(self) -> str:
         return Calling(self._base_url).fingerprint()
@@ -125,11 +122,17 @@ class SlackChannel:
             return await self._update(message, message.receipt)
         if message.to is None:
             raise AdapterError("no channel or user is given to post to", retryable=False)
-        looks = message.attempt > 1 and message.key not in self._kept_out
-        if looks and (posted := await self._posted(message)) is not None:
-            return posted
+        with self._fates.sending(message):
+            return await self._say(message, message.to)
+
+    async def _say(self, message: Message, to: str) -> Mapping[str, Any]:
+        if self._fates.unknown(message):
+            with looking():
+                posted = await self._posted(message)
+            if posted is not None:
+                return posted
         body: dict[str, Any] = {
-            "channel": (message.thread or {}).get("channel") or message.to,
+            "channel": (message.thread or {}).get("channel") or to,
             "text": fallback(message),
             "blocks": blocks(message, buttons=True),
             "unfurl_links": False,
@@ -138,15 +141,7 @@ class SlackChannel:
         if message.thread is not None:
             body["thread_ts"] = message.thread["ts"]
             body["reply_broadcast"] = message.kind in ("page", "question")
-        try:
-            found = await self._call("/chat.postMessage", body)
-        except AdapterError as error:
-            self._kept_out = {} if len(self._kept_out) >= KEPT_OUT_MAX else self._kept_out
-            if not error.maybe_done:
-                self._kept_out[message.key] = None
-            else:
-                self._kept_out.pop(message.key, None)
-            raise
+        found = await self._call("/chat.postMessage", body)
         return self._receipt(message, found)
 
     async def _update(self, message: Message, receipt: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
+from engine.channels.fate import Fates, looking
 from engine.channels.fitting import cut, one_line, plain
 from engine.errors import AdapterError
 from engine.plugin import reveal
@@ -52,6 +53,7 @@ class StatusPageChannel:
         self._token = token
         self._base_url = base_url
         self._made: Calling | None = None
+        self._fates = Fates()
 
     def fingerprint(self) -> str:
         return f"{Calling(self._base_url).fingerprint()}/{reveal(self._page)}"
@@ -66,11 +68,16 @@ class StatusPageChannel:
             raise AdapterError(
                 "customers are asked nothing: no question stands on a status page", retryable=False
             )
+        with self._fates.sending(message):
+            return await self._send(message)
+
+    async def _send(self, message: Message) -> Mapping[str, Any]:
         path = f"/v1/pages/{reveal(self._page)}/incidents"
         known = message.receipt or message.thread
         incident = (known or {}).get("incident")
-        if message.attempt > 1:
-            found = await self._found(path, message, incident)
+        if self._fates.unknown(message):
+            with looking():
+                found = await self._found(path, message, incident)
             incident = found.get("id", incident)
             if _ours(found).get("key") == message.key:
                 return {"id": message.key, "incident": incident, "follows": True}

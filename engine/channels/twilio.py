@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
+from engine.channels.fate import Fates, looking
 from engine.channels.fitting import mark_of, plain
 from engine.channels.sms import fitted, written
 from engine.errors import AdapterError
@@ -53,6 +54,7 @@ class TwilioChannel:
         self._account = account
         self._sender = sender
         self._calling = Calling(base_url, login=(account, token))
+        self._fates = Fates()
 
     def fingerprint(self) -> str:
         return self._calling.fingerprint()
@@ -63,13 +65,19 @@ class TwilioChannel:
     async def send(self, message: Message) -> Mapping[str, Any]:
         if message.to is None:
             raise AdapterError("no telephone number is given", retryable=False)
-        text = text_of(message)
+        with self._fates.sending(message):
+            return await self._send(message, message.to)
+
+    async def _send(self, message: Message, to: str) -> Mapping[str, Any]:
         path = f"/2010-04-01/Accounts/{reveal(self._account)}/Messages.json"
-        if message.attempt > 1 and (sid := await self._sent(path, message)) is not None:
-            return {"id": sid, "follows": False}
+        if self._fates.unknown(message):
+            with looking():
+                known = await self._sent(path, message)
+            if known is not None:
+                return {"id": known, "follows": False}
         sender = reveal(self._sender)
         by = "MessagingServiceSid" if sender.startswith("MG") else "From"
-        form = {"To": message.to, by: sender, "Body": text}
+        form = {"To": to, by: sender, "Body": text_of(message)}
         found = await self._calling.told(path, Body(form=form))
         sid, status = found.get("sid"), found.get("status")
         if not sid:

@@ -313,6 +313,7 @@ def conclude_tell(
     known |= {"random": outcome.random}
     if again:
         known["next_us"] = _next(called, outcome, at_us)
+    known["doubt"] = bool(error["maybe_done"]) and known["next_us"] is None
     return Record("TellFailed", known)
 
 

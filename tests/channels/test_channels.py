@@ -178,6 +178,7 @@ async def test_a_message_that_did_not_arrive_is_sent_when_it_is_tried_again(one)
     await one.refused()
     await one.send(attempt=2)
     assert len(one.vendor.taken) == 1
+    assert "GET" not in [request.method for request in one.vendor.requests]  # nothing to look for
 
 
 async def test_a_wrong_key_is_refused_and_not_tried_again(serve):

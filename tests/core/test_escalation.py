@@ -153,6 +153,14 @@ def test_a_message_in_doubt_is_repeated_with_its_key_where_the_channel_knows_it(
     assert len(paged(found)) == 1
 
 
+def test_a_message_whose_fate_stays_unknown_is_in_doubt_when_its_channel_is_given_up():
+    lost = [*LOST, *LOST]
+    found = phone(TELLS, telling(level("ana", "page mail")), channels={"page": lost}).go()
+    assert [by for _, _, by in found.pages] == ["page", "page", "mail"]
+    failed = [e.body for e in found.events if e.type == "TellFailed"]
+    assert [(body["attempt"], body["doubt"]) for body in failed] == [(1, False), (2, True)]
+
+
 def test_levels_go_on_behind_the_end_of_a_run_that_was_not_resolved():
     found = phone(FAILS, script=BROKEN).acked(1000, CALL).go()
     assert [who for _, who, _ in found.pages] == ["ana", "bo"]

@@ -250,6 +250,7 @@ async def test_what_is_taken_while_it_waits_for_its_turn_is_not_sent(desk, monke
     def observe(event: Event) -> None:
         seen.append(event)
         if event.type == "TellStarted":
+            desk.clock.held += 1  # its turn does not come before somebody took it
             begun.set()
 
     monkeypatch.setattr(Beeper, "interval_s", 3600.0)
@@ -258,6 +259,7 @@ async def test_what_is_taken_while_it_waits_for_its_turn_is_not_sent(desk, monke
     run = asyncio.create_task(desk.run(CALLS, observe))
     await begun.wait()
     await desk.engine.acknowledge(seen[0].run, BO)
+    desk.clock.held -= 1
     await run
     assert Beeper.rang == []
     assert [e.body["dropped"] for e in seen if e.type == "TellFailed"] == [True]
