@@ -23,7 +23,7 @@ from engine.plugin import StepContext
 from engine.plugin.on_call import Turn
 from engine.runner.budgets import SharedBudgets
 from engine.runner.connections import Connections
-from engine.runner.on_call import ASK_S, Desk, Known
+from engine.runner.on_call import ASK_S, Desk, Known, Schedule
 
 HANDOVERS_MAX = 20
 """Hand-overs that are looked through for somebody who is not in quiet hours: those end in a day."""
@@ -56,6 +56,11 @@ class OnCall:
         wanted = [rota for rota in rotas if rota.connection is not None]
         if not wanted or level in self._answers:
             return None
+        known = {rota.name: self.desk.known(self._schedule(rota)) for rota in wanted}
+        answers = {name: one for name, one in known.items() if one is not None}
+        if len(answers) == len(wanted):
+            self._answers[level] = answers
+            return None
         return self._first(level, wanted)
 
     async def _first(self, level: Level, rotas: list[Rota]) -> None:
@@ -78,12 +83,14 @@ class OnCall:
 
     async def ask(self, rota: Rota) -> Known:
         """Who is on call in a schedule. Raises CancelledError only."""
-        key = (self.pack, self.place.name, rota.connection or "", rota.schedule or "")
 
         async def asking(since_us: int, until_us: int) -> tuple[Turn, ...]:
             return await self._turns(rota, since_us, until_us)
 
-        return await self.desk.ask(key, asking)
+        return await self.desk.ask(self._schedule(rota), asking)
+
+    def _schedule(self, rota: Rota) -> Schedule:
+        return self.pack, self.place.name, rota.connection or "", rota.schedule or ""
 
     async def _turns(self, rota: Rota, since_us: int, until_us: int) -> tuple[Turn, ...]:
         name, budgets = rota.connection or "", self.budgets
