@@ -161,9 +161,13 @@ class SchedulesReader:
 
 
 def _of(one: Any, schedule: str) -> bool:
-    """Whether an on-call is of this schedule: one of somebody who is always on call has none."""
-    of = one.get("schedule") if isinstance(one, dict) else None
-    return not isinstance(of, dict) or of.get("id") in (None, schedule)
+    """Whether an on-call is of this schedule: that of a user whom a policy names has none. What is
+    no on-call at all is not left out, but told.
+    """
+    if not isinstance(one, dict) or "schedule" not in one:
+        return True
+    of = one["schedule"]
+    return isinstance(of, dict) and of.get("id") == schedule
 
 
 def _turn(one: Any) -> Turn:

@@ -93,6 +93,13 @@ async def test_more_pages_than_a_schedule_can_have_are_told():
     assert (await refused(vendor)).message == "schedule PS1 has more than 500 on-calls"
 
 
+async def test_who_is_on_call_by_no_schedule_or_by_another_is_not_meant(monkeypatch):
+    entry = {"user": {"id": "P1"}, "start": None, "end": None}
+    others = [{**entry, "schedule": None}, {**entry, "schedule": {"id": "PS2"}}]
+    monkeypatch.setattr(OnCalls, "_found", lambda *_: others)
+    assert await turns(OnCalls()) == ()
+
+
 async def test_nobody_is_nobody():
     assert await turns(OnCalls()) == ()
 

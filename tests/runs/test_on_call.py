@@ -256,6 +256,15 @@ async def test_a_rota_without_a_connection_is_paged_as_ever_and_nobody_is_asked(
     assert "on_call" not in due
 
 
+async def test_in_a_sandbox_nobody_is_asked_and_the_console_is_told(desk):
+    desk.write("environments/sandbox.yaml", "connections: {}\n")
+    seen = Seen(acks(desk, told=1))
+    await desk.run(CALLS, seen, environment="sandbox")
+    assert Schedules.asked == []
+    assert (rang(), len(desk.said)) == ([], 1)
+    assert "on_call" not in seen.due[0]
+
+
 @pytest.mark.parametrize("gone", ["no connection", "no secret", "no schedules"])
 async def test_a_connection_that_is_missing_or_knows_no_schedules_takes_the_way_out(
     desk, gone, monkeypatch
