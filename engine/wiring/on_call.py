@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from engine.config import Contacts, Environment
@@ -75,11 +75,7 @@ class OnCall:
         """What those say now who keep rotas of the pack. Raises CancelledError only."""
         rotas = [rota for rota in contacts.rotas.values() if rota.connection is not None]
         found = await asyncio.gather(*[self.ask(rota) for rota in rotas])
-        redact = self.connections.redact
-        return {
-            rota.name: replace(known, trouble=redact(known.trouble) if known.trouble else None)
-            for rota, known in zip(rotas, found, strict=True)
-        }
+        return {rota.name: known for rota, known in zip(rotas, found, strict=True)}
 
     async def ask(self, rota: Rota) -> Known:
         """Who is on call in a schedule. Raises CancelledError only."""
@@ -87,7 +83,7 @@ class OnCall:
         async def asking(since_us: int, until_us: int) -> tuple[Turn, ...]:
             return await self._turns(rota, since_us, until_us)
 
-        return await self.desk.ask(self._schedule(rota), asking)
+        return await self.desk.ask(self._schedule(rota), asking, self.connections.redact)
 
     def _schedule(self, rota: Rota) -> Schedule:
         return self.pack, self.place.name, rota.connection or "", rota.schedule or ""

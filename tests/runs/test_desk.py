@@ -16,6 +16,11 @@ ANA = (Turn("PANA", "Ana", None, 0, NEVER_US),)
 PS1, PS2 = ("p", "PS1"), ("p", "PS2")
 
 
+def plain(text: str) -> str:
+    """There is no secret."""
+    return text
+
+
 class Still:
     """A clock that stands where it is put."""
 
@@ -56,14 +61,14 @@ class Asked:
 async def test_an_answer_serves_all_who_ask_within_a_minute():
     clock, asked = Still(), Asked(ANA)
     desk = Desk(clock)
-    found = await asyncio.gather(*[desk.ask(PS1, asked) for _ in range(100)])
+    found = await asyncio.gather(*[desk.ask(PS1, asked, plain) for _ in range(100)])
     assert {one.turns for one in found} == {ANA}
     clock.at_s += KNOWN_S - 1
-    await desk.ask(PS1, asked)
+    await desk.ask(PS1, asked, plain)
     assert asked.count == 1
     clock.at_s += 1
     assert desk.known(PS1) is None
-    await desk.ask(PS1, asked)
+    await desk.ask(PS1, asked, plain)
     assert asked.count == 2
     assert asked.spans[0] == (1_000_000_000, 1_000_000_000 + 25 * 3600 * 1_000_000)
 
@@ -71,11 +76,11 @@ async def test_an_answer_serves_all_who_ask_within_a_minute():
 async def test_that_it_could_not_be_asked_is_kept_for_a_shorter_time():
     clock, asked = Still(), Asked(AdapterError("no"), ANA)
     desk = Desk(clock)
-    assert (await desk.ask(PS1, asked)).trouble == "no"
+    assert (await desk.ask(PS1, asked, plain)).trouble == "no"
     clock.at_s += FAILED_S - 1
-    assert (await desk.ask(PS1, asked)).trouble == "no"
+    assert (await desk.ask(PS1, asked, plain)).trouble == "no"
     clock.at_s += 1
-    assert (await desk.ask(PS1, asked)).turns == ANA
+    assert (await desk.ask(PS1, asked, plain)).turns == ANA
     assert asked.count == 2
 
 
@@ -83,9 +88,9 @@ async def test_schedules_do_not_wait_for_one_another():
     never = asyncio.get_running_loop().create_future()
     desk = Desk(Still())
     asked = Asked(never)
-    waits = asyncio.create_task(desk.ask(PS1, asked))
+    waits = asyncio.create_task(desk.ask(PS1, asked, plain))
     await asked.begun.wait()
-    assert (await desk.ask(PS2, Asked(ANA))).turns == ANA
+    assert (await desk.ask(PS2, Asked(ANA), plain)).turns == ANA
     waits.cancel()
     await asyncio.gather(waits, return_exceptions=True)
 
@@ -94,7 +99,7 @@ async def test_when_whoever_asks_is_cut_short_the_next_who_waits_asks():
     never = asyncio.get_running_loop().create_future()
     asked = Asked(never, ANA)
     desk = Desk(Still())
-    tasks = [asyncio.create_task(desk.ask(PS1, asked)) for _ in range(3)]
+    tasks = [asyncio.create_task(desk.ask(PS1, asked, plain)) for _ in range(3)]
     await asked.begun.wait()
     tasks[0].cancel()
     found = await asyncio.gather(*tasks, return_exceptions=True)
@@ -107,7 +112,7 @@ async def test_when_somebody_who_waits_is_cut_short_the_others_have_their_answer
     answer = asyncio.get_running_loop().create_future()
     asked = Asked(answer)
     desk = Desk(Still())
-    tasks = [asyncio.create_task(desk.ask(PS1, asked)) for _ in range(3)]
+    tasks = [asyncio.create_task(desk.ask(PS1, asked, plain)) for _ in range(3)]
     await asked.begun.wait()
     tasks[1].cancel()
     answer.set_result(ANA)
@@ -120,20 +125,22 @@ async def test_when_somebody_who_waits_is_cut_short_the_others_have_their_answer
 async def test_nobody_waits_longer_than_the_limit(monkeypatch):
     monkeypatch.setattr(on_call, "ASK_S", 0.02)
     never = asyncio.get_running_loop().create_future()
-    found = await Desk(Still()).ask(PS1, Asked(never))
+    found = await Desk(Still()).ask(PS1, Asked(never), plain)
     assert found.trouble == "no answer within 0.02 s"
 
 
-async def test_a_fault_of_an_adapter_is_a_trouble():
-    found = await Desk(Still()).ask(PS1, Asked(ZeroDivisionError("by zero")))
-    assert found.trouble == "ZeroDivisionError: by zero"
+async def test_a_fault_of_an_adapter_is_a_trouble_and_its_words_are_kept_without_secrets():
+    found = await Desk(Still()).ask(
+        PS1, Asked(ZeroDivisionError("by zero")), lambda t: t.replace("by", "(secret)")
+    )
+    assert found.trouble == "ZeroDivisionError: (secret) zero"
 
 
 async def test_no_more_schedules_are_kept_than_there_is_room_for(monkeypatch):
     monkeypatch.setattr(on_call, "KEPT_MAX", 3)
     desk = Desk(Still())
     for number in range(7):
-        await desk.ask(("p", str(number)), Asked(ANA))
+        await desk.ask(("p", str(number)), Asked(ANA), plain)
     assert sum(desk.known(("p", str(n))) is not None for n in range(7)) == 1
 
 
@@ -141,6 +148,6 @@ async def test_no_more_schedules_are_kept_than_there_is_room_for(monkeypatch):
 async def test_whatever_is_raised_the_next_question_is_asked(gone):
     clock = Still()
     desk, asked = Desk(clock), Asked(gone, ANA)
-    assert (await desk.ask(PS1, asked)).trouble is not None
+    assert (await desk.ask(PS1, asked, plain)).trouble is not None
     clock.at_s += FAILED_S
-    assert (await desk.ask(PS1, asked)).turns == ANA
+    assert (await desk.ask(PS1, asked, plain)).turns == ANA
