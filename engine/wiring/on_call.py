@@ -115,12 +115,13 @@ def _level(state: State, body: Mapping[str, Any]) -> Level:
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """Somebody who is called: a person by ways of their own, or `id` by exactly these channels."""
+    """Somebody who is called, by channels in order: a person, or the address of somebody who is
+    nobody of the contacts, or the rota itself.
+    """
 
     id: str
     name: str
     by: tuple[str, ...]
-    person: Person | None = None
     not_before_us: int | None = None
 
 
@@ -174,13 +175,14 @@ class Calls:
         trouble = trouble_of(rota, known, self.at_us)
         if unreached:
             trouble = f"no channel of the level reaches {', '.join(unreached)}, who is on call"
-        fact: dict[str, Any] = {"rota": rota.name, "schedule": rota.schedule}
-        fact |= {
+        fact = {
+            "rota": rota.name,
+            "schedule": rota.schedule,
             "asked_us": known.asked_us,
             "found": [self._fact(one) for one, _ in found],
+            "until_us": known.until(self.at_us) if found else None,
             "trouble": trouble,
         }
-        fact["until_us"] = known.until(self.at_us) if found else None
         return called + (self.otherwise(rota) if trouble is not None else []), fact
 
     def otherwise(self, rota: Rota) -> list[Callee]:
@@ -197,12 +199,12 @@ class Calls:
         if person is not None and self.ways(person):
             return self._callee(person, when_us)
         if one.email is not None and self.mails:
-            return Callee(one.email, one.name, self.mails, None, self._later(when_us))
+            return Callee(one.email, one.name, self.mails, self._later(when_us))
         return None
 
     def _callee(self, person: Person, when_us: int) -> Callee:
         by = tuple(self.ways(person)) or (CONSOLE,)
-        return Callee(person.id, person.name, by, person, self._later(when_us))
+        return Callee(person.id, person.name, by, self._later(when_us))
 
     def _fact(self, one: Turn) -> dict[str, Any]:
         person = person_of(self.contacts, one)
