@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from engine.config import Books, Contacts, Environment, Level
 from engine.config.contacts import CONSOLE, Person, Severity
-from engine.config.rotas import Quiet
+from engine.config.rotas import Quiet, Rota
 from engine.core.decide import DEFAULT_POLICY
 from engine.core.state import State
 from engine.core.words import words
@@ -164,9 +164,16 @@ class Directory:
             at_us=at_us,
             ways=lambda one: [name for name in by if self._reaches(contacts, one, name)],
             mails=tuple(name for name in by if self._family(contacts, name) in MAILS),
-            there=lambda name: name == CONSOLE or self._family(contacts, name) is not None,
             quiet=lambda one: self._quiet(contacts, one),
+            paged=lambda rota: self._paged(contacts, rota, by),
         )
+
+    def _paged(self, contacts: Contacts, rota: Rota, by: list[str]) -> Callee:
+        """Where it is not known who is on call: the rota's channel, else what leads anywhere."""
+        first = rota.channel or CONSOLE
+        behind = [name for name in by if name != first]
+        ways = [name for name in (first, *behind) if self._open(contacts, name)]
+        return Callee(rota.name, rota.name, tuple(ways) or (CONSOLE,))
 
     def _callee(self, contacts: Contacts, one: Callee) -> dict[str, Any]:
         found = self._recipient(contacts, one.id, one.name, list(one.by))
@@ -182,13 +189,15 @@ class Directory:
         """Hours at which somebody is not to be woken for this; None where it is critical."""
         quiet = (person.quiet if person is not None else None) or contacts.quiet
         severity = self.severity(contacts)
-        return quiet if severity is not None and not severity.critical else None
+        woken = severity is None or severity.critical or self.place.name == SANDBOX
+        return quiet if not woken else None
 
     def _who(
         self, contacts: Contacts, who: str, by: list[str], at_us: int
     ) -> Iterable[dict[str, Any]]:
         if who == CONSOLE or who in contacts.channels:
-            yield self._recipient(contacts, who, who, [who])
+            ways = [who] if self._open(contacts, who) else [CONSOLE]
+            yield self._recipient(contacts, who, who, ways)
             return
         people = [contacts.people[who]] if who in contacts.people else contacts.in_role(who)
         for person in people:
@@ -206,15 +215,18 @@ class Directory:
 
     def _reaches(self, contacts: Contacts, person: Person, channel: str) -> bool:
         known = contacts.channels.get(channel)
-        if channel == CONSOLE or known is None or known.connection is None:
+        if known is not None and person.channels.get(channel) is not None:
+            return known.connection in self.place.connections
+        return self._open(contacts, channel)
+
+    def _open(self, contacts: Contacts, channel: str) -> bool:
+        """Whether a channel leads somewhere here, without an address of somebody's own."""
+        known = contacts.channels.get(channel)
+        if known is None or known.connection is None:
             return channel == CONSOLE
         if known.connection not in self.place.connections:
             return False
-        return (
-            person.channels.get(channel) is not None
-            or known.to is not None
-            or self._one_place(known.connection)
-        )
+        return known.to is not None or self._one_place(known.connection)
 
     def _one_place(self, connection: str) -> bool:
         """Whether a channel leads to one place whoever is called: it takes no address."""

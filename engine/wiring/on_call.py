@@ -128,16 +128,16 @@ class Callee:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
     """Whom a level calls of a rota. `ways`: channels of the level by which a person is reached;
-    `mails`: those that take any address; `there`: whether a channel can be used at all here;
-    `quiet`: the hours of a person, or of anybody.
+    `mails`: those that take any address; `quiet`: the hours of a person, or of anybody; `paged`:
+    the rota itself, by its channel.
     """
 
     contacts: Contacts
     at_us: int
     ways: Callable[[Person], list[str]]
     mails: tuple[str, ...]
-    there: Callable[[str], bool]
     quiet: Callable[[Person | None], Quiet | None]
+    paged: Callable[[Rota], Callee]
 
     def of(self, rota: Rota, known: Known | None) -> tuple[list[Callee], dict[str, Any] | None]:
         """Whom a rota calls, and what the event says of it; `known`: what was answered, if it was
@@ -187,12 +187,10 @@ class Calls:
 
     def otherwise(self, rota: Rota) -> list[Callee]:
         """Whom a rota calls where it is not known who is on call."""
-        if rota.channel is not None and self.there(rota.channel):
-            return [Callee(rota.name, rota.name, (rota.channel,))]
         people = [self.contacts.people[who] for who in rota.order if who in self.contacts.people]
         if people:
             return [self._callee(one, self._wakes(one, self.at_us)) for one in people]
-        return [Callee(rota.name, rota.name, (CONSOLE,))]
+        return [self.paged(rota)]
 
     def _reached(self, one: Turn, when_us: int) -> Callee | None:
         person = person_of(self.contacts, one)
