@@ -140,6 +140,7 @@ class SchedulesReader:
         """Whose turns lie in this time, the first first, each once. Empty: nobody is on call, or
         there is no such schedule. Raises AdapterError where that cannot be told.
         """
+        # without `earliest`, which would leave out whoever takes over again later that day
         query: dict[str, Any] = {
             "schedule_ids[]": [schedule],
             "include[]": ["users"],

@@ -178,6 +178,7 @@ class Calls:
         fact = {
             "rota": rota.name,
             "schedule": rota.schedule,
+            "connection": rota.connection,
             "asked_us": known.asked_us,
             "found": [self._fact(one) for one, _ in found],
             "until_us": known.until(self.at_us) if found else None,

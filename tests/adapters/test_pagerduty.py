@@ -171,6 +171,20 @@ async def test_what_is_said_of_the_rate_is_kept_and_nothing_is_asked_while_it_is
         assert made.budgets() == {name: (1.0, 30.0)}
 
 
+@pytest.mark.parametrize(
+    ("said", "waits_s"), [("", 60), ("0", 60), ("soon", 60), ("inf", 60), ("99999", 3600)]
+)
+async def test_a_refusal_that_does_not_say_for_how_long_is_heeded_for_a_minute(said, waits_s):
+    vendor = OnCalls(mood=[429], retry_after=said)
+    assert (await refused(vendor)).detail == {"blocked_for_s": waits_s}
+
+
+async def test_an_answer_that_is_too_long_is_told():
+    long = user("PANA", "A" * 2_000_000)
+    error = await refused(OnCalls(shifts=[("PS1", long, None, None)]))
+    assert error.message == "its answer is no JSON: it is too long"
+
+
 async def test_a_ping_asks_what_will_be_asked_and_nothing_is_written():
     vendor = OnCalls(shifts=[("PS1", ANA, None, None)])
     async with asked(vendor) as made:

@@ -162,6 +162,7 @@ async def test_who_is_on_call_is_asked_and_told_by_the_channels_of_the_level(des
     (fact,) = due["on_call"]
     assert (fact["rota"], fact["schedule"], fact["trouble"]) == ("platform", "PS1", None)
     assert fact["found"] == [{"user": "PANA", "name": "A. Lim", "person": "ana"}]
+    assert fact["connection"] == "schedules"
     assert fact["asked_us"] > START_US
     assert Schedules.asked == ["PS1"]
 
