@@ -140,6 +140,7 @@ class SchedulesReader:
         """Whose turns lie in this time, the first first, each once. Empty: nobody is on call, or
         there is no such schedule. Raises AdapterError where that cannot be told.
         """
+        # without `earliest`, which would leave out whoever takes over again later that day
         query: dict[str, Any] = {
             "schedule_ids[]": [schedule],
             "include[]": ["users"],
@@ -161,9 +162,13 @@ class SchedulesReader:
 
 
 def _of(one: Any, schedule: str) -> bool:
-    """Whether an on-call is of this schedule: one of somebody who is always on call has none."""
-    of = one.get("schedule") if isinstance(one, dict) else None
-    return not isinstance(of, dict) or of.get("id") in (None, schedule)
+    """Whether an on-call is of this schedule: that of a user whom a policy names has none. What is
+    no on-call at all is not left out, but told.
+    """
+    if not isinstance(one, dict) or "schedule" not in one:
+        return True
+    of = one["schedule"]
+    return isinstance(of, dict) and of.get("id") == schedule
 
 
 def _turn(one: Any) -> Turn:

@@ -12,6 +12,7 @@ import click
 from engine.cli.complete import complete_environments, complete_packs
 from engine.cli.session import Session
 from engine.cli.text import Style, clean, pad, took, wrap
+from engine.errors import RunbookError
 from engine.wiring import Ping
 from engine.wiring.standing import Standing
 
@@ -45,38 +46,55 @@ def doctor(session: Session, pack: str | None, environment: str | None) -> int:
 
 
 async def _ask(session: Session, pack: str, environment: str) -> int:
+    channels: dict[str, list[str]] = {}
+    rotas: list[Standing] = []
+    wrong: RunbookError | None = None
     async with (
         session.open_store() as store,
         session.sandbox(pack, environment, None) as around,
     ):
         engine = session.engine(store)
         pings = await engine.doctor(pack, environment, around.services)
-        rotas = await engine.standings(pack, environment) if environment != SANDBOX else []
-    contacts = session.find_books().contacts(pack)
-    channels = _channels(contacts)
+        try:
+            channels = _channels(session.find_books().contacts(pack))
+            rotas = await engine.standings(pack, environment) if environment != SANDBOX else []
+        except RunbookError as error:  # contacts that cannot be read: what answers is told first
+            wrong = error
+    _show(session, pings, rotas, channels)
+    _sum_up(session, f"{pack} in {environment}", pings, rotas)
+    gone = {name for c in set(channels) - {p.connection for p in pings} for name in channels[c]}
+    if gone and environment != SANDBOX:
+        names = ", ".join(sorted(gone))
+        session.output.note(f"no connection here for {names}: by these nobody is told")
+    if wrong is not None:
+        raise wrong
+    well = all(ping.ok for ping in pings) and all(rota.trouble is None for rota in rotas)
+    return 0 if well else EXIT_NOT_OK
+
+
+def _show(
+    session: Session, pings: list[Ping], rotas: list[Standing], channels: Mapping[str, list[str]]
+) -> None:
     if session.json:
         for ping in pings:
             by = channels.get(ping.connection, [])
             session.output.object({**ping_json(ping), "channels": by})
         for rota in rotas:
             session.output.object(rota.to_json())
-    else:
-        style, width = session.output.style, session.output.width
-        session.output.lines(ping_lines(pings, width, style, channels))
-        session.output.lines(rota_lines(rotas, width, style))
+        return
+    style, width = session.output.style, session.output.width
+    session.output.lines(ping_lines(pings, width, style, channels))
+    session.output.lines(rota_lines(rotas, width, style))
+
+
+def _sum_up(session: Session, where: str, pings: list[Ping], rotas: list[Standing]) -> None:
     bad = sum(1 for ping in pings if not ping.ok)
-    unknown = sum(1 for rota in rotas if rota.trouble is not None)
     words = [f"{_count(len(pings), 'connection')}, {bad or 'none'} without an answer"]
     if rotas:
+        unknown = sum(1 for rota in rotas if rota.trouble is not None)
         known = f"{unknown or 'none'} of which it is not known who is on call"
         words.append(f"{_count(len(rotas), 'rota')}, {known}")
-    session.output.note(f"{pack} in {environment}: {'; '.join(words)}")
-    gone = sorted(
-        {name for c in set(channels) - {p.connection for p in pings} for name in channels[c]}
-    )
-    if gone and environment != SANDBOX:
-        session.output.note(f"no connection here for {', '.join(gone)}: by these nobody is told")
-    return EXIT_NOT_OK if bad or unknown else 0
+    session.output.note(f"{where}: {'; '.join(words)}")
 
 
 def _count(number: int, what: str) -> str:

@@ -24,6 +24,9 @@ HANDOVERS_MAX = 60
 call until further notice.
 """
 
+AHEAD_MAX_US = 10 * 366 * 86_400 * 1_000_000
+"""How far ahead the end of an override is looked at: ten years."""
+
 
 def instant(face: datetime, zone: tzinfo | None) -> int:
     """When the clocks of a zone show this, in microseconds since 1970; see the module."""
@@ -106,7 +109,7 @@ class Rota:
             zone, turn = zone_of(self.timezone), self._turn(self.first, at_us)
             ahead = range(turn + 1, turn + 1 + HANDOVERS_MAX)
             found |= {instant(self.first + n * WEEK, zone) for n in ahead}
-        yield from sorted(t for t in found if t > at_us)
+        yield from sorted(t for t in found if at_us < t <= at_us + AHEAD_MAX_US)
 
 
 @dataclass(frozen=True, slots=True)

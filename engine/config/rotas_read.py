@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from engine.config.fields import Fields, plain
@@ -91,7 +91,7 @@ class RotaReader:
             return None
         zone = read_zone(self.fields, given.get("timezone"))
         first = self._first(given["since"], given.get("handover"))
-        order = tuple(who for who in self._who(given["order"], "order"))
+        order = tuple(self._order(given["order"]))
         if zone is None or first is None or not order:
             return None
         overrides = self._overrides(given.get("overrides"), zone)
@@ -105,7 +105,7 @@ class RotaReader:
             fields.error("RB824", what, given[name])
         names = ("pagerduty", "connection", "channel")
         text = {name: fields.text(given[name], name) for name in names if name in given}
-        order = tuple(self._who(given["order"], "order")) if "order" in given else ()
+        order = tuple(self._order(given["order"])) if "order" in given else ()
         self._check_ways(key, given)
         ways: dict[str, Any] = {name: text.get(name) for name in ("connection", "channel")}
         made = {"order": order, "schedule": text["pagerduty"], **ways}
@@ -132,6 +132,11 @@ class RotaReader:
             hint = "`channel` pages whoever is on call, `order` names people who are called then"
             self.fields.warn("RB871", what, key, hint)
 
+    def _order(self, node: Node) -> list[str]:
+        if not getattr(node, "items", True):
+            self.fields.error("RB824", "'order' names nobody", node, "name people, in turn")
+        return self._who(node, "order")
+
     def _who(self, node: Node, name: str) -> list[str]:
         found = []
         for who, at in self.fields.texts_with_places(node, name):
@@ -155,7 +160,11 @@ class RotaReader:
             self.fields.wrong("handover", 'a day and time like "MON 09:00"', handover)
         if day is None or found is None:
             return None
-        day += timedelta(days=(DAYS.index(found[1]) - day.weekday()) % 7)
+        ahead = timedelta(days=(DAYS.index(found[1]) - day.weekday()) % 7)
+        if day > date.max - ahead:
+            self.fields.wrong("since", "a day like 2026-01-05", since)
+            return None
+        day += ahead
         return datetime.combine(day, time(int(found[2]), int(found[3])))
 
     def _overrides(self, node: Node | None, zone: str) -> tuple[Override, ...]:
@@ -174,6 +183,9 @@ class RotaReader:
                 hint = "{who: bo, from: 2026-02-01 09:00, until: 2026-02-03 09:00}"
                 self.fields.error("RB824", what, item, hint)
                 continue
+            if len(who) > 1:
+                what = "an override names one person, and is given for each who stands in"
+                self.fields.error("RB824", what, given["who"])
             made = Override(who[0], times[0], times[1])
             self._check_overlap(made, found, item)
             found.append(made)
@@ -198,4 +210,7 @@ def _moment(node: Node | None, zone: ZoneInfo | None) -> int | None:
         found = datetime.fromisoformat(str(plain(node)) if node is not None else "")
     except ValueError:
         return None
-    return round(found.timestamp() * 1e6) if found.tzinfo else instant(found, zone)
+    try:
+        return round(found.timestamp() * 1e6) if found.tzinfo else instant(found, zone)
+    except OverflowError:  # the first or the last day there is: for ever
+        return instant(found.replace(tzinfo=None), UTC)

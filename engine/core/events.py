@@ -38,8 +38,8 @@ EscalationStarted: escalation, policy, message, why: the run's own; that of a st
 LevelDue: escalation, level, round (both from 1), due_us, who [name, ...], by [channel, ...],
     skipped (nobody needs it any more), recipients [recipient (below), ...], nobody [name, ...]:
     whom the level names and who cannot be found, words (what there is to say), on_call [{rota,
-    schedule, asked_us, found [{user, name, person or null}], until_us, trouble (why it is not
-    known who is on call, or null)}, ...]: what was answered of rotas that others keep
+    schedule, connection, asked_us, found [{user, name, person or null}], until_us, trouble (why
+    it is not known who is on call, or null)}, ...]: what was answered of rotas that others keep
 TellStarted: escalation, summons, key, attempt, kind (`page`, `status`, `question`, `acknowledged`,
     `resolved`, `counted`, `answered`), who, name, channel
 Told: escalation, summons, key, attempt, receipt {..., follows: it can take in what comes of it,

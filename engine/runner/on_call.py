@@ -32,6 +32,9 @@ AHEAD_S = 25 * 3600.0
 KEPT_MAX = 1000
 """Schedules whose answers are kept; beyond it all are asked anew."""
 
+Schedule = tuple[str, ...]
+"""Whose it is, and its id there."""
+
 Asking = Callable[[int, int], Awaitable[tuple[Turn, ...]]]
 """Asks for the turns from when until when. Raises RunbookError."""
 
@@ -64,20 +67,43 @@ class Desk:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._known: dict[tuple[str, ...], Known] = {}
-        self._turn: dict[tuple[str, ...], asyncio.Lock] = {}
+        self._known: dict[Schedule, Known] = {}
+        self._under_way: dict[Schedule, asyncio.Future[Known | None]] = {}
 
-    async def ask(self, key: tuple[str, ...], asking: Asking) -> Known:
-        """What is known of a schedule, or is now. Raises CancelledError only."""
-        async with self._turn.setdefault(key, asyncio.Lock()):
-            known = self._known.get(key)
-            if known is None or self._clock.monotonic_s() >= known.until_s:
-                if len(self._known) >= KEPT_MAX:
-                    self._known.clear()
-                known = self._known[key] = await self._ask(asking)
-            return known
+    def known(self, schedule: Schedule) -> Known | None:
+        """What is known and not too old."""
+        known = self._known.get(schedule)
+        fresh = known is not None and self._clock.monotonic_s() < known.until_s
+        return known if fresh else None
 
-    async def _ask(self, asking: Asking) -> Known:
+    async def ask(self, schedule: Schedule, asking: Asking, redact: Callable[[str], str]) -> Known:
+        """What is known, or is now, without secrets. Raises CancelledError only."""
+        while True:
+            known = self.known(schedule)
+            under_way = self._under_way.get(schedule)
+            if known is None and under_way is None:
+                return await self._begin(schedule, asking, redact)
+            if known is None and under_way is not None:
+                known = await asyncio.shield(under_way)
+            if known is not None:  # else whoever asked was cut short
+                return known
+
+    async def _begin(
+        self, schedule: Schedule, asking: Asking, redact: Callable[[str], str]
+    ) -> Known:
+        done = self._under_way[schedule] = asyncio.get_running_loop().create_future()
+        known: Known | None = None
+        try:
+            known = await self._ask(asking, redact)
+            if len(self._known) >= KEPT_MAX:
+                self._known.clear()
+            self._known[schedule] = known
+        finally:
+            del self._under_way[schedule]
+            done.set_result(known)
+        return known
+
+    async def _ask(self, asking: Asking, redact: Callable[[str], str]) -> Known:
         now_us = self._clock.now_us()
         turns: tuple[Turn, ...] = ()
         try:
@@ -86,8 +112,8 @@ class Desk:
         except TimeoutError:
             trouble = f"no answer within {ASK_S:g} s"
         except RunbookError as error:
-            trouble = error.message
+            trouble = redact(error.message)
         except Exception as error:  # noqa: BLE001 - an adapter may be anybody's: whoever is called is called all the same
-            trouble = fault(error)
+            trouble = redact(fault(error))
         until_s = self._clock.monotonic_s() + (KNOWN_S if trouble is None else FAILED_S)
         return Known(turns, now_us, until_s, trouble)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from engine.config import Books, Contacts, Environment, Level
 from engine.config.contacts import CONSOLE, Channel, Person, Severity
-from engine.config.rotas import Quiet
+from engine.config.rotas import Quiet, Rota
 from engine.core.decide import DEFAULT_POLICY
 from engine.core.state import State
 from engine.core.words import words
@@ -209,10 +209,16 @@ class Directory:
             at_us=at_us,
             ways=lambda one: [name for name in by if self._reaches(contacts, one, name)],
             mails=tuple(name for name in by if self._family(contacts, name) in MAILS),
-            there=lambda name: name == CONSOLE or self._family(contacts, name) is not None,
-            behind=tuple(name for name in by if self._open(contacts, name)),
             quiet=lambda one: self._quiet(contacts, one),
+            paged=lambda rota: self._paged(contacts, rota, by),
         )
+
+    def _paged(self, contacts: Contacts, rota: Rota, by: list[str]) -> Callee:
+        """Where it is not known who is on call: the rota's channel, else what leads anywhere."""
+        first = rota.channel or CONSOLE
+        behind = [name for name in by if name != first]
+        ways = [name for name in (first, *behind) if self._open(contacts, name)]
+        return Callee(rota.name, rota.name, tuple(ways) or (CONSOLE,))
 
     def _callee(self, contacts: Contacts, one: Callee) -> dict[str, Any]:
         found = self._recipient(contacts, one.id, one.name, list(one.by))

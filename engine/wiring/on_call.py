@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from engine.config import Contacts, Environment
@@ -23,7 +23,7 @@ from engine.plugin import StepContext
 from engine.plugin.on_call import Turn
 from engine.runner.budgets import SharedBudgets
 from engine.runner.connections import Connections
-from engine.runner.on_call import ASK_S, Desk, Known
+from engine.runner.on_call import ASK_S, Desk, Known, Schedule
 
 HANDOVERS_MAX = 20
 """Hand-overs that are looked through for somebody who is not in quiet hours: those end in a day."""
@@ -56,6 +56,11 @@ class OnCall:
         wanted = [rota for rota in rotas if rota.connection is not None]
         if not wanted or level in self._answers:
             return None
+        known = {rota.name: self.desk.known(self._schedule(rota)) for rota in wanted}
+        answers = {name: one for name, one in known.items() if one is not None}
+        if len(answers) == len(wanted):
+            self._answers[level] = answers
+            return None
         return self._first(level, wanted)
 
     async def _first(self, level: Level, rotas: list[Rota]) -> None:
@@ -70,20 +75,18 @@ class OnCall:
         """What those say now who keep rotas of the pack. Raises CancelledError only."""
         rotas = [rota for rota in contacts.rotas.values() if rota.connection is not None]
         found = await asyncio.gather(*[self.ask(rota) for rota in rotas])
-        redact = self.connections.redact
-        return {
-            rota.name: replace(known, trouble=redact(known.trouble) if known.trouble else None)
-            for rota, known in zip(rotas, found, strict=True)
-        }
+        return {rota.name: known for rota, known in zip(rotas, found, strict=True)}
 
     async def ask(self, rota: Rota) -> Known:
         """Who is on call in a schedule. Raises CancelledError only."""
-        key = (self.pack, self.place.name, rota.connection or "", rota.schedule or "")
 
         async def asking(since_us: int, until_us: int) -> tuple[Turn, ...]:
             return await self._turns(rota, since_us, until_us)
 
-        return await self.desk.ask(key, asking)
+        return await self.desk.ask(self._schedule(rota), asking, self.connections.redact)
+
+    def _schedule(self, rota: Rota) -> Schedule:
+        return self.pack, self.place.name, rota.connection or "", rota.schedule or ""
 
     async def _turns(self, rota: Rota, since_us: int, until_us: int) -> tuple[Turn, ...]:
         name, budgets = rota.connection or "", self.budgets
@@ -112,30 +115,29 @@ def _level(state: State, body: Mapping[str, Any]) -> Level:
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """Somebody who is called: a person by ways of their own, or `id` by exactly these channels."""
+    """Somebody who is called, by channels in order: a person, or the address of somebody who is
+    nobody of the contacts, or the rota itself.
+    """
 
     id: str
     name: str
     by: tuple[str, ...]
-    person: Person | None = None
     not_before_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
     """Whom a level calls of a rota. `ways`: channels of the level by which a person is reached;
-    `mails`: those that take any address; `behind`: those that lead somewhere without an address;
-    `there`: whether a channel can be used at all here; `quiet`: the hours of a person, or of
-    anybody.
+    `mails`: those that take any address; `quiet`: the hours of a person, or of anybody; `paged`:
+    the rota itself, by its channel.
     """
 
     contacts: Contacts
     at_us: int
     ways: Callable[[Person], list[str]]
     mails: tuple[str, ...]
-    there: Callable[[str], bool]
-    behind: tuple[str, ...]
     quiet: Callable[[Person | None], Quiet | None]
+    paged: Callable[[Rota], Callee]
 
     def of(self, rota: Rota, known: Known | None) -> tuple[list[Callee], dict[str, Any] | None]:
         """Whom a rota calls, and what the event says of it; `known`: what was answered, if it was
@@ -173,38 +175,35 @@ class Calls:
         trouble = trouble_of(rota, known, self.at_us)
         if unreached:
             trouble = f"no channel of the level reaches {', '.join(unreached)}, who is on call"
-        fact: dict[str, Any] = {"rota": rota.name, "schedule": rota.schedule}
-        fact |= {
+        fact = {
+            "rota": rota.name,
+            "schedule": rota.schedule,
+            "connection": rota.connection,
             "asked_us": known.asked_us,
             "found": [self._fact(one) for one, _ in found],
+            "until_us": known.until(self.at_us) if found else None,
             "trouble": trouble,
         }
-        fact["until_us"] = known.until(self.at_us) if found else None
         return called + (self.otherwise(rota) if trouble is not None else []), fact
 
     def otherwise(self, rota: Rota) -> list[Callee]:
         """Whom a rota calls where it is not known who is on call."""
-        if rota.channel is not None:
-            first = (rota.channel,) if self.there(rota.channel) else ()
-            by = tuple(dict.fromkeys((*first, *self.behind)))
-            if by:
-                return [Callee(rota.name, rota.name, by)]
         people = [self.contacts.people[who] for who in rota.order if who in self.contacts.people]
         if people:
             return [self._callee(one, self._wakes(one, self.at_us)) for one in people]
-        return [Callee(rota.name, rota.name, (CONSOLE,))]
+        return [self.paged(rota)]
 
     def _reached(self, one: Turn, when_us: int) -> Callee | None:
         person = person_of(self.contacts, one)
         if person is not None and self.ways(person):
             return self._callee(person, when_us)
         if one.email is not None and self.mails:
-            return Callee(one.email, one.name, self.mails, None, self._later(when_us))
+            return Callee(one.email, one.name, self.mails, self._later(when_us))
         return None
 
     def _callee(self, person: Person, when_us: int) -> Callee:
         by = tuple(self.ways(person)) or (CONSOLE,)
-        return Callee(person.id, person.name, by, person, self._later(when_us))
+        return Callee(person.id, person.name, by, self._later(when_us))
 
     def _fact(self, one: Turn) -> dict[str, Any]:
         person = person_of(self.contacts, one)

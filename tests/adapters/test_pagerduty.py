@@ -93,6 +93,13 @@ async def test_more_pages_than_a_schedule_can_have_are_told():
     assert (await refused(vendor)).message == "schedule PS1 has more than 500 on-calls"
 
 
+async def test_who_is_on_call_by_no_schedule_or_by_another_is_not_meant(monkeypatch):
+    entry = {"user": {"id": "P1"}, "start": None, "end": None}
+    others = [{**entry, "schedule": None}, {**entry, "schedule": {"id": "PS2"}}]
+    monkeypatch.setattr(OnCalls, "_found", lambda *_: others)
+    assert await turns(OnCalls()) == ()
+
+
 async def test_nobody_is_nobody():
     assert await turns(OnCalls()) == ()
 
@@ -162,6 +169,20 @@ async def test_what_is_said_of_the_rate_is_kept_and_nothing_is_asked_while_it_is
         vendor.left = 0
         await reader.on_call("PS1", SINCE, UNTIL)
         assert made.budgets() == {name: (1.0, 30.0)}
+
+
+@pytest.mark.parametrize(
+    ("said", "waits_s"), [("", 60), ("0", 60), ("soon", 60), ("inf", 60), ("99999", 3600)]
+)
+async def test_a_refusal_that_does_not_say_for_how_long_is_heeded_for_a_minute(said, waits_s):
+    vendor = OnCalls(mood=[429], retry_after=said)
+    assert (await refused(vendor)).detail == {"blocked_for_s": waits_s}
+
+
+async def test_an_answer_that_is_too_long_is_told():
+    long = user("PANA", "A" * 2_000_000)
+    error = await refused(OnCalls(shifts=[("PS1", long, None, None)]))
+    assert error.message == "its answer is no JSON: it is too long"
 
 
 async def test_a_ping_asks_what_will_be_asked_and_nothing_is_written():

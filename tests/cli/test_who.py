@@ -155,6 +155,14 @@ def test_doctor_says_who_is_on_call_and_which_channels_do_not_answer(runbook, ve
     assert found[0]["channels"] == ["mail"]
 
 
+def test_doctor_tells_what_answers_though_the_contacts_cannot_be_read(runbook, vendor, shop):
+    (shop / "runbooks/shop/contacts.yaml").write_text("poeple: {}\n")
+    done = runbook("doctor", "shop", "--env", "staging")
+    assert done.code == 2
+    assert "✓ ok      schedules" in done.out
+    assert "RB802 unknown key 'poeple'" in done.out + done.err
+
+
 @pytest.mark.parametrize(
     ("mood", "why"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,7 +22,7 @@ from engine.wiring import Faces
 from engine.wiring.people import calling_now
 from tests.runs import lab
 from tests.runs.beeper import START_US, Beeper, Hands, Siren
-from tests.runs.test_telling import ALICE, BO, CALLS, Desk, Killed, acks
+from tests.runs.test_telling import ALICE, BO, CALLS, Desk, Killed, Mortal, acks
 
 HOUR = 3_600_000_000
 
@@ -161,6 +162,7 @@ async def test_who_is_on_call_is_asked_and_told_by_the_channels_of_the_level(des
     (fact,) = due["on_call"]
     assert (fact["rota"], fact["schedule"], fact["trouble"]) == ("platform", "PS1", None)
     assert fact["found"] == [{"user": "PANA", "name": "A. Lim", "person": "ana"}]
+    assert fact["connection"] == "schedules"
     assert fact["asked_us"] > START_US
     assert Schedules.asked == ["PS1"]
 
@@ -254,6 +256,15 @@ async def test_a_rota_without_a_connection_is_paged_as_ever_and_nobody_is_asked(
     assert rang() == [("paged", "the-pager")]
     assert Schedules.asked == []
     assert "on_call" not in due
+
+
+async def test_in_a_sandbox_nobody_is_asked_and_the_console_is_told(desk):
+    desk.write("environments/sandbox.yaml", "connections: {}\n")
+    seen = Seen(acks(desk, told=1))
+    await desk.run(CALLS, seen, environment="sandbox")
+    assert Schedules.asked == []
+    assert (rang(), len(desk.said)) == ([], 1)
+    assert "on_call" not in seen.due[0]
 
 
 @pytest.mark.parametrize("gone", ["no connection", "no secret", "no schedules"])
@@ -439,6 +450,37 @@ async def test_a_death_behind_any_event_leaves_a_level_that_is_told_once(desk, n
     told = [e.body["key"] for e in await desk.engine.store.events(run) if e.type == "Told"]
     assert told[0] == f"{run}:call:1.1.1:ana:beep"
     assert len(told) == len(set(told))
+
+
+MANY = """\
+  default:
+    - {who: [platform], by: [beep]}
+    - {who: [bo], by: [siren, beep], after: 15m, repeat: {every: 10m, times: 2}}
+    - {who: [spare, platform], by: [siren, beep], after: 15m}
+"""
+DEATHS = 100
+
+
+async def test_over_100_deaths_every_level_is_told_and_none_twice_whatever_is_answered(desk):
+    desk.write("contacts.yaml", CONTACTS.partition("  default:")[0] + MANY)
+    killed, seed = 0, 0
+    while killed < DEATHS:
+        seed += 1
+        dice = random.Random(seed)
+        mortal = Mortal(desk, dice)
+        Schedules.on = lambda dice=dice, mortal=mortal: answers(dice, mortal)
+        killed += await mortal.live()
+    assert len(Schedules.asked) > DEATHS / 4
+
+
+async def answers(dice: random.Random, mortal: Mortal) -> None:
+    """Who is asked answers, refuses, names somebody else, or the process dies meanwhile."""
+    Schedules.turns = dice.choice([(ANA,), (ANA, turn("PKIM", "Kim")), ()])
+    if dice.random() < 0.2:
+        raise AdapterError("it answers 500")
+    if dice.random() < 0.2 and mortal.task is not None:
+        mortal.task.cancel()
+        await asyncio.get_running_loop().create_future()
 
 
 APPROVE = """\
