@@ -107,13 +107,12 @@ class Directory:
 
     def called(self, state: State, body: Mapping[str, Any]) -> dict[str, Any]:
         """What a `LevelDue` says besides what was decided: recipients, nobody, words."""
+        if state.escalations[body["escalation"]].question:
+            return self._asked(state, body)
         contacts = self.contacts
         recipients: dict[str, dict[str, Any]] = {}
         nobody: list[str] = []
-        asked = state.escalations[body["escalation"]].question and not body.get("skipped")
-        if asked:
-            recipients, nobody = self._asked(contacts, state, body)
-        for who in body["who"] if not asked else ():
+        for who in body["who"]:
             found = list(self._who(contacts, who, body["by"], state.now_us))
             nobody += [] if found else [who]
             for one in found:
@@ -124,25 +123,30 @@ class Directory:
         known = {"recipients": list(recipients.values()), "nobody": nobody, "words": said}
         return {**known, "trouble": self.trouble} if self.trouble is not None else known
 
-    def _asked(
-        self, contacts: Contacts, state: State, body: Mapping[str, Any]
-    ) -> tuple[dict[str, dict[str, Any]], list[str]]:
-        """Who is told of a question: each who may answer by their own channels, and once each place
-        among the channels. Where nobody can be told so, the console is. Then who is not told.
+    def _asked(self, state: State, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The same of a question: each who may answer is told by their own channels, and each place
+        among the channels once. Where nobody can be told so, the console is.
         """
-        people = whom.may_answer(contacts, state, body)
+        contacts, by = self.contacts, [] if body.get("skipped") else body["by"]
+        people = whom.may_answer(contacts, state, body) if by else []
         found: dict[str, dict[str, Any]] = {}
-        for name in body["by"]:
+        for name in by:
             if name == CONSOLE or whom.is_place(contacts, people, name, self._leads_somewhere):
                 found[name] = self._recipient(contacts, name, name, [name])
+        places = bool(found)  # whoever has no address of their own reads it there
         for person in people:
-            own = [name for name in body["by"] if person.channels.get(name) is not None]
+            own = [name for name in by if person.channels.get(name) is not None]
             ways = [name for name in own if self._reaches(contacts, person, name)]
             if ways:
                 found[person.id] = self._person(contacts, person, ways, state.now_us)
-        nobody = [] if people else list(body["who"]) or ["anybody"]
-        nobody += [f"{one.name} (no address)" for one in people if one.id not in found]
-        return found or {CONSOLE: self._recipient(contacts, CONSOLE, CONSOLE, [CONSOLE])}, nobody
+        nobody = [] if people or not by else list(body["who"]) or ["anybody"]
+        left = [one for one in people if one.id not in found and not places]
+        nobody += [f"{one.name} (no address)" for one in left]
+        if by and not found:
+            found[CONSOLE] = self._recipient(contacts, CONSOLE, CONSOLE, [CONSOLE])
+        said = words(state, body["escalation"], body["level"])
+        known = {"recipients": list(found.values()), "nobody": nobody, "words": said}
+        return {**known, "trouble": self.trouble} if self.trouble is not None else known
 
     def _leads_somewhere(self, channel: Channel) -> bool:
         """Whether a message by this channel arrives, whoever it is for."""
