@@ -137,7 +137,7 @@ class Directory:
     def called(self, state: State, body: Mapping[str, Any]) -> dict[str, Any]:
         """What a `LevelDue` says besides what was decided: recipients, nobody, words."""
         asked = self.on_call.taken(state, body) if self.on_call is not None else {}
-        if state.escalations[body["escalation"]].question and not body.get("skipped"):
+        if state.escalations[body["escalation"]].question:
             found = self._asked(state, body, asked)
         else:
             found = self.recipients(body["who"], body["by"], state.now_us, asked)
@@ -177,23 +177,26 @@ class Directory:
     def _asked(
         self, state: State, body: Mapping[str, Any], asked: Mapping[str, Known]
     ) -> dict[str, Any]:
-        """Who is told of a question: each who may answer by their own channels, and once each place
-        among the channels. Where nobody can be told so, the console is. Then who is not told.
+        """The same of a question: each who may answer is told by their own channels, and each place
+        among the channels once. Where nobody can be told so, the console is.
         """
-        contacts = self.contacts
-        people = whom.may_answer(contacts, state, body, asked)
+        contacts, by = self.contacts, [] if body.get("skipped") else body["by"]
+        people = whom.may_answer(contacts, state, body, asked) if by else []
         found: dict[str, dict[str, Any]] = {}
-        for name in body["by"]:
+        for name in by:
             if name == CONSOLE or whom.is_place(contacts, people, name, self._leads_somewhere):
                 found[name] = self._recipient(contacts, name, name, [name])
+        places = bool(found)  # whoever has no address of their own reads it there
         for person in people:
-            own = [name for name in body["by"] if person.channels.get(name) is not None]
+            own = [name for name in by if person.channels.get(name) is not None]
             ways = [name for name in own if self._reaches(contacts, person, name)]
             if ways:
                 found[person.id] = self._person(contacts, person, ways, state.now_us)
-        nobody = [] if people else list(body["who"]) or ["anybody"]
-        nobody += [f"{one.name} (no address)" for one in people if one.id not in found]
-        found = found or {CONSOLE: self._recipient(contacts, CONSOLE, CONSOLE, [CONSOLE])}
+        nobody = [] if people or not by else list(body["who"]) or ["anybody"]
+        left = [one for one in people if one.id not in found and not places]
+        nobody += [f"{one.name} (no address)" for one in left]
+        if by and not found:
+            found[CONSOLE] = self._recipient(contacts, CONSOLE, CONSOLE, [CONSOLE])
         return self._troubled({"recipients": list(found.values()), "nobody": nobody})
 
     def _leads_somewhere(self, channel: Channel) -> bool:

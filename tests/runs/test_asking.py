@@ -111,13 +111,23 @@ async def test_where_two_are_needed_the_one_on_call_is_not_asked_alone(desk):
 
 
 async def test_a_place_hears_a_question_once_and_people_by_their_own_channels(desk):
-    await asked(desk, UNTIMED, CONTACTS.replace("[beep, siren]}", "[room, siren]}"))
+    seen: list[Event] = []
+    by_room = CONTACTS.replace("[beep, siren]}", "[room, siren]}")
+    await asked(desk, UNTIMED, by_room.replace('{siren: "+3"}', "{}"), observe=seen.append)
     assert {(m.name, m.to) for m in Beeper.rang} == {
         ("room", "#room"),
         ("Bo Ek", "+2"),
-        ("Cy Ott", "+3"),
     }
-    assert len(Beeper.rang) == 3
+    assert len(Beeper.rang) == 2
+    assert [e.body["nobody"] for e in seen if e.type == "LevelDue"] == [[]]
+
+
+async def test_who_has_no_address_is_named(desk):
+    seen: list[Event] = []
+    await asked(desk, UNTIMED, CONTACTS.replace('{siren: "+3"}', "{}"), observe=seen.append)
+    assert told() == ["Bo Ek"]
+    named = [e.body["nobody"] for e in seen if e.type == "LevelDue"]
+    assert named == [["Cy Ott (no address)"]]
 
 
 async def test_where_nobody_may_answer_the_console_is_told(desk):
