@@ -33,7 +33,7 @@ WORDS_KEYS = ("text", "title")
 WORDS = frozenset(
     {
         *("title", "policy", "level", "wrong", "found", "done", "asked", "runbook", "environment"),
-        *("severity", "by_us", "kind"),
+        *("severity", "by_us", "kind", "taken_by", "note", "outcome", "because", "after"),
     }
 )
 """Names in a message's templates; see `engine.core.words`."""

@@ -10,7 +10,7 @@ In words:
    the message, and only while somebody needs it. Otherwise it is said to be in doubt, and the next
    channel is taken: that a person hears of it twice, by two ways, is better than not at all.
 4. An acknowledgement makes every level needless that says `unless: acknowledged`; the end of the
-   run, when it ended well, all of them. Where it had been told that can take it in, they are told.
+   run, when it ended well, all of them. Where it had been told that can take it in, both are told.
 5. When no level is left and nobody took it, that is recorded: it is exhausted.
 
 A run that is over goes on being driven until its escalations are closed.
@@ -25,6 +25,7 @@ from engine.core.effects import Decision, Record, Tell
 from engine.core.escalation import ENDED_WELL, OWN, STATUS, Escalation, Summons, policy_of
 from engine.core.judge import BLOCKED_MAX_S, Outcome
 from engine.core.state import State
+from engine.core.words import following
 from engine.language.duration import format_duration
 
 TRIES = 2
@@ -163,7 +164,7 @@ def _end(state: State, one: Escalation, out: Decision) -> None:
         if end is not None:
             _close(one, "the run is over", out)
     elif one.acknowledged is not None:
-        if one.reopen_us is None or end is not None:
+        if state.finished is not None or not (one.reopen_us or one.until_end):
             _close(one, f"{one.acknowledged['by']} took it", out)
     elif end is not None and end["outcome"] in ENDED_WELL:
         _close(one, f"the run is {end['outcome']}", out)
@@ -230,7 +231,8 @@ def _tell(state: State, one: Escalation, summons: Summons) -> Tell:
         "channel": summons.by["channel"],
     }
     thread = _first_told(state, body["who"], body["channel"])
-    return Tell(body, one.words.get(summons.level, {}), summons.receipt, thread)
+    said = following(state, one, summons.kind, one.words.get(summons.level, {}))
+    return Tell(body, said, summons.receipt, thread)
 
 
 def _first_told(state: State, who: str, channel: str) -> Mapping[str, Any] | None:

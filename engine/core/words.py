@@ -49,6 +49,26 @@ def words(state: State, escalation: str, level: int) -> dict[str, Any]:
     }
 
 
+def following(
+    state: State, one: Escalation, kind: str, said: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """What is said where people were told before: the words of then, who took it meanwhile, and how
+    the run ended.
+    """
+    if kind not in ("acknowledged", "resolved"):
+        return said
+    found = dict(said)
+    if (taken := one.acknowledged) is not None:
+        found |= {"taken_by": taken["by"], "note": taken["note"], "taken_us": taken["at_us"]}
+    if kind == "resolved" and (end := state.finished) is not None:
+        after = format_duration(round((state.ended_us - state.started_us) / 1e6))
+        found |= {"outcome": end["outcome"], "because": end["because"] or "", "after": after}
+        found |= {"found": _lines(state, "check"), "done": _lines(state, "action")}
+        if one.key == STATUS:
+            found["title"] = f"{state.runbook.title}: {end['outcome']} after {after}"
+    return found
+
+
 def _headline(state: State, one: Escalation) -> str:
     if one.key == STATUS:
         took = format_duration(round((state.now_us - state.started_us) / 1e6))

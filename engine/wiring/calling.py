@@ -21,7 +21,7 @@ from engine.language.model import Escalate, Runbook, walk_runbook
 from engine.language.template import tell
 from engine.registry import Registry
 from engine.runner.connections import Connections
-from engine.runner.telling import Pace, Teller, Way
+from engine.runner.telling import UNSAID, Pace, Teller, Way
 from engine.wiring.admission import SANDBOX, called
 
 
@@ -31,7 +31,7 @@ def telling(runbook: Runbook, contacts: Contacts, place: Environment) -> dict[st
     In a sandbox nobody real is there: the first level is told at the console, and that is all.
     """
     severity = contacts.severities.get(runbook.severity or "")
-    found: dict[str, Any] = {"policies": {}}
+    found: dict[str, Any] = {"policies": {}, "until_end": True}
     for name in _policies(runbook):
         meant = name
         if name == DEFAULT_POLICY and severity is not None and severity.policy is not None:
@@ -198,7 +198,7 @@ class Directory:
         own = self.contacts.messages.get(kind)
         if own is None:
             return None
-        scope = {**words, "kind": kind}
+        scope = {**UNSAID, **words, "kind": kind}
         return tell(own.title, scope), tell(own.text, scope)
 
     def page(self, words: Mapping[str, Any]) -> str:  # noqa: ARG002 - as the teller asks

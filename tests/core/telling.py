@@ -52,6 +52,8 @@ class Phone:
     sent: list[tuple[int, str, str, str]] = field(default_factory=list)
     """Seconds since the start, kind, person, channel: what came to a channel."""
     keys: list[str] = field(default_factory=list)
+    told: list[Mapping[str, Any]] = field(default_factory=list)
+    """The words of every message."""
     now_us: int = START
     state: State = field(init=False)
     flying: list[tuple[int, Callable[[], Record]]] = field(default_factory=list)
@@ -149,6 +151,7 @@ class Phone:
         at_s = (self.now_us - START) // SECOND
         self.sent.append((at_s, body["kind"], body["who"], body["channel"]))
         self.keys.append(body["key"])
+        self.told.append(effect.words)
         if answer is HANG:
             return
         follows = {"follows": body["channel"] == "page"}

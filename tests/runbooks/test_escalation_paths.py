@@ -80,7 +80,7 @@ def test_where_somebody_acts_at_a_level_those_behind_it_are_not_called(pack: str
     path = PATHS[pack][1]
     found = called(pack, path[level][0] + 60)
     assert who_by_time(found) == path[: level + 1]
-    assert found.last("EscalationClosed")["why"] == "bo took it"
+    assert found.state.escalations["call"].acknowledged["by"] == "bo"
 
 
 @pytest.mark.parametrize("pack", [pack for pack, (_, path) in PATHS.items() if len(path) > 1])

@@ -388,3 +388,16 @@ async def test_a_failed_run_whose_driver_died_is_taken_up_and_goes_on_calling(de
     assert [m.name for m in Beeper.rang] == ["Ana Lim", "Bo Ek"]
     assert (await desk.engine.state(run)).over
     lab.Target.reset()
+
+
+async def test_what_follows_says_who_took_it_and_how_it_ended(desk):
+    ends = CALLS + "  - {wait: 1h, id: rest}\n  - {end: resolved, because: there is room}\n"
+    Beeper.follows = True
+    await desk.run(f"severity: SEV1\n{ends}", acks(desk, told=1))
+    _, taken, over = [m for m in Beeper.rang if m.to == "+1"]
+    assert taken.title == "Taken by bo: [SEV1] Redis: Redis is full"
+    assert taken.text.startswith("bo took it at ")
+    assert taken.text.splitlines()[0].endswith(": on it")
+    assert over.title == "Resolved: [SEV1] Redis: Redis is full"
+    assert over.text.startswith("The run is resolved after 1h")
+    assert "there is room\nbo took it" in over.text
