@@ -266,7 +266,7 @@ class Checker:
 
     def _level(self, level: Node) -> None:
         contacts = self.contacts
-        known = {*contacts.people, *contacts.roles, *contacts.rotas, *contacts.channels}
+        known = {CONSOLE, *contacts.people, *contacts.roles, *contacts.rotas, *contacts.channels}
         for key, node in pairs(level):
             for item in items(node):
                 if not isinstance(item, Scalar):
@@ -284,7 +284,7 @@ class Checker:
 
     def _anybody(self, who: str) -> bool:
         contacts = self.contacts
-        others = {*contacts.people, *contacts.rotas, *contacts.channels}
+        others = {CONSOLE, *contacts.people, *contacts.rotas, *contacts.channels}
         return who in others or bool(contacts.in_role(who))
 
     def _by(self, item: Scalar) -> None:

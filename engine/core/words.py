@@ -73,7 +73,8 @@ def _headline(state: State, one: Escalation) -> str:
     if one.key == STATUS:
         took = format_duration(round((state.now_us - state.started_us) / 1e6))
         return f"open for {took}"
-    return _wrong(state, one).splitlines()[0] if _wrong(state, one) else "people are asked"
+    wrong = _wrong(state, one).partition("\n")[0]
+    return wrong.removeprefix(f"{state.runbook.title}: ") or "people are asked"
 
 
 def _wrong(state: State, one: Escalation) -> str:

@@ -86,17 +86,19 @@ def _escalations(runbook: Runbook) -> Iterator[tuple[str, str, str | None, str]]
     for book in called(runbook):
         for entry in walk_runbook(book):
             if isinstance(entry, Escalate):
-                where = entry.title or entry.id
+                where = entry.title or (entry.id if entry.named else f"escalate: {entry.policy}")
                 yield entry.id, entry.policy, _written(entry.message), f"at `{where}`"
             elif isinstance(entry, Call) and entry.approve is not None and entry.approve.within_s:
                 approving.append(entry)
     own = runbook.escalation
     if own is not None:
         after_s = own.unresolved_after_s
-        when = "when it ends unresolved"
+        message, when = "it ended failed: ...", "when it ends, unless resolved"
         if after_s is not None:
-            when = f"{format_duration(after_s)} after its start, unless resolved"
-        yield OWN, own.policy, None, when
+            after = format_duration(after_s)
+            message = f"it is not resolved after {after}"
+            when = f"{after} after its start, or {when}"
+        yield OWN, own.policy, f"{runbook.title}: {message}", when
     for entry in approving:
         policy = own.policy if own is not None else DEFAULT_POLICY
         message = f"{entry.title or entry.id}: nobody approved it in time, so it is not done"

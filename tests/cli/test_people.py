@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 CALL = """\
 title: Calls people
@@ -99,3 +106,44 @@ def test_a_rehearsal_tells_nobody_and_says_who_would_be_called_when(runbook):
     done = runbook("rehearse", "shop/call", "--env", "staging")
     assert "would call console by console at once, unless acknowledged" in done.out + done.err
     assert "ESCALATION" not in done.err
+
+
+LATE = """policies:
+  default:
+    - {who: [console]}
+    - {who: [console], after: 1h}
+"""
+OVER = """title: Calls behind its end
+steps:
+  - {escalate: default, id: call, message: The shop is closed}
+  - {end: unresolved}
+"""
+
+
+def test_a_run_that_is_over_and_still_calls_people_is_marked_in_the_list(runbook, shop):
+    (shop / "runbooks/shop/over.yaml").write_text(OVER)
+    (shop / "runbooks/shop/contacts.yaml").write_text(LATE)
+    words = [sys.executable, "-c", "from engine.cli.main import main; raise SystemExit(main())"]
+    driving = subprocess.Popen(
+        [*words, "run", "shop/over", "--env", "staging"],
+        cwd=shop,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert driving.stdout is not None
+    said = ""
+    while "level 1 of call calls" not in said:
+        said = driving.stdout.readline()
+        assert said, driving.communicate()
+    while "unresolved" not in (shown := runbook("runs")).out:
+        assert driving.poll() is None
+    assert "unresolved, calls" in shown.out
+    assert "to take what a run calls for: runbook ack RUN" in shown.err
+    assert [row["calls"] for row in runbook("--json", "runs").objects] == [["call"]]
+    assert runbook("ack", "last").code == 0
+    rest, _ = driving.communicate(timeout=60)
+    assert driving.returncode == 1
+    assert "called    call: console was told by console" in rest
+    assert "unresolved, calls" not in runbook("runs").out

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from engine.core.decide import decide, open_questions
+from engine.core.words import words
 from tests.core.telling import MINUTE, START, Phone, level, telling
 from tests.core.world import ALICE, HANG, SECOND, Oops, book
 
@@ -460,3 +461,10 @@ def test_every_event_of_an_escalation_is_what_would_be_decided_after_the_events_
             body = {k: v for k, v in event.body.items() if k not in ("recipients", "words")}
             assert (event.type, body) in decided
         state.apply(event)
+
+
+def test_the_title_of_a_run_is_said_once_where_it_calls_people_by_itself():
+    found = phone(OWN).go(until_s=600)
+    said = words(found.state, "run", 1)
+    assert said["title"] == "main: it is not resolved after 10m"
+    assert said["wrong"] == "main: it is not resolved after 10m"

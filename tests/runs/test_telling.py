@@ -262,9 +262,9 @@ def test_every_message_of_a_runbook_is_shown_before_one_is_sent(tmp_path):
         ("at `call`", "Ana Lim", ("beep",)),
         ("at `call` + 15m", "Bo Ek", ("siren", "beep")),
         ("at `call` + 30m", "Cy Ott", ("siren",)),
-        ("when it ends unresolved", "Ana Lim", ("beep",)),
-        ("when it ends unresolved + 15m", "Bo Ek", ("siren", "beep")),
-        ("when it ends unresolved + 30m", "Cy Ott", ("siren",)),
+        ("when it ends, unless resolved", "Ana Lim", ("beep",)),
+        ("when it ends, unless resolved + 15m", "Bo Ek", ("siren", "beep")),
+        ("when it ends, unless resolved + 30m", "Cy Ott", ("siren",)),
         ("every 15m while it is open", "room", ("room",)),
     ]
     assert Beeper.rang == []
