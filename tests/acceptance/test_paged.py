@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 from collections import Counter
 from contextlib import AsyncExitStack
 from random import Random
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from tests.acceptance.oncall import ALERT, SECRETS, SERVE, journal, until, world
-from tests.server.process import server
+from tests.server.process import RUNBOOK, server
 
 KILLS_MAX = 4
 """Of one story: each start takes seconds."""
@@ -133,6 +134,18 @@ class Night:
         assert next(e.body["status"] for e in events if e.type == "StepFinished") == "failed"
         self._once(events)
 
+    def is_written_up(self):
+        """The post-mortem says who was told and who took it; and no secret is in it."""
+        words = [*RUNBOOK, "report", "last", "--format"]
+        given = {"cwd": self.folder, "env": self.serving.environ, "capture_output": True}
+        pages = [subprocess.run([*words, form], check=True, **given) for form in ("md", "html")]
+        said = [page.stdout.decode() for page in pages]
+        assert "The alert DiskFull (instance=db-1) began" in said[0]
+        assert "Team notified: Ana Lim was told by sms" in said[0]
+        assert "bo took it by mail" in said[0]
+        kept = [(self.folder / "journal.db").read_bytes().decode(errors="replace")]
+        assert not [one for one in SECRETS.values() for text in [*said, *kept] if one in text]
+
     def _once(self, events):
         """Nobody heard of one thing twice by one channel."""
         around = self.around
@@ -165,7 +178,7 @@ class Night:
         assert all(one.startswith(("Status: [SEV1] ", over)) for one in room)
 
 
-@pytest.mark.parametrize("seed", [None, 1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("seed", [None, 1, 2, 3, 4])
 async def test_a_page_reaches_somebody_who_takes_it_whatever_dies_in_between(tmp_path, seed):
     async with AsyncExitStack() as stack:
         around = await stack.enter_async_context(world())
@@ -174,6 +187,7 @@ async def test_a_page_reaches_somebody_who_takes_it_whatever_dies_in_between(tmp
         night = Night(tmp_path, around, serving, seed)
         await night.is_taken(await night.is_told())
         night.holds()
+        night.is_written_up()
 
 
 async def test_what_is_being_sent_when_the_server_is_asked_to_end_is_settled_first(
@@ -188,13 +202,14 @@ async def test_what_is_being_sent_when_the_server_is_asked_to_end_is_settled_fir
         around.strike = lambda _what: serving.process.send_signal(signal.SIGTERM)
         await night.alert()
         assert await asyncio.to_thread(serving.process.wait, 30) == 0
-        before = night.types()
-        assert (before["TellStarted"], before["Told"]) == (2, 2)
+        assert sorted(night.told()) == ["page", "slack"]
         around.strike = lambda _what: None
         await asyncio.to_thread(serving.start)
         await night.sees(lambda: night.types()["RunTakenUp"])
-        assert len(around.slack.taken) == len(around.pagerduty.incidents) == 1
-        assert (night.types()["TellStarted"], night.types()["TellFailed"]) == (2, 0)
+        pages = [e.body for e in night.events() if e.body.get("kind") == "page"]
+        assert [page["channel"] for page in pages] == ["slack", "page"]
+        assert [one["channel"] for one in around.slack.taken].count("U1") == 1
+        assert (len(around.pagerduty.incidents), night.types()["TellFailed"]) == (1, 0)
 
 
 async def test_what_gets_no_answer_before_the_server_ends_is_looked_for_by_the_next(tmp_path):

@@ -72,9 +72,10 @@ def test_the_report_has_what_the_trail_knows_and_marks_what_people_know(runbook)
         "## Resolution",
         "## Lessons Learned",
         "## Action Items",
+        "## Evidence",
     ]
     assert "Team notified: console was told by console" in text
-    assert "took it: on my way" in text
+    assert "took it by command line: on my way" in text
     assert "## Root Cause\n[yours to write]" in text
     page = runbook("report", "last", "--format", "html").out
     assert page.startswith("<!doctype html>")
