@@ -103,6 +103,30 @@ def test_lint_names_what_leads_to_nobody(runbook, shop):
     assert "RB852" in done.out + done.err
 
 
+def test_lint_names_addresses_that_lead_nowhere_by_their_channel(runbook, shop):
+    pack = shop / "runbooks/shop"
+    (pack / "contacts.yaml").write_text(
+        "people:\n"
+        "  ana: {channels: {post: ana.example.com, phone: 0151 123, chat: general}}\n"
+        "  bo: {channels: {post: bo@example.com, phone: '+4915112345678', chat: U0123ABC}}\n"
+        "channels: {post: {connection: post}, phone: {connection: phone},"
+        " chat: {connection: chat, to: '#room'}}\n"
+    )
+    (pack / "environments/night.yaml").write_text(
+        "connections:\n"
+        "  post: {adapter: mail, host: h, sender: a@b.c}\n"
+        "  phone: {adapter: twilio, account: AC0, token: '${env:T}', sender: '+4930123456'}\n"
+        "  chat: {adapter: slack, token: '${env:T}'}\n"
+    )
+    done = runbook("lint", "shop")
+    found = [line for line in (done.out + done.err).splitlines() if "RB854" in line]
+    assert [line.partition("RB854 warning: ")[2] for line in found] == [
+        "'ana' has 'ana.example.com' for 'post': not a mail address, like ana@example.com",
+        "'ana' has '0151 123' for 'phone': not a number with its country, like +4915112345678",
+        "'ana' has 'general' for 'chat': not an id of Slack, like U0123ABC, or #a-channel",
+    ]
+
+
 def test_a_rehearsal_tells_nobody_and_says_who_would_be_called_when(runbook):
     done = runbook("rehearse", "shop/call", "--env", "staging")
     assert "would call console by console at once, unless acknowledged" in done.out + done.err
