@@ -119,7 +119,7 @@ def _asked(state: State, one: Escalation, level: int) -> str:
     if waits:
         asked += "; the run waits until somebody does"
     if state.finished is not None:
-        asked += f". The run ended {state.finished['outcome']}"
+        asked = f"The run ended {state.finished['outcome']}. {asked}"
     return f"{asked}: runbook ack {state.run}"
 
 

@@ -62,6 +62,23 @@ def preview(books: Books, registry: Registry, runbook: Runbook, environment: str
     return found
 
 
+def would_tell(books: Books, registry: Registry, state: State) -> list[Told]:
+    """What the steps that a rehearsal came to would tell, in the words of what it found."""
+    place = books.environment(
+        state.runbook.name.partition("/")[0], state.environment, registry, only=()
+    )
+    directory = Directory(books, registry, state.runbook, place)
+    state.finished = None  # people are called before it ends
+    found: list[Told] = []
+    for key, step in state.steps.items():
+        entry = step.entry
+        if isinstance(entry, Escalate) and step.status == "previewed":
+            where = step.title if entry.named else f"escalate: {entry.policy}"
+            message = (step.plan or {}).get("message")
+            found += _levels(state, directory, (key, entry.policy, message), f"at `{where}`")
+    return found
+
+
 def _state(runbook: Runbook, environment: str, asked: dict[str, Any]) -> State:
     state = State("RUN", runbook)
     body: dict[str, Any] = {
