@@ -81,7 +81,7 @@ class LiveView:
             text = f"{self.rows.cancelled_by} asked to cancel: waiting for what cannot be stopped"
             lines.append(_Line(self.style.paint(cut(text, width), "yellow"), keep=True))
         if self.rows.finished is not None and self.rows.calls.calling():
-            text = f"the run is {self.rows.finished.get('outcome')}, and goes on calling people"
+            text = f"the run ended {self.rows.finished.get('outcome')}, and goes on calling people"
             lines.append(_Line(self.style.paint(cut(text, width), "yellow"), keep=True))
         called = call_lines(self.rows.calls, self.rows.run, (now_us, width), self.style)
         lines += [_Line(line, keep=True) for line in called]
