@@ -35,7 +35,7 @@ def words(state: State, escalation: str, level: int) -> dict[str, Any]:
     found, done = _lines(state, "check"), _lines(state, "action")
     policy = one.policy
     return {
-        "title": f"{state.runbook.title}: {_headline(state, one)}"[:LINE_MAX_CHARS],
+        "title": _title(state, one)[:LINE_MAX_CHARS],
         "policy": policy,
         "level": level,
         "wrong": _wrong(state, one),
@@ -65,28 +65,40 @@ def following(
         found |= {"outcome": end["outcome"], "because": end["because"] or "", "after": after}
         found |= {"found": _lines(state, "check"), "done": _lines(state, "action")}
         if one.key == STATUS:
-            found["title"] = f"{state.runbook.title}: {end['outcome']} after {after}"
+            found["wrong"] = ""  # it stood so once
     return found
 
 
-def _headline(state: State, one: Escalation) -> str:
+def _title(state: State, one: Escalation) -> str:
     if one.key == STATUS:
-        took = format_duration(round((state.now_us - state.started_us) / 1e6))
-        return f"open for {took}"
-    wrong = _wrong(state, one).partition("\n")[0]
-    return wrong.removeprefix(f"{state.runbook.title}: ") or "people are asked"
+        return state.runbook.title
+    wrong = _wrong(state, one).partition("\n")[0].removeprefix(f"{state.runbook.title}: ")
+    return f"{state.runbook.title}: {wrong or 'people are asked'}"
 
 
 def _wrong(state: State, one: Escalation) -> str:
+    if one.key == STATUS:
+        return _stands(state)
     if one.message:
         return one.message
     failure = next((f for f in _failures(state)), None)
     if failure is not None:
         return f"{failure.title} {failure.status}: {'; '.join(failure.why)}"[:LINE_MAX_CHARS]
-    if one.key == STATUS:
-        now = [s.title for s in state.steps.values() if s.status == "running" and s.body is None]
-        return f"It goes on: {', '.join(now)}" if now else "It goes on"
     return ""
+
+
+def _stands(state: State) -> str:
+    """How a run stands: how long it is open, who has it, what it is at."""
+    took = format_duration(round((state.now_us - state.started_us) / 1e6))
+    calls = [one for one in state.escalations.values() if one.key != STATUS and one.level]
+    taken = {one.acknowledged["by"] for one in calls if one.acknowledged is not None}
+    word = f", {' and '.join(sorted(taken))} took it" if taken else ""
+    if any(one.acknowledged is None and one.closed is None for one in calls):
+        word += ", people are called and nobody took it yet" if not taken else ""
+    running = [s for s in state.steps.values() if s.status == "running" and s.body is None]
+    now = [s.title for s in running if s.entry.title or s.entry.named]
+    at = f"\nUnder way: {', '.join(now)}"[:LINE_MAX_CHARS] if now else ""
+    return f"Open for {took}{word}{at}"
 
 
 def _failures(state: State) -> list[StepState]:

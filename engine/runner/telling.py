@@ -187,7 +187,9 @@ def text_of(words: Mapping[str, Any], kind: str) -> str:
     """The usual words: what is wrong, what is asked and by when, what was found and done; of what
     follows, first who took it and how the run ended.
     """
-    lines = [*_meanwhile(words, kind), words.get("wrong") or ""]
+    lines = _meanwhile(words, kind)
+    if words.get("wrong"):
+        lines += ["", words["wrong"]]
     if kind == "page" and words.get("asked"):
         by = f" (by {clock_face(words['by_us'])})" if words.get("by_us") else ""
         lines += ["", f"{words['asked']}{by}"]
@@ -208,7 +210,7 @@ def _meanwhile(words: Mapping[str, Any], kind: str) -> list[str]:
     if words.get("taken_by"):
         note = f": {words['note']}" if words["note"] else ""
         lines.append(f"{words['taken_by']} took it at {clock_face(words['taken_us'])}{note}")
-    return [*lines, ""] if lines else []
+    return lines
 
 
 def clock_face(at_us: int) -> str:

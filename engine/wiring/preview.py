@@ -56,7 +56,7 @@ def preview(books: Books, registry: Registry, runbook: Runbook, environment: str
     if status is not None:
         every = f"every {format_duration(status['every_us'] / 1e6)} while it is open"
         by = tuple(status["by"])
-        title = f"Status: {runbook.title}: open for ..."
+        title = f"Status: {runbook.title}"
         text = "How it stands then; at its end, how it ended"
         found.append(Told(STATUS, STATUS, 1, every, ", ".join(by), ", ".join(by), by, title, text))
     return found

@@ -173,7 +173,7 @@ class Night:
         if any(key.endswith(":room") for key in doubts):
             return
         room = [one["text"] for one in self.around.slack.taken if one["channel"] == "#incidents"]
-        over = "Resolved: [SEV1] Disk of the orders database: resolved after "
+        over = "Resolved: [SEV1] Disk of the orders database"
         assert not room or any(one.startswith(over) for one in room)
         assert all(one.startswith(("Status: [SEV1] ", over)) for one in room)
 

@@ -344,6 +344,18 @@ def test_an_incident_of_each_level_is_taken_and_resolved_though_the_same_people_
     ]
 
 
+def test_how_a_run_stands_says_how_long_it_is_open_who_has_it_and_what_it_is_at():
+    how = {**UNTIL_END, "status": {"every_us": 15 * MINUTE, "by": ["room"]}}
+    text = "steps:\n  - {escalate: default, id: call, wait: acknowledged}\n"
+    found = phone(text + "  - {wait: 1h, id: rest}\n", how).acked(1000, "call").go(until_s=900)
+    assert words(found.state, "status", 1)["wrong"] == (
+        "Open for 15m, people are called and nobody took it yet\nUnder way: call"
+    )
+    found.go(until_s=1800)
+    said = words(found.state, "status", 1)
+    assert (said["title"], said["wrong"]) == ("main", "Open for 30m, bo took it\nUnder way: rest")
+
+
 def test_how_a_run_stood_is_not_told_any_more_once_it_is_told_how_it_stands_now():
     how = {**UNTIL_END, "status": {"every_us": 2 * SECOND, "by": ["page"]}}
     down = [Oops("it is down", detail={"blocked_for_s": 2.5}), True]
