@@ -41,7 +41,9 @@ SHORT = {
 
 
 class Screen(Protocol):
-    """What has to make room for a question."""
+    """What has to make room for a question. `prompt`: the line that waits for an answer."""
+
+    prompt: str
 
     def pause(self) -> None: ...
 
@@ -93,6 +95,8 @@ class TerminalAsker:
         for line in question_lines(question, title, self._width, self._output.error_style):
             self._output.note(line)
         choices = "/".join(question.answers)
+        if question.kind == "acknowledge":
+            choices = "you take it? type ack"
         answer = None
         while answer is None:
             typed = await self._prompt(f"  {choices}: ")
@@ -108,11 +112,16 @@ class TerminalAsker:
     async def _prompt(self, text: str, *, fresh: bool = True) -> str | None:
         sys.stderr.write(text)
         sys.stderr.flush()
+        if self._screen is not None:
+            self._screen.prompt = text
         try:
             line = await self._lines.read(fresh=fresh)
         except asyncio.CancelledError:
             self._output.note("(no longer asked)" if self._answered else "")
             raise
+        finally:
+            if self._screen is not None:
+                self._screen.prompt = ""
         if line is None:
             self._output.note("")
         return line

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from engine.cli.ask import TerminalAsker
+from engine.cli.calls import LOUD, saying
 from engine.cli.live import MICROSECONDS, LiveView
 from engine.cli.output import Output
 from engine.cli.paint import Painter
@@ -132,6 +133,8 @@ class LiveFace(Face):
 
     def show(self, event: Event) -> None:
         self._painter.apply(event)
+        if self._painter.paused and event.type in LOUD:  # a question stands where the view was
+            self._painter.note(saying(event)[:1])
 
     def say(self, text: str) -> None:
         self._painter.note([text])
@@ -218,12 +221,24 @@ def summary_lines(result: RunResult, rows: Rows | None, output: Output) -> Itera
             facts.append((row.word, text))
     if rows is not None and rows.finished:
         facts += [("may run on", str(path)) for path in rows.finished.get("running") or ()]
+    facts += _called(rows)
     facts += [("run", result.run), ("trail", f"{output.command} audit show {result.run}")]
     for name, text in facts:
         first_line, *rest = wrap(clean(text), max(20, width - 12))
         yield f"  {style.paint(f'{name:<9}', 'dim')} {first_line}"
         for line in rest:
             yield f"  {'':<9} {line}"
+
+
+def _called(rows: Rows | None) -> Iterator[tuple[str, str]]:
+    """Who was called, and who took it."""
+    if rows is None:
+        return
+    for one in rows.calls.shown():
+        people = ", ".join(heard.text(rows.last_us) for heard in one.people.values())
+        yield "called", f"{one.title}: {people or 'nobody is found'}"
+        if one.taken or one.nobody_left:
+            yield "", one.taken or one.nobody_left
 
 
 def next_lines(result: RunResult, command: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.cli.linting_people import calls_of, channels_of
+from engine.cli.linting_people import addresses_of, calls_of, channels_of
 from engine.config import Books
 from engine.errors import Collector, Diagnosed, Diagnostic, Usage
 from engine.language.catalog import Catalog
@@ -86,7 +86,10 @@ class Linting:
             self._config(file, lambda n=name: books.environment(pack, n, self.catalog).warnings)  # type: ignore[misc]
         if (folder / "contacts.yaml").is_file():
             catalog = self.catalog
-            self._config(folder / "contacts.yaml", lambda: channels_of(books, catalog, pack))
+            self._config(
+                folder / "contacts.yaml",
+                lambda: (*channels_of(books, catalog, pack), *addresses_of(books, catalog, pack)),
+            )
 
     def _config(self, file: Path, check: Callable[[], tuple[Diagnostic, ...]]) -> None:
         self.files.add(str(file))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from engine.config import Books, Connection, Contacts
@@ -86,3 +87,45 @@ def _rotas_of(
 
 def _warning(code: str, what: str, place: Place, help_: str | None) -> Diagnostic:
     return Diagnostic(code, what, place, help_, 1, "warning")
+
+
+SHAPES: Mapping[str, tuple[str, str]] = {
+    "mail": (r"[^@\s]+@[^@\s]+", "a mail address, like ana@example.com"),
+    "sendgrid": (r"[^@\s]+@[^@\s]+", "a mail address, like ana@example.com"),
+    "twilio": (r"(whatsapp:)?\+[1-9]\d{6,14}", "a number with its country, like +4915112345678"),
+    "slack": (r"[UWCDG][A-Z0-9]+|[#][^\s#]+", "an id of Slack, like U0123ABC, or #a-channel"),
+}
+"""How an address looks, by the adapter of the channel's connection, and how that is said."""
+
+
+def addresses_of(books: Books, catalog: Catalog, pack: str) -> tuple[Diagnostic, ...]:
+    """Addresses that lead nowhere by their channel: told now, not by a vendor at night."""
+    contacts = books.contacts(pack)
+    adapters: dict[str, set[str]] = {}
+    for name in books.environments(pack):
+        try:
+            there = books.environment(pack, name, catalog, only=()).connections
+        except RunbookError:
+            continue  # told where it is read
+        for channel in contacts.channels.values():
+            if channel.connection is not None and channel.connection in there:
+                adapters.setdefault(channel.name, set()).add(there[channel.connection].adapter)
+    given = [
+        (person.place, person.id, channel, str(to))
+        for person in contacts.people.values()
+        for channel, to in person.channels.items()
+    ]
+    given += [(c.place, "", c.name, c.to) for c in contacts.channels.values() if c.to is not None]
+    return tuple(_misshapen(given, adapters))
+
+
+def _misshapen(
+    given: list[tuple[Place, str, str, str]], adapters: Mapping[str, set[str]]
+) -> Iterator[Diagnostic]:
+    for place, who, channel, address in given:
+        for adapter in sorted(adapters.get(channel, ())):
+            shape, said = SHAPES.get(adapter, ("", ""))
+            if said and re.fullmatch(shape, address) is None:
+                whose = f"{named(who)} has" if who else f"the channel {named(channel)} leads to"
+                by = f" for {named(channel)}" if who else ""
+                yield _warning("RB854", f"{whose} {named(address)}{by}: not {said}", place, None)

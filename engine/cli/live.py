@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from msgspec import Struct
 
 from engine.cli.brief import brief
+from engine.cli.called import call_lines
 from engine.cli.rows import BAD_WORDS, CONTAINERS, Row, Rows, clock_time
 from engine.cli.text import TITLE_MAX_CELLS, Style, cells, clean, countdown, cut, pad, took, wrap
 from engine.core.events import Event
@@ -79,6 +80,11 @@ class LiveView:
         if self.rows.cancelled_by and self.rows.finished is None:
             text = f"{self.rows.cancelled_by} asked to cancel: waiting for what cannot be stopped"
             lines.append(_Line(self.style.paint(cut(text, width), "yellow"), keep=True))
+        if self.rows.finished is not None and self.rows.calls.calling():
+            text = f"the run ended {self.rows.finished.get('outcome')}, and goes on calling people"
+            lines.append(_Line(self.style.paint(cut(text, width), "yellow"), keep=True))
+        called = call_lines(self.rows.calls, self.rows.run, (now_us, width), self.style)
+        lines += [_Line(line, keep=True) for line in called]
         return [line.text for line in _fit(lines, height)]
 
     def rest(self, now_us: int, width: int) -> list[str]:

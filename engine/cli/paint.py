@@ -38,6 +38,12 @@ class Painter:
         self._paused = 0
         self._task: asyncio.Task[None] | None = None
         self._gone = False
+        self.prompt = ""
+        """What waits for an answer in a pause: it is said again behind a note."""
+
+    @property
+    def paused(self) -> bool:
+        return self._paused > 0
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._draw_on())
@@ -71,7 +77,8 @@ class Painter:
     def note(self, lines: Sequence[str]) -> None:
         """Writes lines above the region; in a pause, below what stands there."""
         if self._paused:
-            self.write("".join(f"\n{line}" for line in lines) + "\n")
+            ahead = "\r\x1b[K" if self.prompt else "\n"  # the prompt is said again below
+            self.write(ahead + "".join(f"{line}\n" for line in lines) + self.prompt)
             return
         self._replace([*self.view.settled(self.width), *lines], [])
         self.draw()

@@ -76,7 +76,7 @@ def preview(session: Session, name: str, environment: str | None) -> int:
     if not found:
         session.output.line(f"{name} tells nobody")
     for one in found:
-        session.output.lines(list(_lines(one, min(session.output.width, 100))))
+        session.output.lines(list(message_lines(one, min(session.output.width, 100))))
     return 0
 
 
@@ -86,12 +86,13 @@ async def _asked(session: Session, pack: str, environment: str) -> Any:
         return await session.engine(store).asked_now(pack, environment)
 
 
-def _lines(one: Told, width: int) -> Iterator[str]:
+def message_lines(one: Told, width: int) -> Iterator[str]:
+    """A message that would be told, and an empty line."""
     told: dict[str, Any] = one.to_json()
     yield f"{told['when']}  {clean(told['name'])}  by {', '.join(told['by']) or 'nobody'}"
     yield f"    {clean(told['title'])}"
     for line in told["text"].splitlines():
-        yield from (f"    {part}" for part in wrap(line, width - 4) or [""])
+        yield from (f"    {part}".rstrip() for part in wrap(line, width - 4) or [""])
     for remark in told["remarks"]:
         yield f"    ! {clean(remark)}"
     yield ""

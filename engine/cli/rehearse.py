@@ -10,9 +10,11 @@ import click
 from engine.cli.complete import complete_environments, complete_inputs, complete_runbooks
 from engine.cli.drive import drive
 from engine.cli.face import Face
+from engine.cli.people import message_lines
 from engine.cli.run import BY_CTRL_C, pack_of
 from engine.cli.session import Session
 from engine.core.events import Event
+from engine.core.state import State
 from engine.wiring import RunResult
 
 HASH_SHOWN_CHARS = 12
@@ -84,9 +86,20 @@ async def rehearsed(  # noqa: PLR0913 - the words of one command
                 results = await engine.explore(results[0], **asked)
         if results and not session.json:
             show_plan(session, await store.events(results[0].run))
+            on_call = await engine.asked_now(pack_of(name), environment)
+            _show_told(session, await engine.state(results[0].run), on_call)
         if explore:
             _show_ways(session, [await store.events(result.run) for result in results])
     return code
+
+
+def _show_told(session: Session, state: State, on_call: Any) -> None:
+    """Who would be called, when, and in which words."""
+    from engine.wiring.preview import would_tell  # noqa: PLC0415 - only where somebody is called
+
+    for one in would_tell(session.find_books(), session.registry, state, on_call):
+        session.output.line("")
+        session.output.lines(list(message_lines(one, min(session.output.width, 100)))[:-1])
 
 
 def _show_ways(session: Session, rehearsals: list[list[Event]]) -> None:

@@ -23,7 +23,8 @@ def report(session: Session, run: str, form: str) -> int:
     """The post-mortem of RUN: filled in from its trail; what only people know is marked."""
 
     async def show() -> int:
-        from engine.wiring.postmortem import html, markdown, post_mortem  # noqa: PLC0415
+        from engine.wiring.postmortem import post_mortem  # noqa: PLC0415 - the whole engine
+        from engine.wiring.postmortem_pages import html, markdown  # noqa: PLC0415
 
         async with session.open_store() as store:
             name = await store.find(run)

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from engine.cli.brief import brief, named_fields, show
+from engine.cli.called import Calls
 from engine.cli.calls import would_ask, would_call
 from engine.cli.text import clean
 from engine.core.events import SETTLED, Event
@@ -77,6 +78,7 @@ class Rows:
         """Steps that failed, errored or are in doubt, in the order that it became known."""
         self.run = ""
         self.name = ""
+        self.rehearsing = False
         self.environment = ""
         self.actor = ""
         self.started_us = 0
@@ -84,6 +86,7 @@ class Rows:
         self.cancelled_by = ""
         self.finished: Mapping[str, Any] | None = None
         self.seq = 0
+        self.calls = Calls()
         self._by_path: dict[str, Row] = {}
         self._named: Mapping[str, int] = {}
 
@@ -92,8 +95,14 @@ class Rows:
         if event.seq <= self.seq:
             return None
         self.seq, self.last_us = event.seq, event.at_us
+        self.calls.apply(event)
         apply = _APPLY.get(event.type)
         return apply(self, event, event.body) if apply else None
+
+    @property
+    def over(self) -> bool:
+        """It ended, and calls nobody any more."""
+        return self.finished is not None and not self.calls.calling()
 
     def find(self, path: str) -> Row | None:
         return self._by_path.get(path)
@@ -115,6 +124,7 @@ class Rows:
         self.run, self.name = event.run, str(body.get("name", ""))
         self.environment = str(body.get("environment", ""))
         self.actor = clean(str(event.actor.get("name", "")))
+        self.rehearsing = body.get("mode") == "rehearsal"
         self.started_us = event.at_us
         self._named = named_fields(str(text) for text in dict(body.get("texts") or {}).values())
 
@@ -177,7 +187,7 @@ class Rows:
         row.plan = plan
         row.type = str(plan.get("type", ""))
         by_hand = "asks" in plan or row.type.startswith("human.")
-        row.asks = by_hand or plan.get("wait") == "acknowledged"
+        row.asks = (by_hand or plan.get("wait") == "acknowledged") and not self.rehearsing
         if isinstance(plan.get("until_us"), int):
             row.until_us = plan["until_us"]
         if row.kind == "choose":

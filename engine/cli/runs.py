@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from engine.cli.audit import all_events
+from engine.cli.called import Calls
 from engine.cli.complete import complete_runbooks, complete_runs
 from engine.cli.face import Face, make_face
 from engine.cli.rows import Rows
@@ -31,6 +33,10 @@ STATUSES = (
 )  # fmt: skip
 
 
+CALLING_STATUSES = ("running", "waiting", "in doubt")
+"""Of runs that are not over and may call people."""
+
+
 @click.command()
 @click.option(
     "--name", metavar="NAME", shell_complete=complete_runbooks, help="Only of this runbook."
@@ -46,18 +52,43 @@ def runs(session: Session, name: str | None, status: str | None, limit: int) -> 
     async def show() -> int:
         async with session.open_store() as store:
             rows = await store.runs(name=name, status=status, limit=limit)
+            calls = await _calls(store, rows)
         if session.json:
             for row in rows:
-                session.output.object(row_json(row))
+                session.output.object(row_json(row) | {"calls": calls.get(row.run, [])})
         elif rows:
             head = ("RUN", "STATUS", "RUNBOOK", "STARTED", "IN", "BY", "TOOK", "BECAUSE")
             now_us = time.time_ns() // 1000
-            session.output.table(head, [_cells(row, now_us) for row in rows], keep=4)
+            cells = [_cells(row, now_us, row.run in calls) for row in rows]
+            session.output.table(head, cells, keep=4)
+            if calls:
+                session.output.note(
+                    f"to take what a run calls for: {session.output.command} ack RUN"
+                )
         else:
             session.output.note("no runs yet" if not (name or status) else "no such runs")
         return 0
 
     return session.run(show())
+
+
+async def _calls(store: Store, rows: Sequence[RunRow]) -> dict[str, list[str]]:
+    """Of these runs, those that call people, also behind their end: what for."""
+    from engine.journal.called import may_call  # noqa: PLC0415 - only where there is a file
+    from engine.journal.sqlite import SqliteStore  # noqa: PLC0415
+
+    if not isinstance(store, SqliteStore):
+        return {}
+    over = set(await may_call(store, time.time_ns() // 1000))
+    found = {}
+    for row in rows:
+        if row.mode == "real" and (row.run in over or row.status in CALLING_STATUSES):
+            calls = Calls()
+            async for event in all_events(store, row.run, 0):
+                calls.apply(event)
+            if what := [one.title for one in calls.calling()]:
+                found[row.run] = what
+    return found
 
 
 def row_json(row: RunRow) -> dict[str, Any]:
@@ -76,11 +107,12 @@ def row_json(row: RunRow) -> dict[str, Any]:
     }
 
 
-def _cells(row: RunRow, now_us: int) -> tuple[str, ...]:
+def _cells(row: RunRow, now_us: int, calls: bool) -> tuple[str, ...]:
     time_taken = took((row.finished_us - row.started_us) / 1e6) if row.finished_us else ""
     started = ago((now_us - row.started_us) / 1e6)
     because = clean(row.because or "")
     status = row.status if row.mode != "rehearsal" or row.finished_us is None else "rehearsed"
+    status = f"{status}, calls" if calls else status
     return (
         row.run, status, row.name, started, row.environment, row.actor, time_taken, because
     )  # fmt: skip
@@ -112,12 +144,12 @@ def watch(session: Session, run: str) -> int:
 
 
 async def _follow(store: Store, run: str, face: Face, rows: Rows) -> None:
-    """Shows events as they come until the run is over."""
-    while rows.finished is None:
+    """Shows events as they come until the run is over, and calls nobody any more."""
+    while not rows.over:
         async for event in all_events(store, run, rows.seq):
             rows.apply(event)
             face.observe(event)
-        if rows.finished is None:
+        if not rows.over:
             await store.wait_for_more(run, rows.seq, LOOK_AGAIN_S)
 
 

@@ -127,6 +127,8 @@ _SYMBOLS: Mapping[str, tuple[str, str, str]] = {
     "passed": ("✓", "+", "green"),
     "resolved": ("✓", "+", "green"),
     "ok": ("✓", "+", "green"),
+    "calling": ("\N{BLACK UP-POINTING TRIANGLE}", "!", "yellow"),
+    "taken": ("\N{CHECK MARK}", "+", "green"),
     "warning": ("▲", "!", "yellow"),
     "failed": ("✗", "x", "red"),
     "unresolved": ("✗", "x", "red"),

@@ -35,7 +35,7 @@ WORDS_KEYS = ("text", "title")
 WORDS = frozenset(
     {
         *("title", "policy", "level", "wrong", "found", "done", "asked", "runbook", "environment"),
-        *("severity", "by_us", "kind"),
+        *("severity", "by_us", "kind", "taken_by", "note", "outcome", "because", "after"),
         *("happens", "why", "became"),
     }
 )
@@ -281,7 +281,7 @@ class Checker:
 
     def _level(self, level: Node) -> None:
         contacts = self.contacts
-        known = {*contacts.people, *contacts.roles, *contacts.rotas, *contacts.channels}
+        known = {CONSOLE, *contacts.people, *contacts.roles, *contacts.rotas, *contacts.channels}
         for key, node in pairs(level):
             for item in items(node):
                 if not isinstance(item, Scalar):
@@ -299,7 +299,7 @@ class Checker:
 
     def _anybody(self, who: str) -> bool:
         contacts = self.contacts
-        others = {*contacts.people, *contacts.rotas, *contacts.channels}
+        others = {CONSOLE, *contacts.people, *contacts.rotas, *contacts.channels}
         return who in others or bool(contacts.in_role(who))
 
     def _by(self, item: Scalar) -> None:

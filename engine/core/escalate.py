@@ -10,7 +10,7 @@ In words:
    the message, and only while somebody needs it. Otherwise it is said to be in doubt, and the next
    channel is taken: that a person hears of it twice, by two ways, is better than not at all.
 4. An acknowledgement makes every level needless that says `unless: acknowledged`; the end of the
-   run, when it ended well, all of them. Where it had been told that can take it in, they are told.
+   run, when it ended well, all of them. Where it had been told that can take it in, both are told.
 5. When no level is left and nobody took it, that is recorded: it is exhausted.
 
 A run that is over goes on being driven until its escalations are closed. Of questions there is one
@@ -28,6 +28,7 @@ from engine.core.escalation import ENDED_WELL, FIRST, OWN, STATUS, Escalation, S
 from engine.core.events import closing
 from engine.core.judge import BLOCKED_MAX_S, Outcome
 from engine.core.state import State
+from engine.core.words import following
 from engine.language.duration import format_duration
 
 TRIES = 2
@@ -171,7 +172,7 @@ def _end(state: State, one: Escalation, out: Decision) -> None:
         if end is not None:
             _close(one, "the run is over", out)
     elif one.acknowledged is not None:
-        if one.reopen_us is None or end is not None:
+        if state.finished is not None or not (one.reopen_us or one.until_end):
             _close(one, f"{one.acknowledged['by']} took it", out)
     elif end is not None and end["outcome"] in ENDED_WELL:
         _close(one, f"the run is {end['outcome']}", out)
@@ -249,7 +250,7 @@ def _tell(state: State, one: Escalation, summons: Summons) -> Tell:
         "channel": summons.by["channel"],
     }
     thread = _first_told(state, body["who"], body["channel"])
-    words = one.words.get(summons.level, {})
+    words = following(state, one, summons.kind, one.words.get(summons.level, {}))
     if one.became is not None:
         words = {**words, "became": closing(one.became), "at_us": one.became["at_us"]}
     elif one.counted:

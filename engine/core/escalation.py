@@ -98,6 +98,10 @@ class Escalation:
     wait: bool = False
     after_end: bool = False
     """Begun by the undo of a run that is over: how the run ended says nothing about it."""
+    until_end: bool = False
+    """Once somebody took it, it stays open until the run is over, so that the end is told too. Runs
+    of older engines closed it at once.
+    """
     generation: int = 1
     level: int = 0
     due_us: int = 0
@@ -155,6 +159,7 @@ def start(state: State, key: str, policy: str, message: str | None, *, wait: boo
     levels = tuple(known["levels"])
     made = Escalation(key, policy, levels, message, state.now_us, known.get("reopen_us"), wait)
     made.after_end = state.finished is not None and key != OWN
+    made.until_end = bool((state.telling or {}).get("until_end"))
     made.due_us = state.now_us + levels[0]["after_us"]
     state.escalations[key] = made
 
@@ -169,6 +174,7 @@ def begin(state: State, body: Mapping[str, Any]) -> None:
     level = {"who": status["by"], "by": status["by"], "after_us": every_us, "unless": "finished"}
     level |= {"every_us": every_us, "times": None}
     made = Escalation(STATUS, STATUS, (level,), None, state.now_us)
+    made.until_end = bool((state.telling or {}).get("until_end"))
     made.due_us = state.now_us + every_us
     state.escalations[STATUS] = made
 
@@ -238,6 +244,8 @@ def _due(state: State, event: Event | Draft) -> None:
     if every_us and (times is None or round_ <= times):
         one.again_us[number] = event.at_us + every_us
     kind = "status" if one.key == STATUS else "question" if one.question else "page"
+    if kind == "status" and one.until_end:
+        _drop(one, lambda _: True)  # what was not told so far is not how it stands any more
     for recipient in body["recipients"]:
         id_ = f"{one.generation}.{number}.{round_}:{recipient['id']}"
         begin_us = max(event.at_us, recipient.get("not_before_us") or 0)
@@ -260,10 +268,16 @@ def _told(state: State, event: Event | Draft) -> None:
     one = _summons(state, event)
     one.status, one.receipt = "told", event.body["receipt"]
     escalation = state.escalations[event.body["escalation"]]
-    if one.kind == "page" and escalation.acknowledged is not None:  # it was on its way meanwhile
+    if one.kind not in FIRST:
+        return
+    ended = escalation.until_end and not escalation.after_end and _ended(state, escalation)
+    if escalation.question:
+        if escalation.became is not None:
+            _follow(escalation, "answered", event.at_us)
+    elif ended:
+        _follow(escalation, "resolved", event.at_us)
+    elif escalation.acknowledged is not None:  # it was on its way meanwhile
         _follow(escalation, "acknowledged", event.at_us)
-    if one.kind == "question" and escalation.became is not None:
-        _follow(escalation, "answered", event.at_us)
 
 
 def _tell_failed(state: State, event: Event | Draft) -> None:
@@ -344,11 +358,16 @@ def _closed(state: State, event: Event | Draft) -> None:
     one.summons = {k: s for k, s in one.summons.items() if s.status != "dropped"}
 
 
+def _ended(state: State, one: Escalation) -> bool:
+    """Whether the run is over in a way that all who were told hear of."""
+    end = state.finished
+    return end is not None and (one.key == STATUS or end["outcome"] in ENDED_WELL)
+
+
 def run_finished(state: State, event: Event | Draft) -> None:
     """A run that ended well calls nobody any more, and says so where it had called."""
-    well = event.body["outcome"] in ENDED_WELL
-    for key, one in state.escalations.items():
-        if one.closed is None and not one.question and (well or key == STATUS):
+    for one in state.escalations.values():
+        if one.closed is None and not one.question and _ended(state, one):
             _drop(one, lambda _: True)
             _follow(one, "resolved", event.at_us)
 
@@ -368,13 +387,19 @@ def _drop(one: Escalation, needless: Callable[[Summons], bool]) -> None:
 
 
 def _follow(one: Escalation, what: str, at_us: int, *, only_edits: bool = False) -> None:
-    """Each place that was told hears once what became of it, if it is one that can take that in."""
+    """Each place that was told hears once of each level what became of it, if it is one that can
+    take that in.
+    """
+    kind = what.partition("-")[0]
     for summons in one.summons.values():
-        if summons.status == "due" and summons.kind not in FIRST:
+        same = one.until_end and summons.kind == kind
+        if summons.status == "due" and summons.kind not in FIRST and not same:
             summons.status = "dropped"  # what is told now says more
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[object, ...]] = set()
     for summons in reversed(list(_followed(one))):
-        place = (summons.recipient["id"], summons.by["channel"])
+        place: tuple[object, ...] = (summons.recipient["id"], summons.by["channel"])
+        if one.until_end:  # a level is an incident of its own where people keep incidents
+            place += (summons.generation, summons.level)
         edits = bool((summons.receipt or {}).get("edits"))  # each message loses its own buttons
         if (place in seen or only_edits) and not edits:
             continue
@@ -385,7 +410,7 @@ def _follow(one: Escalation, what: str, at_us: int, *, only_edits: bool = False)
         recipient = {**summons.recipient, "by": [summons.by]}
         recipient.pop("not_before_us", None)
         made = Summons(id_, summons.level, summons.round, recipient, one.generation)
-        made.kind = what.partition("-")[0]
+        made.kind = kind
         made.next_us, made.receipt = at_us, summons.receipt
         one.summons[id_] = made
 

@@ -7,7 +7,8 @@ makes a new one, and `fold` goes on to understand the old one for ever.
 RunStarted: name, digest, texts {name: text}, inputs, event (what triggered it, or null),
     environment, mode (`real`), engine (version), connections {name: fingerprint}, telling {policies
     {name: {levels, reopen_us}}, status, questions {by [channel, ...], after_us, every_us, times,
-    who [role, ...]}}: whom it tells; without it nobody but the console
+    who [role, ...]}, until_end (who took it hears of the end too)}: whom it tells; without it
+    nobody but the console
 RunQueued, RunRefused: what RunStarted would say, and guard, reason, until_us (when to ask again, or
     null), behind (the run that is in the way, or null); a RunRefused behind a RunQueued only these
 RunJoined: event, inputs: somebody asked for what this run does already

@@ -59,6 +59,7 @@ class State(Moves):
         """It waits in line for a lock."""
         self.cancelled: str | None = None
         self.finished: Mapping[str, Any] | None = None
+        self.ended_us = 0
         self.previewed: list[str] = []
         """Paths of actions that a rehearsal previewed."""
         self.uncertain: str | None = None
@@ -317,7 +318,7 @@ class State(Moves):
 
     @_on("RunFinished")
     def _run_finished(self, event: Event | Draft) -> None:
-        self.finished, self.queued = event.body, False
+        self.finished, self.queued, self.ended_us = event.body, False, event.at_us
         escalation.run_finished(self, event)
 
 

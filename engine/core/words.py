@@ -43,7 +43,7 @@ def words(state: State, escalation: str, level: int) -> dict[str, Any]:
     policy = one.policy
     more = _question(state, one) if one.question else {}
     return {
-        "title": f"{state.runbook.title}: {_headline(state, one)}"[:LINE_MAX_CHARS],
+        "title": _title(state, one)[:LINE_MAX_CHARS],
         "policy": policy,
         "level": level,
         "wrong": _wrong(state, one),
@@ -58,23 +58,57 @@ def words(state: State, escalation: str, level: int) -> dict[str, Any]:
     }
 
 
-def _headline(state: State, one: Escalation) -> str:
+def following(
+    state: State, one: Escalation, kind: str, said: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """What is said where people were told before: the words of then, who took it meanwhile, and how
+    the run ended.
+    """
+    if kind not in ("acknowledged", "resolved"):
+        return said
+    found = dict(said)
+    if (taken := one.acknowledged) is not None:
+        found |= {"taken_by": taken["by"], "note": taken["note"], "taken_us": taken["at_us"]}
+    if kind == "resolved" and (end := state.finished) is not None:
+        after = format_duration(round((state.ended_us - state.started_us) / 1e6))
+        found |= {"outcome": end["outcome"], "because": end["because"] or "", "after": after}
+        found |= {"found": _lines(state, "check"), "done": _lines(state, "action")}
+        if one.key == STATUS:
+            found["wrong"] = ""  # it stood so once
+    return found
+
+
+def _title(state: State, one: Escalation) -> str:
     if one.key == STATUS:
-        took = format_duration(round((state.now_us - state.started_us) / 1e6))
-        return f"open for {took}"
-    return _wrong(state, one).splitlines()[0] if _wrong(state, one) else "people are asked"
+        return state.runbook.title
+    wrong = _wrong(state, one).partition("\n")[0].removeprefix(f"{state.runbook.title}: ")
+    return f"{state.runbook.title}: {wrong or 'people are asked'}"
 
 
 def _wrong(state: State, one: Escalation) -> str:
+    if one.key == STATUS:
+        return _stands(state)
     if one.message:
         return one.message
     failure = next((f for f in _failures(state)), None)
     if failure is not None:
         return f"{failure.title} {failure.status}: {'; '.join(failure.why)}"[:LINE_MAX_CHARS]
-    if one.key == STATUS:
-        now = [s.title for s in state.steps.values() if s.status == "running" and s.body is None]
-        return f"It goes on: {', '.join(now)}" if now else "It goes on"
     return ""
+
+
+def _stands(state: State) -> str:
+    """How a run stands: how long it is open, who has it, what it is at."""
+    took = format_duration(round((state.now_us - state.started_us) / 1e6))
+    known = [one for one in state.escalations.values() if one.key != STATUS and one.level]
+    calls = [one for one in known if not one.question]
+    taken = {one.acknowledged["by"] for one in calls if one.acknowledged is not None}
+    word = f", {' and '.join(sorted(taken))} took it" if taken else ""
+    if any(one.acknowledged is None and one.closed is None for one in calls):
+        word += ", people are called and nobody took it yet" if not taken else ""
+    running = [s for s in state.steps.values() if s.status == "running" and s.body is None]
+    now = [s.title for s in running if s.entry.title or s.entry.named]
+    at = f"\nUnder way: {', '.join(now)}"[:LINE_MAX_CHARS] if now else ""
+    return f"Open for {took}{word}{at}"
 
 
 def _failures(state: State) -> list[StepState]:
@@ -82,7 +116,7 @@ def _failures(state: State) -> list[StepState]:
     return [s for s in bad if isinstance(s.entry, Call)]
 
 
-def _lines(state: State, verb: str, asked: str | None) -> list[str]:
+def _lines(state: State, verb: str, asked: str | None = None) -> list[str]:
     """What was found, or done. What is `asked` about is said at length, and not here."""
     found = []
     for step in state.steps.values():
@@ -121,7 +155,7 @@ def _asked(state: State, one: Escalation, level: int) -> str:
     if waits:
         asked += "; the run waits until somebody does"
     if state.finished is not None:
-        asked += f". The run ended {state.finished['outcome']}"
+        asked = f"The run ended {state.finished['outcome']}. {asked}"
     return f"{asked}: runbook ack {state.run}"
 
 

@@ -246,23 +246,25 @@ def _error(message: str, kind: str, maybe_done: bool, retryable: bool) -> dict[s
     return {**known, "maybe_done": maybe_done, "retryable": retryable}
 
 
-HEADS: Mapping[str, str] = {
-    "page": "",
-    "status": "Status: ",
-    "acknowledged": "Taken: ",
-    "resolved": "Over: ",
-    "question": "Asked: ",
-    "counted": "Asked: ",
-    "answered": "",
-}
-"""What stands before the title of what was told before."""
+UNSAID: Mapping[str, str] = {"taken_by": "", "note": "", "outcome": "", "because": "", "after": ""}
+"""What is known only once somebody took it, or the run is over; a pack's own words may name it."""
 
 
 def title_of(words: Mapping[str, Any], kind: str) -> str:
+    """What a lock screen shows: of what follows, first how it stands now."""
+    head = ""
+    if kind == "status":
+        head = "Status: "
+    elif kind == "acknowledged":
+        head = f"Taken by {words['taken_by']}: " if words.get("taken_by") else "Taken: "
+    elif kind in ("question", "counted"):
+        head = "Asked: "
+    elif kind == "answered" and words.get("became"):
+        head = f"{words['became'].partition(':')[0]}: "
+    elif kind == "resolved":
+        head = f"{str(words.get('outcome') or 'over').capitalize()}: "
     severity = f"[{words['severity']}] " if words.get("severity") else ""
-    if kind == "answered" and words.get("became"):
-        return f"{words['became'].partition(':')[0]}: {severity}{words.get('title') or 'runbook'}"
-    return f"{HEADS[kind]}{severity}{words.get('title') or 'runbook'}"
+    return f"{head}{severity}{words.get('title') or 'runbook'}"
 
 
 PARTS = (("What:", "happens"), ("Why:", "why"), ("Found:", "found"), ("Done:", "done"))
@@ -270,19 +272,37 @@ PARTS = (("What:", "happens"), ("Why:", "why"), ("Found:", "found"), ("Done:", "
 
 
 def text_of(words: Mapping[str, Any], kind: str) -> str:
-    """The usual words: what is wrong, what is asked and by when, what was found and done."""
-    lines = [words.get("wrong") or ""]
+    """The usual words: what is wrong, what is asked and by when, what was found and done; of what
+    follows, first who took it and how the run ended.
+    """
+    lines = _meanwhile(words, kind)
+    if words.get("wrong"):
+        lines += ["", words["wrong"]]
     if kind == "counted" and words.get("counted"):
         lines += ["", words["counted"]]
     if kind in ("page", *ASKS) and words.get("asked"):
         by = f" (by {clock_face(words['by_us'])})" if words.get("by_us") else ""
         lines += ["", f"{words['asked']}{by}"]
     if kind == "answered" and words.get("became"):
-        lines = [f"{words['became']} ({clock_face(words['at_us'])})", "", *lines]
+        lines = [f"{words['became']} ({clock_face(words['at_us'])})", *lines]
     for head, key in PARTS:
         if words.get(key):
             lines += ["", head, *[f"- {line}" for line in words[key]]]
     return "\n".join(lines).strip()
+
+
+def _meanwhile(words: Mapping[str, Any], kind: str) -> list[str]:
+    """What became of it since people were told."""
+    if kind not in ("acknowledged", "resolved"):
+        return []
+    lines = []
+    if words.get("outcome"):
+        because = f": {words['because']}" if words["because"] else ""
+        lines.append(f"The run is {words['outcome']} after {words['after']}{because}")
+    if words.get("taken_by"):
+        note = f": {words['note']}" if words["note"] else ""
+        lines.append(f"{words['taken_by']} took it at {clock_face(words['taken_us'])}{note}")
+    return lines
 
 
 def clock_face(at_us: int) -> str:

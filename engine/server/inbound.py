@@ -24,6 +24,7 @@ from engine.core.events import Actor
 from engine.errors import JournalError, Refused, RunbookError, Usage
 from engine.journal.ledger import Arrived, Verdict
 from engine.server import answering, problems
+from engine.server.asked import asked, reader_of
 from engine.server.parts import Parts, address_of
 from engine.wiring import new_id
 
@@ -125,17 +126,17 @@ async def link(request: Request) -> Response:
         claim = check(text, _keys(parts), _now_s(parts))
         if claim.answer != TAKES:
             raise Refused("this takes nothing: it answers a question")
+        asks = await asked(parts, claim)
         if pressed:
-            await _take(parts, claim, Actor(claim.who or "a link", "link", claim.id), "mail")
+            reader = claim.who or await reader_of(parts, claim)
+            await _take(parts, claim, Actor(reader, "link", claim.id), "mail")
     except RunbookError as error:
         await _told(parts, "link", _kept(text), Verdict("refused", error.message))
         return _page("Nothing done", error.message, "", 403)
     if pressed:
         await _told(parts, "link", _kept(text), Verdict("joined", "taken", None, claim.run))
         return _page("Taken", f"You have taken what run {claim.run} calls for.", "", 200)
-    return _page(
-        "Take it?", f"Run {claim.run} calls for somebody: nobody else is called then.", FORM, 200
-    )
+    return _page(asks.title, asks.text, FORM if asks.open else "", 200)
 
 
 async def acknowledged(parts: Parts, arrival: Arrival, name: str) -> Verdict | None:

@@ -23,7 +23,7 @@ from engine.language.template import tell
 from engine.registry import Registry
 from engine.runner.connections import Connections
 from engine.runner.on_call import Known
-from engine.runner.telling import Pace, Stake, Teller, Way
+from engine.runner.telling import UNSAID, Pace, Stake, Teller, Way
 from engine.wiring import whom
 from engine.wiring.admission import SANDBOX, called
 from engine.wiring.hurry import hurried, hurry_of
@@ -39,7 +39,7 @@ def telling(runbook: Runbook, contacts: Contacts, place: Environment) -> dict[st
     hurry = hurry_of(place.services) if place.name == SANDBOX else None
     alone = place.name == SANDBOX and hurry is None
     severity = contacts.severities.get(runbook.severity or "")
-    found: dict[str, Any] = {"policies": {}}
+    found: dict[str, Any] = {"policies": {}, "until_end": True}
     for name in _policies(runbook):
         meant = name
         if name == DEFAULT_POLICY and severity is not None and severity.policy is not None:
@@ -321,7 +321,7 @@ class Directory:
         own = self.contacts.messages.get(kind)
         if own is None:
             return None
-        scope = {**words, "kind": kind}
+        scope = {**UNSAID, **words, "kind": kind}
         return tell(own.title, scope), tell(own.text, scope)
 
     def page(self, words: Mapping[str, Any]) -> str:  # noqa: ARG002 - as the teller asks

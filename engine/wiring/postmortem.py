@@ -6,30 +6,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
+from datetime import datetime
 from typing import Any
 
-from engine.clock import to_datetime, to_iso
+from engine.clock import MICROSECONDS, to_iso
 from engine.core.events import SETTLED, Event
+from engine.core.words import SIGNS
 from engine.language.duration import format_duration
 from engine.language.model import Runbook
-
-YOURS = "[yours to write]"
-"""Marks what only people can say."""
 
 TEXT_MAX_CHARS = 300
 """Of a line of the report: the trail has the whole."""
 
+FACTS_MAX = 4
+"""Values of what a step found that are named beside it."""
+
+FACT_MAX_CHARS = 60
+"""Of one such value."""
+
 SHOWN_STEPS = ("check", "action", "escalate")
 """Kinds of steps that stand in the time-line; the others only hold these."""
+
+PEOPLES = (
+    "Summary", "Root Cause", "Users affected", "Downtime", "Data loss", "What went well",
+    "What went poorly", "Where we got lucky", "Action Items",
+)  # fmt: skip
+"""Parts that no trail knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A line of the time-line."""
+    """A line of the time-line. `minor`: one of many of its kind, and it went well."""
 
     at_us: int
     what: str
+    minor: bool = False
 
 
 @dataclass(slots=True)
@@ -47,12 +58,22 @@ class PostMortem:
     because: str | None
     trigger: str
     mode: str
+    alerted_us: int | None = None
+    """When what started it began, by its own word."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
+    events: int = 0
+    head: str = ""
+    """The hash of the last event: who has it can tell that nothing before it was altered."""
     responders: list[str] = field(default_factory=list)
+    told_us: int | None = None
+    taken_us: int | None = None
     timeline: list[Moment] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    may_run_on: list[str] = field(default_factory=list)
 
     @property
     def duration(self) -> str:
@@ -60,6 +81,21 @@ class PostMortem:
             return "open"
         minutes = round((self.ended_us - self.started_us) / 6e7)
         return f"{minutes // 60:02}:{minutes % 60:02}"
+
+    @property
+    def times(self) -> dict[str, str | None]:
+        """How long it took from the start of the run until then."""
+        solved_us = self.ended_us if self.outcome == "resolved" else None
+        since = {"told": self.told_us, "taken": self.taken_us, "resolved": solved_us}
+        found = {word: self._span(self.started_us, at_us) for word, at_us in since.items()}
+        return {"alerted": self._span(self.alerted_us, self.started_us), **found}
+
+    @staticmethod
+    def _span(begin_us: int | None, end_us: int | None) -> str | None:
+        if begin_us is None or end_us is None or end_us < begin_us:
+            return None
+        span_s = round((end_us - begin_us) / MICROSECONDS)
+        return format_duration(span_s) if span_s else "less than a second"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -70,9 +106,12 @@ class PostMortem:
             "environment": self.environment,
             "severity": self.severity,
             "mode": self.mode,
+            "inputs": dict(self.inputs),
+            "alerted": to_iso(self.alerted_us) if self.alerted_us is not None else None,
             "started": to_iso(self.started_us),
             "ended": to_iso(self.ended_us) if self.ended_us is not None else None,
             "duration": self.duration,
+            "times": self.times,
             "outcome": self.outcome,
             "because": self.because,
             "trigger": self.trigger,
@@ -81,16 +120,11 @@ class PostMortem:
             "found": self.found,
             "done": self.done,
             "in_doubt": self.doubts,
+            "may_run_on": self.may_run_on,
             "told": self.told,
+            "evidence": {"digest": self.digest, "events": self.events, "head": self.head},
             "yours": list(PEOPLES),
         }
-
-
-PEOPLES = (
-    "Root Cause", "Users affected", "Data loss", "What went well", "What went poorly",
-    "Where we got lucky", "Action Items",
-)  # fmt: skip
-"""Parts that no trail knows."""
 
 
 def post_mortem(events: Sequence[Event], runbook: Runbook) -> PostMortem:
@@ -100,24 +134,64 @@ def post_mortem(events: Sequence[Event], runbook: Runbook) -> PostMortem:
     made = PostMortem(
         run=first.run,
         runbook=str(body["name"]),
-        title=runbook.title,
+        title=_line(runbook.title),
         environment=str(body["environment"]),
         severity=runbook.severity,
         started_us=first.at_us,
         ended_us=end.at_us if end is not None else None,
         outcome=str(end.body.get("outcome", "refused")) if end is not None else "open",
-        because=(end.body.get("because") or end.body.get("reason")) if end is not None else None,
+        because=_line(end.body.get("because") or end.body.get("reason") or "") if end else None,
         trigger=_trigger(first),
         mode=str(body["mode"]),
+        alerted_us=_alerted_us(body.get("event")),
+        inputs=dict(body.get("inputs") or {}),
+        digest=str(body.get("digest") or ""),
+        events=len(events),
+        head=events[-1].hash,
     )
+    if end is not None:
+        made.may_run_on = [str(path) for path in end.body.get("running") or ()]
     _Reader(made).read(events)
     return made
 
 
+def _acts(event: Event) -> bool:
+    """Whether this is what a person did: neither the engine nor what started the run is one."""
+    by_event = event.type in ("RunStarted", "RunQueued", "RunRefused", "RunJoined")
+    by_event = by_event and event.body.get("event") is not None
+    return event.actor.get("means") not in ("engine", None) and not by_event
+
+
+def _line(text: str) -> str:
+    """On one line, and no longer than one."""
+    return " ".join(text.split())[:TEXT_MAX_CHARS]
+
+
 def _trigger(first: Event) -> str:
-    if first.body.get("event") is not None:
-        return "an event from outside"
-    return f"{first.actor['name']} by hand"
+    """What started it, in words: the alert, the incident, the schedule, or somebody."""
+    event = first.body.get("event")
+    if not isinstance(event, Mapping):
+        return f"{first.actor['name']} by hand"
+    labels = event.get("labels")
+    name = labels.get("alertname") if isinstance(labels, Mapping) else None
+    if name:
+        more = [f"{k}={v}" for k, v in labels.items() if k != "alertname"] if labels else []
+        return _line(f"the alert {name}" + (f" ({', '.join(more)})" if more else ""))
+    source = event.get("source") or first.actor["name"]
+    title = event.get("title")
+    return _line(f"{source}: {title}" if title else f"an event of {source}")
+
+
+def _alerted_us(event: Any) -> int | None:
+    """When the alert began to fire, or the event occurred, where it says so."""
+    if not isinstance(event, Mapping):
+        return None
+    alert = event.get("alert")
+    said = alert.get("starts_at") if isinstance(alert, Mapping) else event.get("occurred_at")
+    try:
+        return round(datetime.fromisoformat(str(said)).timestamp() * MICROSECONDS)
+    except ValueError:
+        return None
 
 
 class _Reader:
@@ -126,190 +200,163 @@ class _Reader:
     def __init__(self, made: PostMortem) -> None:
         self.made = made
         self.steps: dict[str, Mapping[str, Any]] = {}
+        self.named: dict[str, str] = {}
+        """Which step has a title: of two with the same, the second says where it is."""
 
     def read(self, events: Sequence[Event]) -> None:
         made = self.made
+        if made.alerted_us is not None:
+            made.timeline.append(
+                Moment(made.alerted_us, f"{made.trigger[0].upper()}{made.trigger[1:]} began")
+            )
         begins = f"Incident detected: {made.title} started by {made.trigger}"
-        made.timeline.append(Moment(made.started_us, begins))
+        made.timeline.append(Moment(made.started_us, _line(begins)))
         for event in events:
-            actor = event.actor
-            if actor.get("means") not in ("engine", None) and actor["name"] not in made.responders:
-                made.responders.append(actor["name"])
-            for what in self._told(event):
-                made.timeline.append(Moment(event.at_us, what[:TEXT_MAX_CHARS]))
+            if _acts(event) and event.actor["name"] not in made.responders:
+                made.responders.append(event.actor["name"])
+            for what, minor in self._told(event):
+                made.timeline.append(Moment(event.at_us, _line(what), minor))
 
-    def _told(self, event: Event) -> Iterator[str]:
+    def _told(self, event: Event) -> Iterator[tuple[str, bool]]:
+        if event.type == "StepFinished":
+            yield from self._finished(event.body)
+        else:
+            for what in (*self._said(event), *self._asked(event), *self._people(event)):
+                yield what, False
+
+    def _said(self, event: Event) -> Iterator[str]:
         body, who = event.body, event.actor.get("name", "")
         match event.type:
             case "StepStarted" | "ApprovalRequested":
                 self.steps[body["path"]] = body
-            case "StepFinished":
-                yield from self._finished(body)
             case "DoubtSettled":
-                yield f"{who} settled {body['path']}: it {SETTLED[body['happened']]}"
+                yield f"{who} settled {self._title(body)}: it {SETTLED[body['happened']]}"
+                self._settled(body, who)
+            case "UndoFinished":
+                bad = f", stopped at {body['failed']}" if body.get("failed") else ""
+                yield f"Undone: {len(body.get('undone') or ())} steps{bad}"
+            case "RunQueued" | "RunRefused":
+                word = "It waits in line" if event.type == "RunQueued" else "Refused"
+                yield f"{word}: {body.get('reason') or ''}"
+            case "RunTakenUp" if body["interrupted"]:
+                yield f"Taken up again; cut short were {', '.join(body['interrupted'])}"
+            case "RunFinished":
+                because = f": {body['because']}" if body["because"] else ""
+                well = body["outcome"] == "resolved"
+                word = "Incident resolved" if well else f"Ended {body['outcome']}"
+                yield f"{word}{because}"
+
+    def _asked(self, event: Event) -> Iterator[str]:
+        body, who = event.body, event.actor.get("name", "")
+        match event.type:
             case "Approved" | "Denied":
                 yield f"{who} {event.type.lower()} {self._title(body)}: {body['reason']}"
+            case "ApprovalRefused" | "ApprovalExpired":
+                yield f"{self._title(body)} was not approved: {body['why']}"
             case "Answered":
                 note = f": {body['note']}" if body.get("note") else ""
                 yield f"{who} answered {body['answer']} to {self._title(body)}{note}"
             case "CancelRequested" | "PauseRequested" | "UndoRequested":
                 word = event.type.removesuffix("Requested").lower()
                 yield f"{who} asked to {word} it: {body['reason']}"
-            case "RunTakenUp" if body["interrupted"]:
-                yield f"Taken up again; cut short were {', '.join(body['interrupted'])}"
-            case "RunFinished":
-                because = f": {body['because']}" if body["because"] else ""
-                word = "Incident resolved" if body["outcome"] == "resolved" else "Ended"
-                yield f"{word} ({body['outcome']}){because}"
-            case _:
-                yield from self._people(event)
 
     def _people(self, event: Event) -> Iterator[str]:
-        body = event.body
+        body, made = event.body, self.made
         match event.type:
             case "EscalationStarted" if body.get("question"):
                 self.steps[body["escalation"]] = body
-            case "QuestionClosed" if body["word"] == "expired":
-                yield f"Nobody answered in time: {self._asked(body)}"
+            case "EscalationStarted":
+                yield f"People are called: {body['why']}"
             case "LevelDue":
                 yield from _unknown(body)
             case "TellStarted":
                 self.steps[f"{body['key']}"] = body
             case "Told":
-                yield from self._out(self.steps.get(body["key"], {}))
-            case "TellFailed" if body["doubt"]:
-                told = self.steps.get(body["key"], {})
-                line = f"whether {told.get('name')} was told by {told.get('channel')}"
-                self.made.doubts.append(f"{line}: {body['why']}")
+                yield from self._told_of(self.steps.get(body["key"], {}), event.at_us)
+            case "TellFailed":
+                yield from self._untold(self.steps.get(body["key"], {}), body)
+            case "QuestionClosed" if body["word"] == "expired":
+                yield f"Nobody answered in time: {self._question(body)}"
             case "Acknowledged":
                 note = f": {body['note']}" if body.get("note") else ""
-                yield f"{event.actor['name']} took it{note}"
+                made.taken_us = made.taken_us or event.at_us
+                via = f" by {body['via']}" if body.get("via") else ""
+                yield f"{event.actor['name']} took it{via}{note}"
             case "EscalationExhausted" | "EscalationReopened":
                 yield f"Escalation {body['escalation']}: {body['why']}"
 
-    def _out(self, told: Mapping[str, Any]) -> Iterator[str]:
+    def _told_of(self, told: Mapping[str, Any], at_us: int) -> Iterator[str]:
+        made, name, channel = self.made, told.get("name"), told.get("channel")
         if told.get("kind") == "page":
-            line = f"{told['name']} was told by {told['channel']}"
-            self.made.told.append(line)
+            line = f"{name} was told by {channel}"
+            made.told.append(line)
+            made.told_us = made.told_us or at_us
             yield f"Team notified: {line}"
-        if told.get("kind") == "question":
-            whom = f"{told['name']} was asked by {told['channel']}"
-            at_console = told["name"] == told["channel"]
-            whom = f"Asked at the {told['channel']}" if at_console else whom
-            yield f"{whom}: {self._asked(told)}"
+        elif told.get("kind") == "question":
+            whom = (
+                f"Asked at the {channel}" if name == channel else f"{name} was asked by {channel}"
+            )
+            yield f"{whom}: {self._question(told)}"
 
-    def _asked(self, body: Mapping[str, Any]) -> str:
+    def _untold(self, told: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[str]:
+        name, channel = told.get("name"), told.get("channel")
+        if body["doubt"]:
+            self.made.doubts.append(f"whether {name} was told by {channel}: {body['why']}")
+        elif body["next_us"] is None and not body["dropped"]:
+            yield f"{name} was not reached by {channel}: {body['why']}"
+
+    def _question(self, body: Mapping[str, Any]) -> str:
         """What was asked, of an event that names the question."""
         return str(self.steps.get(body["escalation"], {}).get("message") or body["escalation"])
 
-    def _finished(self, body: Mapping[str, Any]) -> Iterator[str]:
+    def _finished(self, body: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
         step = self.steps.get(body["path"], body)
-        kind = step.get("kind")
-        if kind not in SHOWN_STEPS:
+        kind, status = step.get("kind"), body["status"]
+        if kind not in SHOWN_STEPS or status == "skipped":
             return
-        why = f": {'; '.join(body['why'])}" if body["why"] else ""
-        line = f"{self._title(body)} {body['status']}{why}"
-        if body["status"] == "unknown":
-            self.made.doubts.append(line)
-        if kind == "action" and body["status"] in ("passed", "unknown"):
+        why = "; ".join(map(str, body["why"]))
+        facts = facts_of(body)
+        line = f"{self._title(body)} {SIGNS.get(status, status)}"
+        line += f" ({facts})" if facts else ""
+        line += f": {why}" if why else ""
+        if status == "unknown":
+            self.made.doubts.append(_line(line))
+        if kind == "action" and status in ("passed", "unknown"):
             target = (step.get("plan") or {}).get("target")
-            self.made.done.append(f"{line}{f' (on {target})' if target else ''}")
-        elif kind == "check" and body["status"] != "skipped":
-            self.made.found.append(line)
-        if body["status"] != "skipped":
-            yield line
+            self.made.done.append(_line(f"{line}{f' (on {target})' if target else ''}"))
+        elif kind == "check":
+            self.made.found.append(_line(line))
+        if kind != "escalate" or status != "passed":  # who was told says more
+            head = {"check": "Found", "action": "Changed"}.get(str(kind), "People")
+            head = head if status in ("passed", "failed") or kind == "check" else "Not certain"
+            yield f"{head}: {line}", kind == "check" and status == "passed"
+
+    def _settled(self, body: Mapping[str, Any], who: str) -> None:
+        made, title = self.made, self._title(body)
+        made.doubts.append(_line(f"{who} settled it: {title}: {body['reason']}"))
+        word = f"; {who} settled it: it {SETTLED[body['happened']]}"
+        made.done = [f"{one}{word}" if one.startswith(f"{title} ") else one for one in made.done]
 
     def _title(self, body: Mapping[str, Any]) -> str:
-        step = self.steps.get(body.get("path", ""), body)
-        return str(step.get("title") or step.get("id") or body.get("path"))
+        path = str(body.get("path", ""))
+        step = self.steps.get(path, body)
+        title = str(step.get("title") or step.get("id") or path)
+        return title if self.named.setdefault(title, path) == path else f"{title} ({path})"
 
 
-def markdown(made: PostMortem) -> str:
-    """The report in the form of the post-mortem template."""
-    day = to_datetime(made.started_us).strftime("%Y-%m-%d")
-    lines = [
-        f"# Post-Mortem: {made.title}",
-        "",
-        f"**Date**: {day} (times are UTC)",
-        f"**Duration**: {made.duration}",
-        f"**Severity**: {made.severity or YOURS}",
-        f"**Responders**: {', '.join(made.responders) or YOURS}",
-        f"**Run**: {made.run} of {made.runbook} in {made.environment}, {made.mode}",
-        "",
-        "## Summary",
-        _summary(made),
-        YOURS,
-        "",
-        "## Timeline",
-        *[f"- {to_datetime(m.at_us):%H:%M} - {m.what}" for m in made.timeline],
-        "",
-        "## Root Cause",
-        YOURS,
-        "",
-        "## Impact",
-        f"- Users affected: {YOURS}",
-        f"- Downtime: {YOURS} (the run was open for {_open(made)})",
-        f"- Data loss: {YOURS}",
-        "",
-        "## Resolution",
-        *([f"- {line}" for line in made.done] or ["- The runbook changed nothing"]),
-    ]
-    if made.doubts:
-        lines += ["", "## In doubt", *[f"- {line}" for line in made.doubts]]
-    lines += [
-        "",
-        "## Lessons Learned",
-        f"- What went well: {YOURS}",
-        f"- What went poorly: {YOURS}",
-        f"- Where we got lucky: {YOURS}",
-        "",
-        "## Action Items",
-        *[
-            f"- [ ] {what} (Owner: {YOURS}, Due: {YOURS})"
-            for what in ("Fix root cause", "Add monitoring", "Update runbook")
-        ],
-    ]
-    return "\n".join(lines) + "\n"
+def facts_of(body: Mapping[str, Any]) -> str:
+    """`value 97, unit %`: what a step found, where that fits on a line."""
+    found = body.get("extracted") or (body.get("outcome") or {}).get("result")
+    if not isinstance(found, Mapping):
+        return ""
+    scalars = {k: v for k, v in found.items() if isinstance(v, str | int | float) and v != ""}
+    shown = [f"{k} {_short(v)}" for k, v in list(scalars.items())[:FACTS_MAX]]
+    return ", ".join(shown)
 
 
-def _summary(made: PostMortem) -> str:
-    because = f": {made.because}" if made.because else ""
-    return f"{made.runbook} was started by {made.trigger} and is {made.outcome}{because}."
-
-
-def _open(made: PostMortem) -> str:
-    if made.ended_us is None:
-        return "a time that is not over"
-    return format_duration(round((made.ended_us - made.started_us) / 1e6))
-
-
-def html(made: PostMortem) -> str:
-    """The same as a page without scripts, to be kept or mailed."""
-    body: list[str] = []
-    items: list[str] = []
-    for line in [*markdown(made).splitlines(), ""]:
-        text = escape(line).replace(YOURS, f"<mark>{escape(YOURS)}</mark>")
-        if line.startswith("- "):
-            items.append(f"<li>{text[2:]}</li>")
-            continue
-        if items:
-            body.append(f"<ul>{''.join(items)}</ul>")
-            items = []
-        if line.startswith("## "):
-            body.append(f"<h2>{text[3:]}</h2>")
-        elif line.startswith("# "):
-            body.append(f"<h1>{text[2:]}</h1>")
-        elif line.startswith("**"):
-            name, _, rest = text[2:].partition("**")
-            body.append(f"<p><b>{name}</b>{rest}</p>")
-        elif line:
-            body.append(f"<p>{text}</p>")
-    head = f'<meta charset="utf-8"><title>Post-Mortem: {escape(made.title)}</title>'
-    return (
-        f"<!doctype html>\n<html><head>{head}</head><body>\n"
-        + "\n".join(body)
-        + "\n</body></html>\n"
-    )
+def _short(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= FACT_MAX_CHARS else f"{text[: FACT_MAX_CHARS - 3]}..."
 
 
 def _unknown(body: Mapping[str, Any]) -> Iterator[str]:

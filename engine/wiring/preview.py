@@ -65,9 +65,31 @@ def preview(
     if status is not None:
         every = f"every {format_duration(status['every_us'] / 1e6)} while it is open"
         by = tuple(status["by"])
-        title = f"Status: {runbook.title}: open for ..."
+        title = f"Status: {runbook.title}"
         text = "How it stands then; at its end, how it ended"
         found.append(Told(STATUS, STATUS, 1, every, ", ".join(by), ", ".join(by), by, title, text))
+    return found
+
+
+def would_tell(
+    books: Books, registry: Registry, state: State, asked: Asked = NOT_ASKED
+) -> list[Told]:
+    """What the steps that a rehearsal came to would tell, in the words of what it found. `asked`:
+    of rotas that others keep.
+    """
+    place = books.environment(
+        state.runbook.name.partition("/")[0], state.environment, registry, only=()
+    )
+    directory = Directory(books, registry, state.runbook, place)
+    state.finished = None  # people are called before it ends
+    found: list[Told] = []
+    for key, step in state.steps.items():
+        entry = step.entry
+        if isinstance(entry, Escalate) and step.status == "previewed":
+            where = step.title if entry.named else f"escalate: {entry.policy}"
+            message = (step.plan or {}).get("message")
+            called_by = (key, entry.policy, message)
+            found += _levels(state, (directory, asked), called_by, f"at `{where}`")
     return found
 
 
@@ -95,17 +117,19 @@ def _escalations(runbook: Runbook) -> Iterator[tuple[str, str, str | None, str]]
     for book in called(runbook):
         for entry in walk_runbook(book):
             if isinstance(entry, Escalate):
-                where = entry.title or entry.id
+                where = entry.title or (entry.id if entry.named else f"escalate: {entry.policy}")
                 yield entry.id, entry.policy, _written(entry.message), f"at `{where}`"
             elif isinstance(entry, Call) and entry.approve is not None and entry.approve.within_s:
                 approving.append(entry)
     own = runbook.escalation
     if own is not None:
         after_s = own.unresolved_after_s
-        when = "when it ends unresolved"
+        message, when = "it ended failed: ...", "when it ends, unless resolved"
         if after_s is not None:
-            when = f"{format_duration(after_s)} after its start, unless resolved"
-        yield OWN, own.policy, None, when
+            after = format_duration(after_s)
+            message = f"it is not resolved after {after}"
+            when = f"{after} after its start, or {when}"
+        yield OWN, own.policy, f"{runbook.title}: {message}", when
     for entry in approving:
         policy = own.policy if own is not None else DEFAULT_POLICY
         message = f"{entry.title or entry.id}: nobody approved it in time, so it is not done"

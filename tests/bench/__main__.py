@@ -21,6 +21,7 @@ from tests.bench.deciding import deciding
 from tests.bench.deliveries import deliveries
 from tests.bench.kubectl import kubectl
 from tests.bench.lines import lines
+from tests.bench.paging import paging
 from tests.bench.place import Place, place
 from tests.bench.scenarios import scenarios
 from tests.bench.ssh import ssh
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[Place, int], Awaitable[list[Row]]]] = {
     "kubectl": lambda where, rounds: kubectl(where, max(1, rounds // 3)),
     "scenarios": lambda where, rounds: scenarios(where, max(1, rounds // 3)),
     "deliveries": deliveries,
+    "paging": paging,
     "waiting": lambda where, _: waiting(where),
     "ssh": lambda where, rounds: ssh(where, max(1, rounds // 2)),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -55,13 +55,16 @@ class Target:
         async with self._more:
             await self._more.wait_for(lambda: all(path in self.asked for path in paths))
 
+    async def seen(self, path: str) -> None:
+        self.asked.setdefault(path, time.perf_counter())
+        async with self._more:
+            self._more.notify_all()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                self.asked.setdefault(head.split(b" ", 2)[1].decode(), time.perf_counter())
-                async with self._more:
-                    self._more.notify_all()
+                await self.seen(head.split(b" ", 2)[1].decode())
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
@@ -100,13 +103,15 @@ async def deliveries(where: Place, rounds: int) -> list[Row]:
         took_ms = sorted(took * 1e3 for took in storm.took_s)
         count = len(took_ms)
         said = f"the 202 to one of {PER_S:.0f} deliveries a second, {GOING} runs going: p99"
-        rows.append(Row(said, _at(took_ms, 0.99), None, "ms", count, limit=ANSWERED_LIMIT_MS))
-        rows.append(Row("the same: p50", _at(took_ms, 0.5), None, "ms", count))
+        rows.append(
+            Row(said, percentile(took_ms, 0.99), None, "ms", count, limit=ANSWERED_LIMIT_MS)
+        )
+        rows.append(Row("the same: p50", percentile(took_ms, 0.5), None, "ms", count))
         said = f"from its POST to the target's first request, at {PER_S:.0f} a second: p50"
-        rows.append(Row(said, _at(first_ms, 0.5), None, "ms", count, limit=FIRST_LIMIT_MS))
+        rows.append(Row(said, percentile(first_ms, 0.5), None, "ms", count, limit=FIRST_LIMIT_MS))
         alone = [await _alone(serving, target, 2_000_000 + n) for n in range(60)]
         said = "the same, one at a time: p50"
-        rows.append(Row(said, _at(sorted(alone), 0.5), None, "ms", 60, limit=FIRST_LIMIT_MS))
+        rows.append(Row(said, percentile(alone, 0.5), None, "ms", 60, limit=FIRST_LIMIT_MS))
     rows += await _stormy(where.folder / "storm")
     rows += await _malformed(where.folder)
     return rows
@@ -156,5 +161,6 @@ async def _malformed(folder: Path) -> list[Row]:
     ]  # fmt: skip
 
 
-def _at(found: list[float], share: float) -> float:
+def percentile(found: Sequence[float], share: float) -> float:
+    found = sorted(found)
     return found[min(len(found) - 1, math.ceil(share * len(found)))] if found else math.nan

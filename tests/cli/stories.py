@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from events import Story
+from events import Story, us
 
 from engine.core.events import Event
 
@@ -123,6 +123,73 @@ def wide() -> Story:
     return story
 
 
+LEVELS = [
+    {"who": ["ana", "primary"], "by": ["slack", "sms"], "after_us": 0, "unless": "acknowledged"},
+    {"who": ["lead"], "by": ["mail"], "after_us": 900_000_000, "unless": "acknowledged"},
+]
+WAYS = [{"channel": "slack", "again": True}, {"channel": "sms", "again": True}]
+CALL = "on_failure/call"
+
+
+def calling() -> Story:
+    """A check failed; two people are called, one is reached by the second channel only."""
+    story = Story()
+    story.run_started(telling={"policies": {"default": {"levels": LEVELS}}})
+    story.started(0.1, "memory", title="How full is it")
+    story.finished(0.2, "memory", "failed", why=["result.value < 90: 97 < 90 does not hold"])
+    plan = {"policy": "default", "wait": "acknowledged", "message": "db-1 is 97 % full"}
+    story.started(0.3, CALL, kind="escalate", title="Somebody makes room", plan=plan)
+    people = [{"id": "ana", "name": "Ana Lim"}, {"id": "bo", "name": "Bo Ek"}]
+    story.add(
+        0.3, "LevelDue", escalation=CALL, level=1, round=1, due_us=us(0.3), skipped=False,
+        who=["ana", "primary"], by=["slack", "sms"], nobody=[], words={},
+        recipients=[{**one, "by": WAYS} for one in people],
+    )  # fmt: skip
+    for who, name in (("ana", "Ana Lim"), ("bo", "Bo Ek")):
+        _tell(story, 0.3, "TellStarted", who, name=name, channel="slack", kind="page")
+    _tell(story, 0.5, "Told", "bo", receipt={})
+    _tell(
+        story, 0.6, "TellFailed", "ana", why="it is down", doubt=False, dropped=False, next_us=None
+    )
+    _tell(story, 0.6, "TellStarted", "ana", name="Ana Lim", channel="sms", kind="page")
+    return story
+
+
+def _tell(story: Story, at: float, type_: str, who: str, **more: object) -> None:
+    known = {"escalation": CALL, "summons": f"1.1.1:{who}", "key": f"k:{who}", "attempt": 1}
+    story.add(at, type_, **known, **more)
+
+
+def taken() -> Story:
+    """Somebody took it; the run goes on."""
+    story = calling()
+    _tell(story, 0.8, "Told", "ana", receipt={})
+    bo = {"name": "bo", "means": "os-user"}
+    story.add(42, "Acknowledged", bo, escalations=[CALL], note="on my way", via="command line")
+    story.finished(42, CALL)
+    story.started(42, "rest", title="Is there room again")
+    return story
+
+
+def unheard() -> Story:
+    """Both levels were told, and nobody took it."""
+    story = calling()
+    _tell(story, 0.8, "Told", "ana", receipt={})
+    lead = {"id": "lead", "name": "Lee Ott", "by": [{"channel": "mail", "again": False}]}
+    story.add(
+        900.3, "LevelDue", escalation=CALL, level=2, round=1, due_us=us(900.3), skipped=False,
+        who=["lead"], by=["mail"], nobody=[], words={}, recipients=[lead],
+    )  # fmt: skip
+    known = {"escalation": CALL, "summons": "1.2.1:lead", "key": "k:lead", "attempt": 1}
+    story.add(900.3, "TellStarted", **known, name="Lee Ott", channel="mail", kind="page")
+    story.add(
+        901, "TellFailed", **known, why="it broke off", doubt=True, dropped=False, next_us=None
+    )
+    why = "nobody has taken it so far, and no level is left"
+    story.add(901, "EscalationExhausted", escalation=CALL, told=2, failed=1, doubts=1, why=why)
+    return story
+
+
 STORIES = {
     "clearing": (clearing, 12.4),
     "verifying": (verifying, 6.4),
@@ -130,6 +197,9 @@ STORIES = {
     "nested": (nested, 4.5),
     "failing": (failing, 40),
     "asking": (asking, 65),
+    "calling": (calling, 30.3),
+    "taken": (taken, 50),
+    "unheard": (unheard, 930),
 }
 """Each with the second at which somebody looks."""
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 CALL = """\
 title: Calls people
@@ -65,9 +72,10 @@ def test_the_report_has_what_the_trail_knows_and_marks_what_people_know(runbook)
         "## Resolution",
         "## Lessons Learned",
         "## Action Items",
+        "## Evidence",
     ]
     assert "Team notified: console was told by console" in text
-    assert "took it: on my way" in text
+    assert "took it by command line: on my way" in text
     assert "## Root Cause\n[yours to write]" in text
     page = runbook("report", "last", "--format", "html").out
     assert page.startswith("<!doctype html>")
@@ -95,7 +103,76 @@ def test_lint_names_what_leads_to_nobody(runbook, shop):
     assert "RB852" in done.out + done.err
 
 
+def test_lint_names_addresses_that_lead_nowhere_by_their_channel(runbook, shop):
+    pack = shop / "runbooks/shop"
+    (pack / "contacts.yaml").write_text(
+        "people:\n"
+        "  ana: {channels: {post: ana.example.com, phone: 0151 123, chat: general}}\n"
+        "  bo: {channels: {post: bo@example.com, phone: '+4915112345678', chat: U0123ABC}}\n"
+        "channels: {post: {connection: post}, phone: {connection: phone},"
+        " chat: {connection: chat, to: '#room'}}\n"
+    )
+    (pack / "environments/night.yaml").write_text(
+        "connections:\n"
+        "  post: {adapter: mail, host: h, sender: a@b.c}\n"
+        "  phone: {adapter: twilio, account: AC0, token: '${env:T}', sender: '+4930123456'}\n"
+        "  chat: {adapter: slack, token: '${env:T}'}\n"
+    )
+    done = runbook("lint", "shop")
+    found = [line for line in (done.out + done.err).splitlines() if "RB854" in line]
+    assert [line.partition("RB854 warning: ")[2] for line in found] == [
+        "'ana' has 'ana.example.com' for 'post': not a mail address, like ana@example.com",
+        "'ana' has '0151 123' for 'phone': not a number with its country, like +4915112345678",
+        "'ana' has 'general' for 'chat': not an id of Slack, like U0123ABC, or #a-channel",
+    ]
+
+
 def test_a_rehearsal_tells_nobody_and_says_who_would_be_called_when(runbook):
     done = runbook("rehearse", "shop/call", "--env", "staging")
     assert "would call console by console at once, unless acknowledged" in done.out + done.err
+    assert "waits for a person" not in done.out + done.err
+    told = done.out.partition("at `call`  console  by console\n")[2].splitlines()
+    assert told[:3] == ["    Calls people: The shop is closed", "    The shop is closed", ""]
+    assert told[3].startswith("    Take it: nobody is called behind you")
     assert "ESCALATION" not in done.err
+
+
+LATE = """policies:
+  default:
+    - {who: [console]}
+    - {who: [console], after: 1h}
+"""
+OVER = """title: Calls behind its end
+steps:
+  - {escalate: default, id: call, message: The shop is closed}
+  - {end: unresolved}
+"""
+
+
+def test_a_run_that_is_over_and_still_calls_people_is_marked_in_the_list(runbook, shop):
+    (shop / "runbooks/shop/over.yaml").write_text(OVER)
+    (shop / "runbooks/shop/contacts.yaml").write_text(LATE)
+    words = [sys.executable, "-c", "from engine.cli.main import main; raise SystemExit(main())"]
+    driving = subprocess.Popen(
+        [*words, "run", "shop/over", "--env", "staging"],
+        cwd=shop,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert driving.stdout is not None
+    said = ""
+    while "level 1 of call calls" not in said:
+        said = driving.stdout.readline()
+        assert said, driving.communicate()
+    while "unresolved" not in (shown := runbook("runs")).out:
+        assert driving.poll() is None
+    assert "unresolved, calls" in shown.out
+    assert "to take what a run calls for: runbook ack RUN" in shown.err
+    assert [row["calls"] for row in runbook("--json", "runs").objects] == [["call"]]
+    assert runbook("ack", "last").code == 0
+    rest, _ = driving.communicate(timeout=60)
+    assert driving.returncode == 1
+    assert "called    call: console was told by console" in rest
+    assert "unresolved, calls" not in runbook("runs").out

@@ -53,6 +53,8 @@ class Phone:
     """Seconds since the start, kind, person, channel: what came to a channel."""
     keys: list[str] = field(default_factory=list)
     tells: list[Tell] = field(default_factory=list)
+    told: list[Mapping[str, Any]] = field(default_factory=list)
+    """The words of every message."""
     now_us: int = START
     state: State = field(init=False)
     flying: list[tuple[int, Callable[[], Record]]] = field(default_factory=list)
@@ -151,6 +153,7 @@ class Phone:
         self.sent.append((at_s, body["kind"], body["who"], body["channel"]))
         self.keys.append(body["key"])
         self.tells.append(effect)
+        self.told.append(effect.words)
         if answer is HANG:
             return
         follows = {

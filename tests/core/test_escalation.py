@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from engine.core.decide import decide, open_questions
+from engine.core.words import words
 from tests.core.telling import MINUTE, START, Phone, level, telling
-from tests.core.world import HANG, Oops, book
+from tests.core.world import ALICE, HANG, SECOND, Oops, book
 
 TELLS = "steps:\n  - {escalate: default, id: call, message: Redis is full}\n"
 WAITS = TELLS.replace("message", "wait: acknowledged, message")
@@ -227,6 +228,48 @@ def test_where_it_was_paged_the_acknowledgement_is_told():
     assert {who for _, who in kinds[2:]} == {"ana", "bo"}
 
 
+UNTIL_END = {**THREE, "until_end": True}
+
+
+def test_where_it_was_paged_the_end_of_the_run_is_told_though_somebody_took_it_long_ago():
+    text = WAITS + "  - {wait: 1h, id: rest}\n"
+    found = phone(text, UNTIL_END).acked(60, "call").go()
+    assert [(at_s, kind) for at_s, kind, _, _ in found.sent] == [
+        (0, "page"),
+        (60, "acknowledged"),
+        (3660, "resolved"),
+    ]
+    assert found.last("EscalationClosed")["why"] == "bo took it"
+    assert found.state.over
+
+
+def test_a_run_that_fails_after_somebody_took_it_tells_nobody_that_it_is_over():
+    text = TELLS + "  - {check: t.look, id: ask}\n"
+    found = phone(text, UNTIL_END, script=BROKEN).acked(0.05, "call").go()
+    assert [kind for _, kind, _, _ in found.sent] == ["page", "acknowledged"]
+    assert found.state.over
+
+
+def test_a_page_that_was_on_its_way_when_the_run_ended_is_told_the_end_too():
+    text = "steps:\n  - {escalate: default, id: call}\n"
+    found = phone(text, UNTIL_END, again=frozenset())
+    found.go(until_s=0)
+    found.put("CancelRequested", {"reason": "wrong one"}, ALICE)
+    assert [kind for _, kind, _, _ in found.go().sent] == ["page", "resolved"]
+    assert found.state.over
+
+
+def test_what_follows_says_who_took_it_and_how_the_run_ended():
+    text = "steps:\n  - {escalate: default, id: call, message: full, wait: acknowledged}\n"
+    text += "  - {wait: 1h, id: rest}\n  - {end: resolved, because: there is room}\n"
+    found = phone(text, UNTIL_END).acked(60, "call").go()
+    page, taken, over = found.told
+    assert (page.get("taken_by"), page.get("outcome")) == (None, None)
+    assert (taken["taken_by"], taken["note"], taken["taken_us"]) == ("bo", "on it", START + MINUTE)
+    assert (over["taken_by"], over["outcome"]) == ("bo", "resolved")
+    assert (over["because"], over["after"]) == ("there is room", "1h1m")
+
+
 def test_a_level_unless_resolved_is_told_although_somebody_took_it():
     how = telling(level("ana", "page"), level("boss", "mail", 900, unless="resolved"))
     text = TELLS + "  - {wait: 1h, id: rest}\n"
@@ -318,6 +361,58 @@ def test_how_an_open_run_stands_is_told_every_so_often_and_how_it_ended():
         (2400, "resolved", "room", "room"),
     ]
     assert found.state.over
+
+
+def test_how_a_run_stands_that_was_on_its_way_when_the_run_ended_is_followed_by_its_end():
+    how = {**UNTIL_END, "status": {"every_us": 15 * MINUTE, "by": ["page"]}}
+    found = phone("steps:\n  - {wait: 20m, id: rest}\n", how).go(until_s=900)
+    found.put("CancelRequested", {"reason": "wrong one"}, ALICE)
+    assert [kind for _, kind, _, _ in found.go().sent] == ["status", "resolved"]
+
+
+def test_what_follows_and_is_tried_again_is_not_lost_by_a_page_that_arrives_late():
+    how = {**telling(level("bo", "page"), level("ana", "page", 60)), "until_end": True}
+    broken = {"page": [True, True, Oops("it is down"), True]}
+    text = WAITS + "  - {wait: 1h, id: rest}\n"
+    found = phone(text, how, channels=broken).acked(60.05, "call").go(until_s=60)
+    ((land_us, land),) = found.flying
+    found.flying = [(land_us + SECOND, land)]
+    taken = [who for _, kind, who, _ in found.go(until_s=600).sent if kind == "acknowledged"]
+    assert taken == ["bo", "ana", "bo"]
+
+
+def test_an_incident_of_each_level_is_taken_and_resolved_though_the_same_people_were_called():
+    how = {**telling(level("ana", "page"), level("ana", "page", 60)), "until_end": True}
+    found = phone(WAITS + "  - {wait: 1h, id: rest}\n", how).acked(90, "call").go()
+    assert [key.split(":", 2)[2] for key in found.keys[2:]] == [
+        "1.2.1:ana:acknowledged:page",
+        "1.1.1:ana:acknowledged:page",
+        "1.2.1:ana:resolved:page",
+        "1.1.1:ana:resolved:page",
+    ]
+
+
+def test_how_a_run_stands_says_how_long_it_is_open_who_has_it_and_what_it_is_at():
+    how = {**UNTIL_END, "status": {"every_us": 15 * MINUTE, "by": ["room"]}}
+    text = "steps:\n  - {escalate: default, id: call, wait: acknowledged}\n"
+    found = phone(text + "  - {wait: 1h, id: rest}\n", how).acked(1000, "call").go(until_s=900)
+    assert words(found.state, "status", 1)["wrong"] == (
+        "Open for 15m, people are called and nobody took it yet\nUnder way: call"
+    )
+    found.go(until_s=1800)
+    said = words(found.state, "status", 1)
+    assert (said["title"], said["wrong"]) == ("main", "Open for 30m, bo took it\nUnder way: rest")
+
+
+def test_how_a_run_stood_is_not_told_any_more_once_it_is_told_how_it_stands_now():
+    how = {**UNTIL_END, "status": {"every_us": 2 * SECOND, "by": ["page"]}}
+    down = [Oops("it is down", detail={"blocked_for_s": 2.5}), True]
+    text = "steps:\n  - {wait: 5s, id: rest}\n"
+    assert phone(text, how, channels={"page": down}).go().sent == [
+        (2, "status", "page", "page"),
+        (4, "status", "page", "page"),
+        (5, "resolved", "page", "page"),
+    ]
 
 
 def test_a_run_that_was_over_before_its_first_status_tells_none():
@@ -426,3 +521,10 @@ def test_every_event_of_an_escalation_is_what_would_be_decided_after_the_events_
             body = {k: v for k, v in event.body.items() if k not in ("recipients", "words")}
             assert (event.type, body) in decided
         state.apply(event)
+
+
+def test_the_title_of_a_run_is_said_once_where_it_calls_people_by_itself():
+    found = phone(OWN).go(until_s=600)
+    said = words(found.state, "run", 1)
+    assert said["title"] == "main: it is not resolved after 10m"
+    assert said["wrong"] == "main: it is not resolved after 10m"

@@ -24,12 +24,15 @@ class Beeper:
     rang: ClassVar[list[Message]] = []
     on: ClassVar[Callable[[Message], Awaitable[None]] | None] = None
 
+    follows: ClassVar[bool] = False
+    """Whether it takes in what became of it."""
+
     def __init__(self, token: str = "") -> None:
         self._token = token
 
     @classmethod
     def reset(cls) -> None:
-        cls.rang, cls.on = [], None
+        cls.rang, cls.on, Beeper.follows = [], None, False
 
     def fingerprint(self) -> str:
         return "beeper"
@@ -42,7 +45,7 @@ class Beeper:
         if on is not None:
             await on(message)
         Beeper.rang.append(message)
-        return {"id": message.key, "follows": False}
+        return {"id": message.key, "follows": Beeper.follows and message.kind == "page"}
 
     async def close(self) -> None:
         """Nothing was opened."""

@@ -275,9 +275,9 @@ def test_every_message_of_a_runbook_is_shown_before_one_is_sent(tmp_path):
         ("at `call`", "Ana Lim", ("beep",)),
         ("at `call` + 15m", "Bo Ek", ("siren", "beep")),
         ("at `call` + 30m", "Cy Ott", ("siren",)),
-        ("when it ends unresolved", "Ana Lim", ("beep",)),
-        ("when it ends unresolved + 15m", "Bo Ek", ("siren", "beep")),
-        ("when it ends unresolved + 30m", "Cy Ott", ("siren",)),
+        ("when it ends, unless resolved", "Ana Lim", ("beep",)),
+        ("when it ends, unless resolved + 15m", "Bo Ek", ("siren", "beep")),
+        ("when it ends, unless resolved + 30m", "Cy Ott", ("siren",)),
         ("every 15m while it is open", "room", ("room",)),
     ]
     assert Beeper.rang == []
@@ -401,3 +401,16 @@ async def test_a_failed_run_whose_driver_died_is_taken_up_and_goes_on_calling(de
     assert [m.name for m in Beeper.rang] == ["Ana Lim", "Bo Ek"]
     assert (await desk.engine.state(run)).over
     lab.Target.reset()
+
+
+async def test_what_follows_says_who_took_it_and_how_it_ended(desk):
+    ends = CALLS + "  - {wait: 1h, id: rest}\n  - {end: resolved, because: there is room}\n"
+    Beeper.follows = True
+    await desk.run(f"severity: SEV1\n{ends}", acks(desk, told=1))
+    _, taken, over = [m for m in Beeper.rang if m.to == "+1"]
+    assert taken.title == "Taken by bo: [SEV1] Redis: Redis is full"
+    assert taken.text.startswith("bo took it at ")
+    assert taken.text.splitlines()[0].endswith(": on it")
+    assert over.title == "Resolved: [SEV1] Redis: Redis is full"
+    assert over.text.startswith("The run is resolved after 1h")
+    assert "there is room\nbo took it" in over.text

@@ -124,6 +124,18 @@ async def test_a_link_of_a_mail_asks_first_and_counts_once(serving):
     assert len(await taken(serving, run)) == 1
 
 
+async def test_a_link_says_what_it_is_about_and_counts_as_whom_it_was_sent_to(serving):
+    run = await calling(serving)
+    path = f"/take/{value(serving, run, id_=f'{run}:call:1.1.1:bea:console')}"
+    opened = await serving.http.get(path)
+    assert "Calls for somebody: the disk is full (p/calls in test, run " in opened.text
+    assert (await serving.http.post(path)).status_code == 200
+    assert await taken(serving, run) == [("bea", "mail")]
+    opened = await serving.http.get(path)
+    assert "<h1>Taken already</h1><p>bea took it at " in opened.text
+    assert "<form" not in opened.text
+
+
 async def test_an_incident_that_is_acknowledged_in_pagerduty_takes_it(serving):
     run = await calling(serving)
     body = json.loads(pd_event(5, "incident.acknowledged", incident_key=f"{run}:call:1"))

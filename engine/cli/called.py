@@ -1,0 +1,224 @@
+"""Who is called while a run goes on: its escalations, folded from their events, as lines of a view.
+
+Pure, like `rows`: knows no clock and no terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.cli.text import Style, clean, countdown, pad, wrap
+from engine.clock import MICROSECONDS, to_datetime
+from engine.core.events import Event
+
+PEOPLE_MAX = 6
+"""Of one escalation, that are named: the trail has all of them."""
+
+LEAD_CELLS = 8
+"""As wide as the words for the status of a step."""
+
+OWN, STATUS = "run", "status"
+"""Escalations that no step of the runbook began."""
+
+
+@dataclass(slots=True)
+class Heard:
+    """Somebody who is called, and what came of it."""
+
+    name: str
+    by: tuple[str, ...]
+    channel: str = ""
+    word: str = "is next"
+    not_before_us: int | None = None
+
+    def text(self, now_us: int) -> str:
+        if self.word == "is next":
+            if self.not_before_us is not None and self.not_before_us > now_us:
+                return f"{self.name} at {face(self.not_before_us)}, when quiet hours are over"
+            return f"{self.name} by {', '.join(self.by)}"
+        return f"{self.name} {self.word} by {self.channel}"
+
+
+@dataclass(slots=True)
+class Called:
+    """One escalation. `key`: the path of its step, or one of those above."""
+
+    key: str
+    title: str
+    levels: tuple[Mapping[str, Any], ...] = ()
+    generation: int = 1
+    level: int = 0
+    due_us: int | None = None
+    again_us: int | None = None
+    people: dict[str, Heard] = field(default_factory=dict)
+    taken: str = ""
+    nobody_left: str = ""
+    closed: str = ""
+
+    def next_us(self) -> int | None:
+        """When somebody is called next, unless it is taken."""
+        times = [at_us for at_us in (self.due_us, self.again_us) if at_us is not None]
+        return min(times, default=None)
+
+
+class Calls:
+    """The escalations of one run. `apply` takes its events in order."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, Called] = {}
+        self._policies: Mapping[str, Any] = {}
+        self._titles: dict[str, tuple[str, str]] = {}
+
+    def apply(self, event: Event) -> None:
+        body = event.body
+        if event.type == "RunStarted":
+            self._policies = (body.get("telling") or {}).get("policies") or {}
+        elif event.type == "StepStarted" and body.get("kind") == "escalate":
+            plan, path = body.get("plan") or {}, str(body["path"])
+            made = str(body.get("id") or "").startswith("escalate-")
+            title = body.get("title") or (plan.get("message") if made else body.get("id"))
+            self._titles[path] = (clean(str(title or path)), str(plan.get("policy")))
+        elif event.type == "EscalationStarted":
+            title = clean(str(body.get("why") or "the run itself"))
+            self._titles[str(body["escalation"])] = (title, str(body["policy"]))
+        elif event.type == "Acknowledged":
+            for key in body.get("escalations") or ():
+                self._taken(str(key), event)
+        elif event.type == "Answered" and str(body.get("path")) in self.all:
+            self._taken(str(body["path"]), event)
+        elif event.type == "RunFinished":
+            self._over(body)
+        elif "escalation" in body:
+            self._of(event.type, self._named(str(body["escalation"])), event)
+
+    def shown(self) -> list[Called]:
+        """Those for which somebody was to be called, in the order in which that began."""
+        return [one for one in self.all.values() if one.level and one.key != STATUS]
+
+    def calling(self) -> list[Called]:
+        """Those that nobody took yet."""
+        return [one for one in self.shown() if not one.taken and not one.closed]
+
+    def _named(self, key: str) -> Called:
+        if key not in self.all:
+            title, policy = self._titles.get(key, (key, ""))
+            levels = tuple((self._policies.get(policy) or {}).get("levels") or ())
+            self.all[key] = Called(key, title, levels)
+        return self.all[key]
+
+    def _of(self, type_: str, one: Called, event: Event) -> None:
+        body = event.body
+        if type_ == "LevelDue":
+            self._due(one, event)
+        elif type_ in _WORDS:
+            heard = one.people.get(str(body.get("summons")))
+            if heard is not None:
+                heard.word = _WORDS[type_]
+                if type_ == "TellStarted":
+                    heard.channel = clean(str(body.get("channel")))
+                elif type_ == "TellFailed" and body.get("doubt"):
+                    heard.word = "was perhaps told"
+                elif type_ == "TellFailed" and body.get("next_us"):
+                    heard.word = "is not reached yet"
+        elif type_ == "EscalationReopened":
+            one.taken, one.level, one.due_us, one.people = "", 0, event.at_us, {}
+            one.generation += 1
+        elif type_ == "EscalationExhausted":
+            one.nobody_left = clean(str(body.get("why") or "no level is left"))
+        elif type_ == "EscalationClosed":
+            one.closed = clean(str(body.get("why")))
+            one.due_us = one.again_us = None
+
+    def _due(self, one: Called, event: Event) -> None:
+        body = event.body
+        number = int(body["level"])
+        if number > one.level:
+            one.level, one.due_us = number, None
+            if number < len(one.levels) and isinstance(body.get("due_us"), int):
+                one.due_us = body["due_us"] + int(one.levels[number]["after_us"])
+        level = one.levels[number - 1] if number <= len(one.levels) else {}
+        every_us, times = level.get("every_us"), level.get("times", 0)
+        round_ = int(body.get("round", 1))
+        again = times is None or round_ <= times
+        one.again_us = event.at_us + int(every_us) if every_us and again else None
+        for recipient in body.get("recipients") or ():
+            by = tuple(clean(str(way["channel"])) for way in recipient["by"])
+            not_before_us = recipient.get("not_before_us")
+            heard = Heard(clean(str(recipient["name"])), by, not_before_us=not_before_us)
+            where = f"{one.generation}.{number}"
+            one.people.pop(f"{where}.{round_ - 1}:{recipient['id']}", None)
+            one.people[f"{where}.{round_}:{recipient['id']}"] = heard
+
+    def _taken(self, key: str, event: Event) -> None:
+        one = self._named(key)
+        who = clean(str(event.actor.get("name", "")))
+        note = clean(str(event.body.get("note") or ""))
+        one.taken = f"{who} took it at {face(event.at_us)}" + (f": {note}" if note else "")
+        rest = [level["unless"] == "resolved" for level in one.levels[one.level :]]
+        one.again_us = None
+        one.due_us = one.due_us if any(rest) else None
+
+    def _over(self, body: Mapping[str, Any]) -> None:
+        if body.get("outcome") in ("resolved", "cancelled"):
+            for one in self.all.values():
+                one.closed = one.closed or f"the run is {body['outcome']}"
+                one.due_us = one.again_us = None
+
+
+_WORDS: Mapping[str, str] = {
+    "TellStarted": "is being told",
+    "Told": "was told",
+    "TellFailed": "was not reached",
+}
+
+
+def face(at_us: int) -> str:
+    """The time of day where the person sits."""
+    return to_datetime(at_us).astimezone().strftime("%H:%M:%S")
+
+
+def call_lines(calls: Calls, run: str, frame: tuple[int, int], style: Style) -> Iterator[str]:
+    """What stands below the steps. `frame`: the time of now, the width."""
+    now_us, width = frame
+    for one in calls.shown():
+        if one.taken:
+            yield from _lines("taken", f"{one.title}: {one.taken}", width, style)
+        elif not one.closed:
+            yield from _lines("calling", one.title, width, style)
+            yield from (
+                f"    {line}" for text in _said(one, run, now_us) for line in wrap(text, width - 4)
+            )
+
+
+def _lines(word: str, text: str, width: int, style: Style) -> Iterator[str]:
+    lead = f"{style.symbol(word)} {pad(word, LEAD_CELLS)}"
+    first, *rest = wrap(text, width - LEAD_CELLS - 4)
+    yield f"{style.paint(lead, style.colour_of(word))}  {first}"
+    yield from (f"    {line}" for line in rest)
+
+
+def _said(one: Called, run: str, now_us: int) -> Iterator[str]:
+    people = [heard.text(now_us) for heard in one.people.values()]
+    if len(people) > PEOPLE_MAX:
+        people = [f"({len(people) - PEOPLE_MAX} more)", *people[-PEOPLE_MAX:]]
+    yield from people or ["nobody is found"]
+    if one.nobody_left:
+        yield one.nobody_left
+    yield from _next(one, now_us)
+    yield f"take it: runbook ack {run}"
+
+
+def _next(one: Called, now_us: int) -> Iterator[str]:
+    if one.again_us is not None and (one.due_us is None or one.again_us < one.due_us):
+        yield f"they are called again at {_when(one.again_us, now_us)}"
+    elif one.due_us is not None and one.level < len(one.levels):
+        level = one.levels[one.level]
+        who, by = ", ".join(map(str, level["who"])), ", ".join(map(str, level["by"]))
+        number = f"level {one.level + 1} of {len(one.levels)}"
+        yield f"then {clean(who)} by {clean(by)} ({number}) at {_when(one.due_us, now_us)}"
+
+
+def _when(at_us: int, now_us: int) -> str:
+    return f"{face(at_us)}, {countdown((at_us - now_us) / MICROSECONDS)} left"

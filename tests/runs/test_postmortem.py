@@ -1,0 +1,186 @@
+"""The post-mortem: everything the trail knows of, nothing that a target said as markup, and short
+enough to be read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+from engine.core.events import Event
+from engine.wiring.postmortem import post_mortem
+from engine.wiring.postmortem_pages import YOURS, html, markdown
+from tests.core.world import book
+
+START_US = 1_795_226_400_000_000
+"""2026-11-21T02:00:00Z."""
+ENGINE = {"name": "engine", "means": "engine"}
+BO = {"name": "bo", "means": "link", "via": "m1"}
+HOOK = {"name": "alertmanager", "means": "webhook"}
+EVIL = "<script>alert(1)</script> [x](javascript:alert(1)) `rm` ![i](http://e.vil/p.png)"
+ALERT = {
+    "source": "alertmanager",
+    "labels": {"alertname": "DiskFull", "instance": "db-1"},
+    "alert": {"starts_at": "2026-11-21T01:59:30Z"},
+}
+
+
+class Trail:
+    """Makes events; `at` is seconds since the start."""
+
+    def __init__(self, **more: Any) -> None:
+        self.events: list[Event] = []
+        body = {"name": "p/disk", "digest": "d" * 64, "texts": {}, "inputs": {"host": "db-1"}}
+        body |= {"event": ALERT, "environment": "production", "mode": "real", "engine": "0"}
+        self.add(0, "RunStarted", HOOK, **{**body, "connections": {}, **more})
+
+    def add(self, at: float, type_: str, actor: Any = ENGINE, **body: Any) -> Trail:
+        seq = len(self.events) + 1
+        at_us = START_US + round(at * 1e6)
+        self.events.append(Event("RUN", seq, at_us, type_, 1, actor, body, f"{seq:064x}"))
+        return self
+
+    def step(self, at: float, path: str, status: str = "passed", **more: Any) -> Trail:
+        kind = more.pop("kind", "check")
+        title, plan = more.pop("title", path), more.pop("plan", {})
+        self.add(
+            at, "StepStarted", path=path, id=path, kind=kind, attempt=1, plan=plan, title=title
+        )
+        known = {"why": [], "warnings": [], "outcome": None, "extracted": {}, "attempt": 1}
+        return self.add(at, "StepFinished", path=path, status=status, **{**known, **more})
+
+    def told(self, at: float, name: str, channel: str) -> Trail:
+        key = f"RUN:call:{name}:{channel}"
+        known = {"escalation": "call", "summons": name, "key": key, "attempt": 1}
+        self.add(at, "TellStarted", **known, kind="page", who=name, name=name, channel=channel)
+        return self.add(at + 1, "Told", **known, receipt={}, elapsed_ms=1)
+
+    def doubted(self, at: float, name: str, channel: str) -> Trail:
+        key = f"RUN:call:{name}:{channel}"
+        known = {"escalation": "call", "summons": name, "key": key, "attempt": 1}
+        self.add(at, "TellStarted", **known, kind="page", who=name, name=name, channel=channel)
+        failed = {"why": "it broke off", "doubt": True, "dropped": False, "next_us": None}
+        return self.add(at + 1, "TellFailed", **known, **failed)
+
+    def made(self) -> Any:
+        return post_mortem(self.events, book("severity: SEV1\nsteps:\n  - {wait: 1s, id: rest}\n"))
+
+
+def night() -> Trail:
+    found = {"outcome": {"result": {"value": 97, "unit": "%"}}}
+    trail = Trail().step(1, "space", "failed", title="How full is it", why=["97 < 90"], **found)
+    trail.doubted(2, "Ana Lim", "sms").told(120, "Bo Ek", "mail")
+    bo = {"escalations": ["call"], "note": "on my way", "via": "mail"}
+    trail.add(300, "Acknowledged", BO, **bo)
+    plan = {"target": "host"}
+    trail.step(600, "clean", "unknown", kind="action", title="Drop old logs", plan=plan)
+    trail.add(660, "DoubtSettled", BO, path="clean", happened=True, reason="I looked")
+    end = {"outcome": "resolved", "because": "there is room", "outputs": {}, "running": []}
+    return trail.add(2400, "RunFinished", **end, worst="passed")
+
+
+def test_every_field_of_the_template_is_filled_or_marked():
+    text = markdown(night().made())
+    assert text.startswith("# Post-Mortem: main\n**Date**: 2026-11-21 (times are UTC)")
+    for line in (
+        "**Duration**: 00:40 (the run was open for 40m)",
+        "**Severity**: SEV1",
+        "**Responders**: bo",
+        "**Times**: started 30s after it began, somebody told after 2m1s, taken after 5m, resol",
+        "**Inputs**: host: db-1",
+        "- 01:59:30 - The alert DiskFull (instance=db-1) began",
+        "- 02:00:00 - Incident detected: main started by the alert DiskFull (instance=db-1)",
+        "- 02:00:01 - Found: How full is it FAILED (value 97, unit %): 97 < 90",
+        "- 02:02:01 - Team notified: Bo Ek was told by mail",
+        "- 02:05:00 - bo took it by mail: on my way",
+        f"- {YOURS} - Root cause identified",
+        "- 02:10:00 - Not certain: Drop old logs IN DOUBT",
+        "- 02:40:00 - Incident resolved: there is room",
+        "- Drop old logs IN DOUBT (on host); bo settled it: it happened",
+        "- whether Ana Lim was told by sms: it broke off",
+        "- bo settled it: Drop old logs: I looked",
+        f"- Downtime: {YOURS} (the run was open for 40m)",
+        f"- [ ] Fix root cause (Owner: {YOURS}, Due: {YOURS})",
+    ):
+        assert line in text, line
+
+
+def test_the_same_stands_in_the_json():
+    found = night().made().to_json()
+    assert json.loads(json.dumps(found)) == found
+    assert found["times"] == {"alerted": "30s", "told": "2m1s", "taken": "5m", "resolved": "40m"}
+    assert found["responders"] == ["bo"]
+    assert found["evidence"]["events"] == len(night().events)
+
+
+class Tags(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.seen.append(tag)
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def evil() -> Trail:
+    trail = Trail(inputs={"host": EVIL}).step(1, "a", "failed", title=EVIL, why=[f"x\n# {EVIL}"])
+    trail.add(2, "Acknowledged", {**BO, "name": EVIL}, escalations=["call"], note=EVIL, via="mail")
+    return trail.add(3, "RunFinished", outcome="failed", because=EVIL, outputs={}, running=[EVIL])
+
+
+def test_what_a_target_said_is_text_in_the_page():
+    tags = Tags(html(evil().made()))
+    assert tags.open == []
+    assert not {"script", "a", "img"} & set(tags.seen)
+    assert "Content-Security-Policy" in html(evil().made())
+
+
+def test_what_a_target_said_is_text_in_markdown():
+    text = markdown(evil().made())
+    assert "<script" not in text
+    assert not re.search(r"(?<!\\)\[(?!yours to write\]| \] )", text)
+    assert not re.search(r"(?<!\\)`", text)
+    heads = [line for line in text.splitlines() if line.startswith("#")]
+    assert len(heads) == len(
+        [line for line in markdown(night().made()).splitlines() if line[:1] == "#"]
+    )
+
+
+def test_a_page_can_be_read_without_seeing_colours_or_a_mouse():
+    page = html(night().made())
+    tags = Tags(page)
+    assert '<html lang="en">' in page
+    assert 'name="viewport"' in page
+    assert tags.seen.count("h1") == 1
+    assert {"main", "h2", "dl", "ol", "time"} <= set(tags.seen)
+
+
+def test_a_run_of_a_thousand_steps_stays_short_and_keeps_what_was_wrong():
+    trail = Trail()
+    for number in range(1000):
+        trail.step(number, f"each/item-{number}/look", title="Look", plan={})
+    trail.step(1001, "bad", "failed", title="The last one", why=["no"])
+    text = markdown(trail.made())
+    assert len(text.splitlines()) < 160
+    assert "1000 checks found nothing wrong" in text
+    assert "Found: The last one FAILED: no" in text
+    assert "Look (each/item-999/look) ok" in text
+
+
+def test_a_long_line_of_trouble_is_cut_in_the_middle():
+    trail = Trail()
+    for number in range(1000):
+        trail.step(number, f"look-{number}", "failed", why=["no"])
+    text = markdown(trail.made())
+    assert len(text.splitlines()) < 360
+    assert "look-999 FAILED: no" in text
+    assert "more in the trail" in text
