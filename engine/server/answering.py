@@ -12,12 +12,13 @@ import hashlib
 import html
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
 from engine.channels.inbound import QUESTION_S, REASON_MAX_CHARS, Claim, Press, sign
+from engine.channels.slack import escaped
 from engine.clock import MICROSECONDS
 from engine.core.escalation import Escalation
 from engine.core.events import Actor, closing
@@ -180,7 +181,8 @@ async def say_back(parts: Parts, press: Press, text: str) -> None:
         return
     calling = Calling(url)
     try:
-        body = {"response_type": "ephemeral", "replace_original": False, "text": text}
+        body: dict[str, Any] = {"response_type": "ephemeral", "replace_original": False}
+        body["text"] = escaped(text)
         await calling.post("", Body(json=body))
     except RunbookError as error:
         parts.log.warning("who pressed is not told what came of it", why=error.message)
