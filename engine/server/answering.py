@@ -12,12 +12,13 @@ import hashlib
 import html
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
 from engine.channels.inbound import QUESTION_S, REASON_MAX_CHARS, Claim, Press, sign
+from engine.channels.slack import escaped
 from engine.clock import MICROSECONDS
 from engine.core.escalation import Escalation
 from engine.core.events import Actor, closing
@@ -73,18 +74,20 @@ def staker(keys: tuple[str, ...], now_us: Callable[[], int]) -> Callable[[Stake]
 
 async def answer(parts: Parts, claim: Claim, word: Word) -> str:
     """Records somebody's answer, and says what came of it. Raises Refused, Usage."""
-    _, one = await asked(parts, claim)
+    state, _ = await asked(parts, claim)
     used = f"answer {_digest(claim.escalation, word.actor.name)}"
     await _take_turn(parts, claim.run, used)
     now_us = parts.engine.clock.now_us()
     try:
-        await _record(parts, claim, one, word)
+        await _record(parts, claim, state, word)
     except RunbookError:
         await parts.requests.end_note(claim.run, used, "failed", now_us, word.actor.name)
         raise
     await parts.requests.end_note(claim.run, used, "said", now_us, word.actor.name)
     parts.keeper.kick(claim.run)
-    return await _what_came(parts, claim, word)
+    for event in await parts.store.events(claim.run, state.seq):
+        state.apply(event)
+    return _what_came(state, claim, word)
 
 
 async def _take_turn(parts: Parts, run: str, used: str) -> None:
@@ -125,8 +128,9 @@ async def asked_by_link(parts: Parts, claim: Claim) -> tuple[State, Escalation]:
     return state, one
 
 
-async def _record(parts: Parts, claim: Claim, one: Escalation, word: Word) -> None:
+async def _record(parts: Parts, claim: Claim, state: State, word: Word) -> None:
     """The rules are the engine's. Raises Refused, Usage."""
+    one = state.escalations[claim.escalation]
     engine, run, path = parts.engine, claim.run, str(one.question["path"])
     kind, reason, actor = str(one.question["kind"]), word.reason.strip(), word.actor
     if word.answer not in [answer for _, answer, _ in BUTTONS[kind]]:
@@ -135,7 +139,6 @@ async def _record(parts: Parts, claim: Claim, one: Escalation, word: Word) -> No
         deny = word.answer == "deny"
         await engine.approve(run, path, reason, actor, hash=claim.plan_hash, deny=deny)
         return
-    state = await engine.state(run)
     contacts = engine.books.contacts(state.runbook.name.partition("/")[0])
     _check_roles(contacts, one, actor)
     if kind == "doubt":
@@ -152,8 +155,7 @@ def _check_roles(contacts: Contacts, one: Escalation, actor: Actor) -> None:
         raise Refused(f"it takes one of the roles {', '.join(roles)}")
 
 
-async def _what_came(parts: Parts, claim: Claim, word: Word) -> str:
-    state = await parts.engine.state(claim.run)
+def _what_came(state: State, claim: Claim, word: Word) -> str:
     one = state.escalations[claim.escalation]
     end = one.became or became(state, one)
     if end is not None:
@@ -179,7 +181,8 @@ async def say_back(parts: Parts, press: Press, text: str) -> None:
         return
     calling = Calling(url)
     try:
-        body = {"response_type": "ephemeral", "replace_original": False, "text": text}
+        body: dict[str, Any] = {"response_type": "ephemeral", "replace_original": False}
+        body["text"] = escaped(text)
         await calling.post("", Body(json=body))
     except RunbookError as error:
         parts.log.warning("who pressed is not told what came of it", why=error.message)

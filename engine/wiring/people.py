@@ -117,7 +117,7 @@ class People(Guarding):
             said |= {"roles": [], "wanted": "deny" if deny else "approve", "why": over}
             await self._say(state, "ApprovalRefused", said, actor)
             raise Refused(f"this does not count: {over}")
-        state = await self._open(run)
+        _check_open(state)
         asked = _open_question(state, path, ("approve",))
         approval = state.steps[asked.path].approval
         contacts = self.books.contacts(state.runbook.name.partition("/")[0])
@@ -190,9 +190,7 @@ class People(Guarding):
 
     async def _open(self, run: str) -> State:
         state = await self.state(run)
-        if state.over:
-            outcome = (state.finished or {}).get("outcome")
-            raise Usage(f"run {run} is over: {outcome}")
+        _check_open(state)
         return state
 
     def _asker(self, ask: Answerer | None) -> Any:
@@ -223,6 +221,13 @@ class People(Guarding):
             evidence = {k: asked.params[k] for k in ("target", "params", "max_affected", "hash")}
         asked_for = (asked.path, asked.id, asked.kind, asked.type, asked.title)
         return Question(*asked_for, text, asked.answers, evidence)
+
+
+def _check_open(state: State) -> None:
+    """Raises Usage for a run that is over."""
+    if state.over:
+        outcome = (state.finished or {}).get("outcome")
+        raise Usage(f"run {state.run} is over: {outcome}")
 
 
 def _persons(contacts: Contacts, actor: Actor) -> dict[str, Any]:

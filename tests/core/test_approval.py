@@ -55,6 +55,17 @@ def test_it_acts_once_enough_people_agreed():
     assert started.body["hash"] == requested.body["hash"]
 
 
+def test_whoever_is_known_by_several_names_has_one_voice_and_is_the_requester_by_any_of_them():
+    world = asked()
+    say(world, BOB)
+    say(world, CAROL, persons=["bob", "robert"])
+    assert len(world.state.steps["a"].approval.given) == 1
+    say(world, CAROL, persons=["alice", "lee"])
+    assert len(world.state.steps["a"].approval.given) == 1
+    say(world, CAROL, persons=["carol", "cy"])
+    assert world.go().outcome == "resolved"
+
+
 def test_a_denial_ends_it():
     world = asked()
     say(world, BOB, type="Denied", reason="not today")

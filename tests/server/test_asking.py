@@ -237,11 +237,14 @@ async def test_an_approval_is_given_by_a_button_and_the_message_says_so_in_its_p
 
 async def test_a_denial_is_given_by_a_button(desk):
     run = await desk.asks(APPROVE.replace("COUNT", ""), told=2)
-    await desk.press(desk.button("Deny"))
+    await desk.press(desk.button("Deny"), reason="<!channel> not today")
     await desk.over(run)
+    assert await desk.heard() == ["Denied by bea: &lt;!channel&gt; not today"]
     assert await desk.said(run) == [("bea", "Denied")]
     assert lab.Target.effects["orders"] == 0
-    assert f"Denied by bea: {GOOD}" in texts(desk.slack.taken[0])
+    (section,) = [b for b in desk.slack.taken[0]["blocks"] if b["type"] == "section"]
+    assert section["text"]["type"] == "plain_text"  # nothing in a reason is a mention
+    assert "Denied by bea: <!channel> not today" in section["text"]["text"]
 
 
 async def test_a_decision_on_the_command_line_takes_the_buttons_away_too(desk):
