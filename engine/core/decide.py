@@ -19,7 +19,6 @@ Nothing here knows a clock: a time is due when an event as late as it has been r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +31,7 @@ from engine.core.plan_hash import plan_hash, plan_step
 from engine.core.scope import names
 from engine.core.state import State
 from engine.core.tree import Block, Body, StepState
+from engine.core.words import by_hand
 from engine.errors import RunbookError
 from engine.language.model import Call, End, Entry, Escalate, Wait
 from engine.language.template import holds
@@ -295,18 +295,6 @@ def _ask(step: StepState, out: Decision) -> None:
 
 ANSWERS = {"confirm": ("yes", "no"), "do": ("done", "not-done"), "acknowledge": ("acknowledged",)}
 """What a person may answer, by the kind of question."""
-
-
-def by_hand(step: StepState) -> str:
-    """What a person is to do instead of the engine: the rendered action, one line a parameter."""
-    plan = step.plan
-    where = f" on {plan['target']} ({plan['fingerprint']})" if plan["target"] else ""
-    lines = [f"By hand, for this environment only guides: {plan['type']}{where}"]
-    lines += [
-        f"  {name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
-        for name, value in plan["params"].items()
-    ]
-    return "\n".join(lines)
 
 
 def question(step: StepState) -> Question:

@@ -24,10 +24,11 @@ from typing import Any
 
 from engine.core import questions
 from engine.core.effects import Decision, Record, Tell
-from engine.core.escalation import ENDED_WELL, FIRST, OWN, STATUS, Escalation, Summons, policy_of
+from engine.core.escalation import ENDED_WELL, policy_of
 from engine.core.events import closing
 from engine.core.judge import BLOCKED_MAX_S, Outcome
 from engine.core.state import State
+from engine.core.summons import FIRST, OWN, STATUS, Escalation, Summons
 from engine.core.words import following
 from engine.language.duration import format_duration
 

@@ -15,8 +15,9 @@ from typing import Any
 
 from engine.core.approval import Approval
 from engine.core.effects import Decision, Question, Record
-from engine.core.escalation import QUESTIONS, Escalation, question_key
+from engine.core.escalation import question_key
 from engine.core.state import State
+from engine.core.summons import QUESTIONS, Escalation
 from engine.core.tree import StepState
 from engine.language.model import Call
 

@@ -14,6 +14,7 @@ from engine.core import escalation, grow
 from engine.core.approval import Approval, persons, refusal
 from engine.core.events import SETTLED, Draft, Event
 from engine.core.moves import CONTAINERS, Moves
+from engine.core.summons import Escalation
 from engine.core.tree import Body, Failure, Frame, Scope
 from engine.language.model import Call, Escalate, Runbook, Wait
 
@@ -74,7 +75,7 @@ class State(Moves):
         self.undo_finished: Mapping[str, Any] | None = None
         self.telling: Mapping[str, Any] | None = None
         """Policies, as they were when it began; None of a run that tells the console only."""
-        self.escalations: dict[str, escalation.Escalation] = {}
+        self.escalations: dict[str, Escalation] = {}
 
     @property
     def rehearsing(self) -> bool:

@@ -9,10 +9,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.core.decide import by_hand
-from engine.core.escalation import OWN, STATUS, Escalation
 from engine.core.questions import missing
 from engine.core.state import State
+from engine.core.summons import OWN, STATUS, Escalation
 from engine.core.tree import StepState
 from engine.language.duration import format_duration
 from engine.language.model import Call, Escalate
@@ -258,3 +257,15 @@ def _why(state: State, kind: str, step: StepState) -> Iterator[str]:
         yield from step.why
     if state.actor.get("means") not in (None, "engine"):
         yield f"The run was started by {state.actor['name']}"
+
+
+def by_hand(step: StepState) -> str:
+    """What a person is to do instead of the engine: the rendered action, one line a parameter."""
+    plan = step.plan
+    where = f" on {plan['target']} ({plan['fingerprint']})" if plan["target"] else ""
+    lines = [f"By hand, for this environment only guides: {plan['type']}{where}"]
+    lines += [
+        f"  {name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in plan["params"].items()
+    ]
+    return "\n".join(lines)

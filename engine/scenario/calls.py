@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from engine.core.effects import Tell
-from engine.core.escalation import STATUS, left
+from engine.core.escalation import left
 from engine.core.events import Actor
 from engine.core.judge import Outcome
 from engine.core.state import State
+from engine.core.summons import STATUS
 from engine.errors import RunbookError
 from engine.language.duration import format_duration
 from engine.language.model import Runbook

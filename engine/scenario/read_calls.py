@@ -11,7 +11,7 @@ from typing import Any, Final
 from engine.config import Books, Contacts
 from engine.config.contacts import CONSOLE
 from engine.config.fields import Fields, plain
-from engine.core.escalation import OWN
+from engine.core.summons import OWN
 from engine.language import nodes
 from engine.language.duration import DURATION_PATTERN
 from engine.language.model import Escalate, Runbook, walk_runbook

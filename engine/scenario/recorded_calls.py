@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from engine.core.effects import Tell
-from engine.core.escalation import Escalation, left
+from engine.core.escalation import left
 from engine.core.events import Event
 from engine.core.judge import Outcome
 from engine.core.state import State
+from engine.core.summons import Escalation
 from engine.scenario.calls import told_only
 from engine.scenario.names import actor_of, plain_id
 from engine.scenario.virtual import Came, Said, called_by_name, tell_at_once

@@ -15,10 +15,10 @@ from typing import Any, Protocol
 from engine.core.decide import decide
 from engine.core.effects import Decision, Perform, Question, Record, Tell
 from engine.core.escalate import conclude_tell
-from engine.core.escalation import STATUS
 from engine.core.events import ENGINE, Actor, Draft
 from engine.core.judge import Outcome, conclude
 from engine.core.state import State
+from engine.core.summons import STATUS
 from engine.core.tree import StepState
 from engine.errors import RunbookError
 from engine.language.model import Call

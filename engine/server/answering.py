@@ -20,10 +20,10 @@ from engine.channels.calling import Calling
 from engine.channels.inbound import QUESTION_S, REASON_MAX_CHARS, Claim, Press, sign
 from engine.channels.slack import escaped
 from engine.clock import MICROSECONDS
-from engine.core.escalation import Escalation
 from engine.core.events import Actor, closing
 from engine.core.questions import became, missing
 from engine.core.state import State
+from engine.core.summons import Escalation
 from engine.core.words import words
 from engine.errors import Refused, RunbookError
 from engine.runner.telling import BUTTONS, Stake, reason_label, text_of

@@ -10,9 +10,10 @@ from engine.config import Contacts
 from engine.core.approval import Approval, refusal
 from engine.core.decide import open_questions
 from engine.core.effects import Question as Asked
-from engine.core.escalation import STATUS, left
+from engine.core.escalation import left
 from engine.core.events import Actor, Draft, Event
 from engine.core.state import State
+from engine.core.summons import STATUS
 from engine.errors import Refused, Usage
 from engine.language.catalog import Kind
 from engine.runner.rehearse import Readings, Rehearser

@@ -11,9 +11,10 @@ from typing import Any
 
 from engine.config import Books
 from engine.core.decide import DEFAULT_POLICY
-from engine.core.escalation import OWN, STATUS, Escalation, policy_of
+from engine.core.escalation import policy_of
 from engine.core.events import Draft
 from engine.core.state import State
+from engine.core.summons import OWN, STATUS, Escalation
 from engine.core.words import words
 from engine.language.duration import format_duration
 from engine.language.model import Call, Escalate, Runbook, Template, walk_runbook

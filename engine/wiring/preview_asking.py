@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from engine.core.approval import Approval
-from engine.core.escalation import QUESTIONS, Escalation, question_key
+from engine.core.escalation import question_key
 from engine.core.questions import sentence, who_may
 from engine.core.state import State
+from engine.core.summons import QUESTIONS, Escalation
 from engine.core.tree import Block, Body, Frame, Scope, StepState
 from engine.core.words import words
 from engine.language.duration import format_duration

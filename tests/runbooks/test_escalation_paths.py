@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from engine.config import Environment
-from engine.core.escalation import STATUS
 from engine.core.state import State
+from engine.core.summons import STATUS
 from engine.registry import Registry
 from engine.scenario.play import play
 from engine.scenario.read import Scenario, read_scenarios

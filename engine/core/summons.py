@@ -1,0 +1,123 @@
+"""What is known of one escalation, and of everybody it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct, field
+
+OWN = "run"
+"""The run's own escalation: no step has this path."""
+
+STATUS = "status"
+"""How a run stands, told every so often: no step has this path."""
+
+QUESTIONS = "questions"
+"""Stands for a policy where people are told of a question."""
+
+FIRST = ("page", "status", "question")
+"""Kinds of messages that tell of something first; all others follow one of them."""
+
+
+class Summons(Struct):
+    """Somebody is to be told, by one channel after the other until one works.
+
+    `status`: `due`, `flying`, `cut` (flying when its driver died), `told`, `failed` (no channel is
+    left), `dropped` (nobody needs it any more).
+    """
+
+    id: str
+    level: int
+    round: int
+    recipient: Mapping[str, Any]
+    generation: int = 1
+    kind: str = "page"
+    """`page`, `status`, `question`, or what is told where one of them went: `acknowledged`,
+    `resolved`, `answered`, and `counted`: not everybody who is needed has answered.
+    """
+    channel: int = 0
+    attempt: int = 0
+    status: str = "due"
+    next_us: int = 0
+    doubts: int = 0
+    receipt: Mapping[str, Any] | None = None
+
+    @property
+    def by(self) -> Mapping[str, Any]:
+        """The channel it is at: `{channel, again}`."""
+        found: Mapping[str, Any] = self.recipient["by"][self.channel]
+        return found
+
+    @property
+    def last(self) -> bool:
+        return self.channel + 1 >= len(self.recipient["by"])
+
+    @property
+    def open(self) -> bool:
+        return self.status in ("due", "flying", "cut")
+
+    def key(self, run: str, escalation: str) -> str:
+        """The same for every attempt at telling this person this thing by this channel."""
+        return f"{run}:{escalation}:{self.id}:{self.by['channel']}"
+
+
+class Escalation(Struct):
+    """One escalation. `level`: the number of the last level that was due, from 1; 0 for none."""
+
+    key: str
+    policy: str
+    levels: tuple[Mapping[str, Any], ...]
+    message: str | None
+    started_us: int
+    reopen_us: int | None = None
+    wait: bool = False
+    after_end: bool = False
+    """Begun by the undo of a run that is over: how the run ended says nothing about it."""
+    until_end: bool = False
+    """Once somebody took it, it stays open until the run is over, so that the end is told too. Runs
+    of older engines closed it at once.
+    """
+    generation: int = 1
+    level: int = 0
+    due_us: int = 0
+    """When the next level is due."""
+    again_us: dict[int, int] = field(default_factory=dict)
+    """When levels are told again."""
+    rounds: dict[int, int] = field(default_factory=dict)
+    words: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    """What a level says, by its number."""
+    skipped: set[int] = field(default_factory=set)
+    """Levels that nobody needed any more when they were due."""
+    summons: dict[str, Summons] = field(default_factory=dict)
+    nobody: list[str] = field(default_factory=list)
+    """Whom a level names, and who could not be found."""
+    acknowledged: Mapping[str, Any] | None = None
+    question: Mapping[str, Any] = field(default_factory=dict)
+    """What is asked, where it tells of a question: path, kind, attempt, who, and, of an approval,
+    hash, count, reason_min, expires_us. Else empty.
+    """
+    became: Mapping[str, Any] | None = None
+    """What became of the question: word, by, why, at_us."""
+    counted: Mapping[str, Any] = field(default_factory=dict)
+    """How many agreed so far, as those were told who are to be: given, why."""
+    exhausted: bool = False
+    closed: str | None = None
+
+    @property
+    def calls(self) -> list[Summons]:
+        """All that tell of it first, not what follows."""
+        return [s for s in self.summons.values() if s.kind in FIRST]
+
+    @property
+    def told(self) -> list[Summons]:
+        return [s for s in self.calls if s.status == "told"]
+
+    def of_level(self, number: int) -> list[Summons]:
+        return [s for s in self.calls if s.level == number and s.generation == self.generation]
+
+    def unreached(self, number: int) -> bool:
+        """Whether nobody could be told of a level, and nobody will be."""
+        if number == 0 or number in self.skipped:
+            return False
+        return all(s.status == "failed" for s in self.of_level(number))
