@@ -37,6 +37,30 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+class Onward:
+    """The time of one run: that of another clock, but it never goes back, and never stands still
+    where the wall clock is set back. Who was to be called in ten minutes is called in ten minutes.
+
+    `from_us`: the last time the run knows of.
+    """
+
+    def __init__(self, clock: Clock, from_us: int) -> None:
+        self._clock = clock
+        self._us, self._s = from_us, clock.monotonic_s()
+
+    def now_us(self) -> int:
+        wall_us, now_s = self._clock.now_us(), self._clock.monotonic_s()
+        self._us = max(wall_us, self._us + to_us(now_s - self._s))
+        self._s = now_s
+        return self._us
+
+    def monotonic_s(self) -> float:
+        return self._clock.monotonic_s()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+
 def to_us(seconds: float) -> int:
     return round(seconds * MICROSECONDS)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from engine.clock import Onward
 from engine.core.decide import decide
 from engine.core.effects import Decision, Perform, Question, Record, Tell
 from engine.core.escalate import conclude_tell, wanted
@@ -58,8 +59,8 @@ class Driver:
     """Drives one run to its end, or until only people can help."""
 
     def __init__(self, given: Driving, events: list[Event]) -> None:
-        self._given = given
         self._state = State.of(given.lease.run, given.runbook, events)
+        self._given = replace(given, clock=Onward(given.clock, self._state.last_us))
         self._queue: asyncio.Queue[Item] = asyncio.Queue()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopped: set[str] = set()

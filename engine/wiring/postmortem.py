@@ -328,7 +328,8 @@ class _Reader:
             self.made.found.append(_line(line))
         if kind != "escalate" or status != "passed":  # who was told says more
             head = {"check": "Found", "action": "Changed"}.get(str(kind), "People")
-            head = head if status in ("passed", "failed") or kind == "check" else "Not certain"
+            head = "Not certain" if status == "unknown" else head
+            head = "Would be done" if status == "previewed" else head
             yield f"{head}: {line}", kind == "check" and status == "passed"
 
     def _settled(self, body: Mapping[str, Any], who: str) -> None:

@@ -96,7 +96,10 @@ def _facts(made: PostMortem) -> Iterator[tuple[str, str]]:
 
 def _summary(made: PostMortem) -> str:
     because = f": {made.because}" if made.because else ""
-    return f"{made.runbook} was started by {made.trigger} and is {made.outcome}{because}."
+    said = f"{made.runbook} was started by {made.trigger} and is {made.outcome}{because}."
+    if made.mode == "rehearsal":
+        said += " It was a rehearsal: nothing was changed, and nobody was told."
+    return said
 
 
 def _open(made: PostMortem) -> str:

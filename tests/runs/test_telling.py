@@ -414,3 +414,34 @@ async def test_what_follows_says_who_took_it_and_how_it_ended(desk):
     assert over.title == "Resolved: [SEV1] Redis: Redis is full"
     assert over.text.startswith("The run is resolved after 1h")
     assert "there is room\nbo took it" in over.text
+
+
+class SetBack(Hands):
+    """A wall clock that somebody sets back; the monotonic one goes on."""
+
+    back_us = 0
+
+    def now_us(self) -> int:
+        return super().now_us() - self.back_us
+
+
+async def test_a_clock_that_is_set_back_makes_nobody_wait_longer(tmp_path):
+    desk = await opened(tmp_path, f"sqlite:///{tmp_path}/journal.db")
+    clock = desk.clock = desk.engine.clock = SetBack()
+    turning = asyncio.create_task(clock.turn())
+    taken = acks(desk, told=2)
+
+    def observe(event: Event) -> None:
+        if event.type == "Told":
+            clock.back_us = 3600 * 1_000_000
+        taken(event)
+
+    began_s = clock.monotonic_s()
+    result = await desk.run(CALLS, observe)
+    assert [m.name for m in Beeper.rang] == ["Ana Lim", "Bo Ek"]
+    assert clock.monotonic_s() - began_s < 20 * 60
+    events = await desk.engine.store.events(result.run)
+    times = [e.at_us for e in events if e.type != "Acknowledged"]
+    assert times == sorted(times)
+    turning.cancel()
+    await desk.engine.store.close()
