@@ -3,7 +3,8 @@ Ctrl-C.
 
 First Ctrl-C: the run is asked to cancel, like by `runbook cancel`; what cannot be stopped is waited
 for. Second Ctrl-C, and SIGTERM and SIGHUP at once: the program leaves. The journal has all that was
-done, and `runbook resume` takes the run up.
+done, and `runbook resume` takes the run up. Of a run whose steps are over, and which goes on only
+because it calls people, nothing can be cancelled: the first Ctrl-C leaves.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ LEAVE_WITHIN_S = 5.0
 """Time to let go of connections and to stop what the sandbox started, before the process ends for
 good."""
 
+CALLS_AFTER_S = 1.0
+"""After its end: a run that calls nobody, or is taken at once, is gone by then."""
+
 Start = Callable[[Face], Awaitable[RunResult]]
 Cancel = Callable[[str], Awaitable[object]]
 
@@ -50,12 +54,26 @@ async def drive(
             heeding(_Signals(run, face, cancel).handlers),
             contextlib.suppress(asyncio.CancelledError),
         ):
-            result = await run
+            told = asyncio.ensure_future(_tell_of_calls(face, output.command))
+            try:
+                result = await run
+            finally:
+                told.cancel()
     if result is None:
         face.left()
         return EXIT_LEFT
     face.finish(result)
     return result.exit_code
+
+
+async def _tell_of_calls(face: Face, command: str) -> None:
+    """Why a run whose steps are over does not end."""
+    await face.ended.wait()
+    await asyncio.sleep(CALLS_AFTER_S)
+    face.say(
+        "the steps are over; people are called until somebody takes it: "
+        f"`{command} ack {face.run}`. Ctrl-C leaves"
+    )
 
 
 async def _awaited(result: Awaitable[RunResult]) -> RunResult:
@@ -79,7 +97,7 @@ class _Signals:
         }
 
     def interrupt(self) -> None:
-        if self._asked is not None or not self._face.run:
+        if self._asked is not None or not self._face.run or self._face.ended.is_set():
             self.leave()
             return
         self._face.say("asking the run to stop; once more Ctrl-C leaves at once")

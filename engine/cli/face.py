@@ -33,6 +33,8 @@ class Face(ABC):
     def __init__(self, output: Output) -> None:
         self.output = output
         self.run = ""
+        self.ended = asyncio.Event()
+        """The steps are over. The run goes on as long as it calls people."""
         self._asker: TerminalAsker | None = None
 
     async def __aenter__(self) -> Self:
@@ -52,6 +54,10 @@ class Face(ABC):
 
     def observe(self, event: Event) -> None:
         self.run = event.run
+        if event.type == "RunFinished":
+            self.ended.set()
+        elif event.type in ("RunTakenUp", "UndoRequested"):
+            self.ended.clear()
         if self._asker is not None:
             self._asker.heed(event)
         self.show(event)

@@ -115,9 +115,11 @@ async def start(  # noqa: PLR0913 - what a run is asked with
                     through=through,
                 )
 
-            return await drive(
+            code = await drive(
                 session.output, begin, lambda run: engine.cancel(run, BY_CTRL_C, actor)
             )
+            session.tell_of_inbox(around)
+            return code
 
 
 async def _say_when_rehearsed(session: Session, store: Store, runbook: Runbook) -> None:
@@ -169,7 +171,9 @@ async def _take_up(session: Session, run: str, as_name: str | None, force: bool)
                 )
 
             cancel = lambda run: engine.cancel(run, BY_CTRL_C, actor)  # noqa: E731
-            return await drive(session.output, begin, cancel, past)
+            code = await drive(session.output, begin, cancel, past)
+            session.tell_of_inbox(around)
+            return code
 
 
 def pack_of(name: str) -> str:

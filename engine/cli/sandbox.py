@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from engine.cli.complete import complete_packs, complete_runbooks
+from engine.cli.inbox import counted
 from engine.cli.session import SANDBOX, Session, sandboxes_folder
 from engine.cli.text import clean, wrap
 from engine.errors import RunbookError, Usage
@@ -93,9 +94,52 @@ def sandbox_status(session: Session, pack: str | None) -> int:
             code = e.exit_code
             continue
         _show(session, Standing(one.file, said["up"]), said["problems"])
+        if said["letters"] and not session.json:
+            shows = f"`runbook sandbox inbox {one.pack}` shows them"
+            session.output.note(f"inbox: {counted(said['letters'])}; {shows}")
     if not found:
         session.output.note(f"no sandbox{f' of {pack}' if pack else ''} is up")
     return code
+
+
+@sandbox.command("inbox")
+@click.argument("pack", required=False, shell_complete=complete_packs)
+@click.pass_obj
+def sandbox_inbox(session: Session, pack: str | None) -> int:
+    """What people were told in the sandbox of PACK, and what became of it.
+
+    Each message once, with what follows it: that somebody took it, or that it is over.
+    """
+    from engine.cli.inbox import listed  # noqa: PLC0415  only here
+
+    up = _the_one(pack or "")
+    said = up.call({"do": "inbox"}, ANSWER_S)
+    if session.json:
+        for letter in said["letters"]:
+            session.output.object({"type": "letter", "pack": up.pack, **letter})
+        return 0
+    if not said["inbox"]:
+        session.output.note(f"the sandbox of {up.pack} has no inbox")
+    elif not said["letters"]:
+        session.output.note("nobody was told anything yet")
+    for line in listed(said["letters"], min(session.output.width, TEXT_COLUMNS)):
+        session.output.line(line)
+    return 0
+
+
+def _the_one(pack: str) -> Standing:
+    """The sandbox of this pack that is up, or the only one. Raises Usage."""
+    up = [one for one in records(sandboxes_folder()) if pack in ("", one.pack)]
+    if not up:
+        named = pack or "PACK"
+        raise Usage(
+            f"no sandbox{f' of {pack}' if pack else ''} is up",
+            help=f"`runbook sandbox up {named}` starts it",
+        )
+    if len(up) > 1:
+        packs = ", ".join(one.pack for one in up)
+        raise Usage("several sandboxes are up", help=f"name it with its pack, one of {packs}")
+    return up[0]
 
 
 @sandbox.command("break")
@@ -108,17 +152,7 @@ def sandbox_break(session: Session, fault: str) -> int:
     again.
     """
     pack, _, _name = fault.rpartition("/")
-    up = [one for one in records(sandboxes_folder()) if pack in ("", one.pack)]
-    if not up:
-        named = pack or "PACK"
-        raise Usage(
-            f"no sandbox{f' of {pack}' if pack else ''} is up",
-            help=f"`runbook sandbox up {named}` starts it",
-        )
-    if len(up) > 1:
-        packs = ", ".join(one.pack for one in up)
-        raise Usage("several sandboxes are up", help=f"name it with its pack, one of {packs}")
-    return _break(session, up[0], fault)
+    return _break(session, _the_one(pack), fault)
 
 
 def _break(session: Session, up: Standing, fault: str) -> int:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from engine.journal.sqlite import SqliteStore
     from engine.language.model import Runbook
     from engine.registry import Registry
+    from engine.sandbox import Sandbox
     from engine.sandbox.standing import Standing
     from engine.wiring import Engine
 
@@ -33,6 +34,9 @@ DEFAULT_FOLDER = "runbooks"
 
 SERVER_VARIABLE = "RUNBOOK_SERVER"
 """The environment variable that names a server; its token is in RUNBOOK_TOKEN."""
+
+INBOX_COLUMNS = 100
+"""Of what came to an inbox: longer lines are hard to read."""
 
 SANDBOX = "sandbox"
 """The environment whose services are started for the time of a command."""
@@ -45,6 +49,8 @@ class Surroundings:
 
     services: Mapping[str, str] | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    own: Sandbox | None = None
+    """One that goes with the command."""
 
 
 @dataclass(slots=True)
@@ -218,7 +224,19 @@ class Session:
         async with Sandbox(
             place, name, needed, self._told_of_sandbox, with_fault=runbook is not None
         ) as sandbox:
-            yield Surroundings(sandbox.services, sandbox.inputs)
+            yield Surroundings(sandbox.services, sandbox.inputs, sandbox)
+
+    def tell_of_inbox(self, around: Surroundings) -> None:
+        """What people were told, before the inbox is gone with its sandbox."""
+        from engine.cli.inbox import counted, listed  # noqa: PLC0415  only where somebody was told
+
+        sandbox = around.own
+        letters = [letter.to_json() for letter in sandbox.letters] if sandbox is not None else []
+        if sandbox is None or not letters or self.json:
+            return
+        self._told_of_sandbox(f"{counted(len(letters))} to its inbox{sandbox.hurried}")
+        for line in listed(letters, min(self.output.width, INBOX_COLUMNS)):
+            self.output.note(line)
 
     def _standing(self, place: Environment, needed: Collection[str]) -> Standing | None:
         """The sandbox of this pack that `runbook sandbox up` left up, with all that is needed."""

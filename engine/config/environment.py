@@ -28,7 +28,7 @@ from engine.language.catalog import Catalog, Parameter
 from engine.language.nodes import Node, Scalar, Sequence
 from engine.language.shape import ShapeError
 from engine.language.words import did_you_mean, listed, named
-from engine.secret import REFERENCE, SOURCES, has_reference
+from engine.secret import REFERENCE, SOURCES, has_reference, is_told
 
 Autonomy = Literal["guide", "propose", "auto"]
 
@@ -234,8 +234,11 @@ class EnvironmentReader:
         return taken
 
     def _take(self, parameter: Parameter, node: Node) -> Any:
+        value = plain(node)
+        if is_told(value) and parameter.shape.json_schema().get("type") in ("integer", "number"):
+            return value  # a port of a sandbox's service: known once it is up
         try:
-            return parameter.shape.take(plain(node))
+            return parameter.shape.take(value)
         except ShapeError as e:
             at = place_in(node, e.path)
             where = ".".join(str(part) for part in (parameter.name, *e.path))

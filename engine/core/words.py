@@ -106,10 +106,11 @@ def _asked(state: State, one: Escalation, level: int) -> str:
 
 def _by_us(state: State, one: Escalation, level: int) -> int | None:
     """By when the reader of a level is to act: when it is due that the next are told."""
+    if one.acknowledged is not None:
+        return None
     if level < len(one.levels) and one.key != STATUS:
         return state.now_us + int(one.levels[level]["after_us"])
-    within_s = state.runbook.respond_within_s
-    if within_s is None:
-        within_us = (state.telling or {}).get("respond_within_us")
-        return None if within_us is None else state.now_us + int(within_us)
-    return state.now_us + round(within_s * 1e6)
+    within_us = (state.telling or {}).get("respond_within_us")
+    if within_us is None and state.runbook.respond_within_s is not None:
+        within_us = state.runbook.respond_within_s * 1e6
+    return None if within_us is None else state.now_us + round(within_us)

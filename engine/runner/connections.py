@@ -9,10 +9,11 @@ from typing import Any
 
 from engine.config import Connection, Environment
 from engine.errors import AdapterError, RunbookError, Usage
+from engine.language.shape import Shape
 from engine.language.words import did_you_mean
 from engine.plugin import Adapter
 from engine.registry import Registry
-from engine.secret import Vault
+from engine.secret import Vault, is_told, reveal
 
 FAULT = "a fault of the adapter, not of the target"
 """Help for what no adapter may raise."""
@@ -104,9 +105,17 @@ class Connections:
         """Settings as the adapter takes them: durations as seconds and so on."""
         parameters = self._registry.connection(connection.adapter) or {}
         return {
-            name: parameters[name].shape.take(value) if name in parameters else value
+            name: _take(parameters[name].shape, value) if name in parameters else value
             for name, value in settings.items()
         }
+
+
+def _take(shape: Shape, value: Any) -> Any:
+    """A setting as the adapter takes it; what a sandbox's service tells is text, also a number."""
+    if is_told(value) and shape.json_schema().get("type") in ("integer", "number"):
+        text = reveal(value)
+        value = int(text) if text.isdecimal() else text
+    return shape.take(value)
 
 
 def _texts(settings: Any) -> Iterator[str]:

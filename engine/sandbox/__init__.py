@@ -24,6 +24,7 @@ from engine.sandbox.aws import Aws, aws_service, missing_aws
 from engine.sandbox.behind import writer
 from engine.sandbox.celery import Celery, CelerySettings, celery_service, missing_celery
 from engine.sandbox.http import Answering, http_service
+from engine.sandbox.inbox import Inbox, Letter
 from engine.sandbox.meta import MetaService
 from engine.sandbox.process import NotStarted, new_folder
 from engine.sandbox.prometheus import PrometheusService
@@ -37,6 +38,7 @@ from engine.sandbox.spec import (
     read_services,
     services_named,
 )
+from engine.wiring.hurry import hurry_of
 
 if TYPE_CHECKING:
     from engine.sandbox.cluster import Cluster
@@ -44,13 +46,17 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Fault", "NotStarted", "Sandbox", "connections_of", "fault_of", "missing"]
 
-KINDS = ("aws", "celery", "cluster", "host", "http", "meta", "postgres", "prometheus", "redis")
+KINDS = (
+    *("aws", "celery", "cluster", "host", "http", "inbox", "meta", "postgres", "prometheus"),
+    "redis",
+)
 
 UPON_OTHERS = ("celery",)
 """Kinds that need services of other kinds to be up, and name them: see `_stands_on`."""
 
 ANSWERING: Mapping[str, Callable[[ServiceSpec], Answering]] = {
     "http": Behaviour.read,
+    "inbox": Inbox.read,
     "meta": MetaService.read,
     "prometheus": PrometheusService.read,
 }
@@ -122,6 +128,8 @@ def _needed(environment: EnvironmentLike, connections: Collection[str]) -> tuple
                 for other in _stands_on(services[service], services):
                     wanted[other] = services[other]
                 wanted[service] = services[service]
+        # people are told by the contacts' channels, which no step names
+        wanted |= {name: spec for name, spec in services.items() if spec.kind == "inbox"}
         return tuple(wanted.values())
 
 
@@ -272,7 +280,27 @@ class Sandbox:
         if isinstance(behaviour, Behaviour | PrometheusService):
             behaviour.others = self.states
         self.behaviours[spec.name] = behaviour
+        if isinstance(behaviour, Inbox):
+            from engine.sandbox.inbox_mail import inbox_service  # noqa: PLC0415  as above
+
+            return inbox_service(behaviour, lambda: datetime.now(UTC))
         return http_service(behaviour, lambda: datetime.now(UTC), writer(self.services))
+
+    @property
+    def has_inbox(self) -> bool:
+        return any(spec.kind == "inbox" for spec in self.specs)
+
+    @property
+    def hurried(self) -> str:
+        """In words, how fast people are called here."""
+        hurry = hurry_of(self.environment.services) or 1
+        return f"; people are called {hurry:g} times as fast as written" if hurry > 1 else ""
+
+    @property
+    def letters(self) -> list[Letter]:
+        """What came to its inboxes, in the order it came."""
+        inboxes = [one for one in self.behaviours.values() if isinstance(one, Inbox)]
+        return sorted((n for one in inboxes for n in one.letters), key=lambda one: one.at)
 
     def states(self) -> dict[str, Any]:
         """What templates see of the other services, by name: the state of HTTP services, the

@@ -5,7 +5,8 @@
 FILE is the record that others find it by (`standing`). Says on standard output, a JSON object a
 line, what it starts, then `up` with the record, or `error`; after that it prints nothing. It is
 spoken to over a socket in the folder of the sandbox, a JSON object a line too: `break` with the
-name of a fault, `down`, `ask`. What ends it removes the record, the servers and the folder.
+name of a fault, `down`, `ask`, `inbox`. What ends it removes the record, the servers and the
+folder.
 """
 
 from __future__ import annotations
@@ -177,7 +178,12 @@ class Holder:
         elif asked["do"] == "ask":
             problems = [p for one in sandbox.behaviours.values() for p in one.problems]
             problems += [p for one in sandbox.workers.values() for p in one.problems]
-            tell({"up": self.record(sandbox), "problems": problems})
+            told = {"up": self.record(sandbox), "problems": problems}
+            tell({**told, "letters": len(sandbox.letters)})
+        elif asked["do"] == "inbox":
+            for letter in sandbox.letters:  # each in a line: together they may be long
+                tell({"letter": letter.to_json()})
+            tell({"inbox": bool(sandbox.has_inbox)})
         else:
             self.ended.set()
             tell({"down": True})

@@ -93,6 +93,7 @@ class Standing:
 def _last(lines: Iterator[str], told: Callable[[str], None] | None) -> dict[str, Any]:
     """Tells what is on the way, and gives what comes of it. Raises NotUp, Usage."""
     printed: list[str] = []
+    letters: list[Any] = []
     for line in lines:
         try:
             said: dict[str, Any] = json.loads(line)
@@ -101,9 +102,11 @@ def _last(lines: Iterator[str], told: Callable[[str], None] | None) -> dict[str,
             continue
         if "error" in said:
             raise _answered(said)
-        if "told" not in said:
-            return said
-        if told:
+        if "letter" in said:
+            letters.append(said["letter"])
+        elif "told" not in said:
+            return {**said, "letters": letters} if "inbox" in said else said
+        elif told:
             told(said["told"])
     raise NotUp("the sandbox ended before it was up", help="\n".join(printed[-20:]) or None)
 

@@ -92,6 +92,12 @@ def has_reference(text: str) -> bool:
     return "${" in text and REFERENCE.search(text) is not None
 
 
+def is_told(value: object) -> bool:
+    """Whether it is what a service of a sandbox tells, and nothing else."""
+    found = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    return found is not None and found[1].startswith("service:")
+
+
 class Vault:
     """Where the values of references come from, and what has been given out.
 

@@ -23,13 +23,17 @@ from engine.registry import Registry
 from engine.runner.connections import Connections
 from engine.runner.telling import Pace, Teller, Way
 from engine.wiring.admission import SANDBOX, called
+from engine.wiring.hurry import hurried, hurry_of
 
 
 def telling(runbook: Runbook, contacts: Contacts, place: Environment) -> dict[str, Any]:
     """The `telling` of a `RunStarted`: the policies this runbook may use, and its status updates.
 
-    In a sandbox nobody real is there: the first level is told at the console, and that is all.
+    In a sandbox nobody real is there: with an inbox all of it is played, faster (see `hurry`);
+    without one the first level is told at the console, and that is all.
     """
+    hurry = hurry_of(place.services) if place.name == SANDBOX else None
+    alone = place.name == SANDBOX and hurry is None
     severity = contacts.severities.get(runbook.severity or "")
     found: dict[str, Any] = {"policies": {}}
     for name in _policies(runbook):
@@ -39,13 +43,14 @@ def telling(runbook: Runbook, contacts: Contacts, place: Environment) -> dict[st
         levels = contacts.policies.get(meant)
         if levels:
             reopen_s = contacts.reopen_after_s.get(meant)
-            found["policies"][name] = _policy(levels, reopen_s, place.name == SANDBOX)
-    if severity is not None and severity.status_every_s and place.name != SANDBOX:
+            found["policies"][name] = _policy(levels, reopen_s, alone)
+    if severity is not None and severity.status_every_s and not alone:
         every_us = round(severity.status_every_s * 1e6)
         found["status"] = {"every_us": every_us, "by": list(severity.status_by)}
-    if severity is not None and severity.respond_within_s:
-        found["respond_within_us"] = round(severity.respond_within_s * 1e6)
-    return found
+    within_s = runbook.respond_within_s or (severity.respond_within_s if severity else None)
+    if within_s:
+        found["respond_within_us"] = round(within_s * 1e6)
+    return found if hurry is None else hurried(found, hurry)
 
 
 def _policies(runbook: Runbook) -> Iterable[str]:
@@ -58,8 +63,8 @@ def _policies(runbook: Runbook) -> Iterable[str]:
         yield runbook.escalation.policy
 
 
-def _policy(levels: tuple[Level, ...], reopen_s: float | None, sandbox: bool) -> dict[str, Any]:
-    if sandbox:
+def _policy(levels: tuple[Level, ...], reopen_s: float | None, alone: bool) -> dict[str, Any]:
+    if alone:
         only = _level(levels[0]) | {"by": [CONSOLE], "after_us": 0, "every_us": None, "times": 0}
         return {"levels": [only]}
     found: dict[str, Any] = {"levels": [_level(level) for level in levels]}
@@ -145,7 +150,8 @@ class Directory:
         found = self._recipient(contacts, person.id, person.name, ways or [CONSOLE])
         quiet = person.quiet or contacts.quiet
         severity = self.severity(contacts)
-        if quiet is not None and severity is not None and not severity.critical:
+        woken = severity is None or severity.critical or self.place.name == SANDBOX
+        if quiet is not None and not woken:
             found["not_before_us"] = quiet.until_us(at_us)
         return found
 

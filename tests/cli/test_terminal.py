@@ -95,6 +95,22 @@ def test_a_wait_counts_down_and_ctrl_c_asks_it_to_stop(terminal):
     assert code_of(child) == 1
 
 
+def test_a_run_that_is_over_and_calls_people_says_so_and_ctrl_c_leaves_it(terminal, shop):
+    (shop / "runbooks/shop/contacts.yaml").write_text(
+        "people: {ana: {name: Ana}, bo: {name: Bo}}\n"
+        "policies:\n  default:\n    - {who: [ana]}\n    - {who: [bo], after: 10m}\n"
+    )
+    (shop / "runbooks/shop/full.yaml").write_text(
+        "title: Full\nsteps:\n  - {escalate: default, id: call, message: Full}\n"
+        "  - {end: unresolved}\n"
+    )
+    child = terminal("run", "shop/full", "--env", "staging")
+    child.expect("people are called until somebody takes it")
+    child.sendintr()
+    child.expect("take it up with: runbook resume")
+    assert code_of(child) == 3
+
+
 def test_a_kill_leaves_at_once_and_says_how_to_take_the_run_up(terminal):
     child = terminal("run", "shop/ask", "--env", "staging")
     child.expect(RUN)

@@ -226,6 +226,13 @@ def test_only_the_connections_that_a_run_uses_are_checked(pack):
     assert told(pack, text)
 
 
+def test_a_number_may_be_what_a_service_tells_and_no_secret(pack):
+    read(pack, 'connections: {a: {adapter: cache, url: x, db: "${service:told.number}"}}')
+    with pytest.raises(Diagnosed) as caught:
+        read(pack, 'connections: {a: {adapter: cache, url: x, db: "${env:NUMBER}"}}')
+    assert [d.code for d in caught.value.diagnostics] == ["RB812"]
+
+
 def test_an_environment_that_is_not_there_is_told_with_the_nearest(pack):
     read(pack, "description: x")
     books = Books([pack.parents[1]])

@@ -73,3 +73,20 @@ def test_the_roles_and_policies_of_a_runbook_are_among_the_contacts(name, regist
 def test_the_faults_of_a_pack_are_of_runbooks_that_are_there(pack, registry):
     faults = BOOKS.environment(pack, "sandbox", registry).faults
     assert {f"{pack}/{name}" for name in faults} <= set(NAMES)
+
+
+@pytest.mark.parametrize("pack", BOOKS.packs())
+@pytest.mark.parametrize("environment", ["production", "staging", "sandbox"])
+def test_every_channel_of_a_pack_leads_somewhere_in_each_environment(pack, environment, registry):
+    named = {channel.connection for channel in BOOKS.contacts(pack).channels.values()}
+    there = BOOKS.environment(pack, environment, registry).connections
+    assert named - {None} <= set(there)
+
+
+@pytest.mark.parametrize("pack", BOOKS.packs())
+def test_staging_wakes_nobody_and_a_sandbox_leads_nowhere_else(pack, registry):
+    named = {channel.connection for channel in BOOKS.contacts(pack).channels.values()}
+    staging = BOOKS.environment(pack, "staging", registry).connections
+    assert {staging[name].adapter for name in named} == {"slack_webhook"}
+    sandbox = BOOKS.environment(pack, "sandbox", registry).connections
+    assert all("${service:inbox." in repr(sandbox[name].settings) for name in named)

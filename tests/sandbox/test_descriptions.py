@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import Diagnosed
-from engine.sandbox import Sandbox
+from engine.sandbox import KINDS, Sandbox
+from engine.sandbox.inbox import DOORS
 
 CASES = {
     "a kind that is none": (
@@ -16,7 +17,7 @@ CASES = {
     "a service without a kind": (
         "services: {s: {}}",
         "services.s.kind: None is no kind of service",
-        "the kinds are aws, celery, cluster, host, http, meta, postgres, prometheus and redis",
+        f"the kinds are {', '.join(KINDS[:-1])} and {KINDS[-1]}",
     ),
     "a setting that is none": (
         "services: {s: {kind: redis, configg: {}}}",
@@ -52,6 +53,21 @@ CASES = {
         "services: {s: {kind: redis, commands: [SET a b]}}",
         "services.s.commands: takes lists of words, like [SET, key, value]",
         None,
+    ),
+    "an inbox that is too fast": (
+        "services: {s: {kind: inbox, hurry: 1000000}}",
+        "services.s.hurry: takes a number from 1 to 3600, not 1000000",
+        "people are called so many times as fast",
+    ),
+    "an inbox whose time stands still": (
+        "services: {s: {kind: inbox, hurry: true}}",
+        "services.s.hurry: takes a number from 1 to 3600, not True",
+        "people are called so many times as fast",
+    ),
+    "an inbox with a door that is none": (
+        "services: {s: {kind: inbox, down: [telegraph]}}",
+        "services.s.down: takes a list of doors, not ['telegraph']",
+        f"the doors are {', '.join(DOORS)}",
     ),
     "a database whose name needs quotes": (
         "services: {s: {kind: postgres, database: a-b}}",
