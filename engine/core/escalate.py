@@ -169,7 +169,7 @@ def _end(state: State, one: Escalation, out: Decision) -> None:
         _close(one, f"the run is {end['outcome']}", out)
     elif not one.exhausted:
         out.record.append(Record("EscalationExhausted", _exhaustion(one)))
-    elif end is not None:
+    elif end is not None or (len(one.levels) == 1 and not one.wait):
         _close(one, "no level is left", out)
 
 

@@ -28,12 +28,6 @@ def phone(text: str, how: Any = THREE, **more: Any) -> Phone:
     return Phone(book(text), how, **more).begin()
 
 
-def paged(found: Phone) -> set[str]:
-    """The keys of pages."""
-    kinds = [kind for _, kind, _, _ in found.sent]
-    return {key for key, kind in zip(found.keys, kinds, strict=True) if kind == "page"}
-
-
 def test_nobody_acts_and_every_level_is_told_in_its_time():
     found = phone(WAITS).go()
     assert found.pages == [
@@ -90,7 +84,7 @@ def test_the_last_channel_is_tried_for_a_quarter_of_an_hour():
     found = phone(TELLS, telling(level("ana", "page")), channels={"page": [*DOWN * 7, True]}).go()
     assert len(found.pages) == 8
     assert 600 < found.pages[-1][0] < 1200
-    assert len(paged(found)) == 1
+    assert len(set(found.keys)) == 1
     assert found.state.steps["call"].status == "passed"
 
 
@@ -150,7 +144,7 @@ def test_a_message_in_doubt_is_not_repeated_by_that_channel_and_the_next_is_take
 def test_a_message_in_doubt_is_repeated_with_its_key_where_the_channel_knows_it():
     found = phone(TELLS, telling(level("ana", "page sms")), channels={"page": [*LOST, True]}).go()
     assert [by for _, _, by in found.pages] == ["page", "page"]
-    assert len(paged(found)) == 1
+    assert len(set(found.keys)) == 1
 
 
 def test_levels_go_on_behind_the_end_of_a_run_that_was_not_resolved():
@@ -202,6 +196,13 @@ def test_where_nobody_took_it_all_who_were_called_hear_that_it_is_resolved():
         ("resolved", "ana"),
     ]
     assert found.state.over
+
+
+def test_a_policy_of_one_level_is_a_message_and_nothing_follows_it():
+    text = f"{TELLS}  - {{wait: 2h, id: rest}}\n"
+    found = phone(text, telling(level("ana", "page"))).go()
+    assert [(kind, who) for _, kind, who, _ in found.sent] == [("page", "ana")]
+    assert found.last("EscalationClosed")["why"] == "no level is left"
 
 
 def test_a_cancelled_run_calls_nobody_any_more():
