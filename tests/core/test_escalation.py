@@ -213,6 +213,14 @@ def test_where_nobody_took_it_all_who_were_called_hear_that_it_is_resolved():
     assert found.state.over
 
 
+def test_a_policy_of_one_level_can_be_taken_as_long_as_the_run_is_open_and_hears_of_its_end():
+    text = f"{TELLS}  - {{wait: 2h, id: rest}}\n"
+    how = {**telling(level("ana", "page")), "until_end": True}
+    found = phone(text, how).acked(60, "call").go()
+    assert [kind for _, kind, _, _ in found.sent] == ["page", "acknowledged", "resolved"]
+    assert found.last("EscalationClosed")["why"] == "bo took it"
+
+
 def test_a_cancelled_run_calls_nobody_any_more():
     found = phone(WAITS).at(60, "CancelRequested", reason="wrong one").go()
     assert found.pages == [(0, "ana", "page")]

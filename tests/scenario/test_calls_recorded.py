@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +32,30 @@ steps:
 DEATHS = 60
 
 
+STILL_S = 0.1
+"""How long nothing happens before the clock goes on: a message that is under way on a machine with
+other things to do is not to take a minute of it.
+"""
+
+
+@asynccontextmanager
+async def a_desk(folder: Path, still_s: float) -> AsyncIterator[Desk]:
+    made = await opened(folder, f"sqlite:///{folder}/journal.db")
+    turning = asyncio.create_task(made.clock.turn(still_s))
+    try:
+        yield made
+    finally:
+        turning.cancel()
+        await made.engine.store.close()
+        lab.Target.reset()
+        Beeper.reset()
+        Siren.on = None
+
+
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    made = await opened(tmp_path, f"sqlite:///{tmp_path}/journal.db")
-    turning = asyncio.create_task(made.clock.turn())
-    yield made
-    turning.cancel()
-    await made.engine.store.close()
-    lab.Target.reset()
+    async with a_desk(tmp_path, STILL_S) as made:
+        yield made
 
 
 async def events_of(desk: Desk, run: str) -> list[Event]:
@@ -76,8 +92,7 @@ async def told(desk: Desk, text: str, told: int) -> Written:
 async def test_a_run_that_was_taken_at_the_second_level_makes_a_scenario(desk):
     made = await told(desk, CALLS, 2)
     assert "calls: test" in made.text
-    # at 15m1s, or, where the clock was quicker than who took it, when the level was due again
-    assert re.search(r"acknowledges: \[\{at: (15m1s|25m\S*), by: bo, note: on it\}\]", made.text)
+    assert "acknowledges: [{at: 15m1s, by: bo, note: on it}]" in made.text, made.text
     assert "pages: [{at: 0s, who: ana, by: beep}, {at: 15m, who: bo, by: siren}]" in made.text
     assert "escalations: {call: {taken_by: bo}}" in made.text
 
@@ -135,12 +150,11 @@ async def test_a_run_that_nobody_took_is_reproduced(desk):
     assert "escalations: {call: {exhausted: true}}" in made.text
 
 
-async def test_runs_whose_drivers_died_again_and_again_are_reproduced(desk):
+async def test_runs_whose_drivers_died_again_and_again_are_reproduced(tmp_path):
     died = seed = 0
-    while died < DEATHS:
-        seed += 1
-        mortal = Mortal(desk, random.Random(seed))
-        died += await mortal.live()
-        same(desk, await events_of(desk, mortal.seen[0].run))
-    Beeper.reset()
-    Siren.on = None
+    async with a_desk(tmp_path, 0.001) as desk:
+        while died < DEATHS:
+            seed += 1
+            mortal = Mortal(desk, random.Random(seed))
+            died += await mortal.live()
+            same(desk, await events_of(desk, mortal.seen[0].run))
