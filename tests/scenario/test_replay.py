@@ -7,6 +7,7 @@ import pytest
 from engine.core.events import Event
 from engine.errors import Usage
 from engine.scenario.replay import Replayed, replay
+from engine.scenario.write import Stand, with_scenario
 from tests.core.journals import STORIES, Story
 from tests.core.test_any import world_of
 from tests.core.world import REGISTRY, Oops, World, book, once
@@ -176,6 +177,19 @@ def test_inputs_that_todays_text_refuses_are_told():
     story = Story("inputs: {n: {type: integer, default: 5}}\nsteps: [{id: a, check: t.look}]")
     with pytest.raises(Usage, match="today's text would refuse the inputs"):
         replayed(story, "default: 5", "default: 9, min: 8")
+
+
+def test_steps_that_began_together_are_in_the_order_of_the_scenario():
+    text = "\nsteps:\n  - parallel: [{id: a, action: t.act}, {id: b, action: t.act}]\n"
+    world = World(once(book(text))).begin().go()
+    events = recorded(world)
+    first, second = (
+        n for n, e in enumerate(events) if e.type == "StepStarted" and e.body["id"] in ("a", "b")
+    )
+    events[first], events[second] = events[second], events[first]
+    made = with_scenario(events, world.runbook, Stand(REGISTRY), "", None)
+    assert made.result.lines == ()
+    assert "steps: [a, b]" in made.text
 
 
 def test_a_cancel_is_heard_at_its_time_on_another_way():
