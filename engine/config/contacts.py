@@ -66,14 +66,14 @@ class Person:
 class Level:
     """A level of an escalation policy: whom it tells, by what, how long after the one before.
 
-    `by`: channels in order; where one fails the next is taken. `until`: what makes it needless.
+    `by`: channels in order; where one fails the next is taken. `unless`: what makes it needless.
     """
 
     who: tuple[str, ...]
     place: Place
     by: tuple[str, ...] = ("console",)
     after_s: float = 0.0
-    until: str = "acknowledged"
+    unless: str = "acknowledged"
     every_s: float | None = None
     """It is told again after this, as long as nothing makes it needless."""
     times: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from engine.config.asking import check_roles, read_questions
@@ -23,7 +24,8 @@ KEYS = (
 )
 PERSON_KEYS = ("channels", "name", "os_user", "pagerduty", "quiet", "roles")
 TEXT_KEYS = ("name", "os_user", "pagerduty")
-LEVEL_KEYS = ("after", "by", "repeat", "unless", "until", "who")
+LEVEL_KEYS = ("after", "by", "repeat", "unless", "who")
+LEVEL_MEANT = MappingProxyType({"until": "unless"})
 POLICY_KEYS = ("levels", "reopen_after")
 REPEAT_KEYS = ("every", "times")
 CHANNEL_KEYS = ("connection", "to")
@@ -42,7 +44,7 @@ WORDS = frozenset(
 """Names in a message's templates; see `engine.core.words`."""
 
 STATUS_KEYS = ("by", "every")
-UNTIL = ("acknowledged", "resolved")
+UNLESS = ("acknowledged", "resolved")
 PAGES = ("critical", "error", "warning", "info")
 
 REPEATS_MAX = 100
@@ -184,21 +186,17 @@ class ContactsReader:
         return tuple(self._level(item) for item in node.items[:LEVELS_MAX])
 
     def _level(self, node: Node) -> Level:
-        given = {k.text: v for k, v in self.fields.mapping(node, "level", LEVEL_KEYS)}
+        given = {k.text: v for k, v in self.fields.mapping(node, "level", LEVEL_KEYS, LEVEL_MEANT)}
         if "who" not in given:
             self.fields.error("RB803", "a level has no 'who'", node, "name people or roles")
         who = self.fields.texts(given["who"], "who") if "who" in given else ()
         by = self.fields.texts(given["by"], "by") if "by" in given else (CONSOLE,)
         after_s = self.fields.seconds(given["after"], "after") if "after" in given else 0.0
-        until = "acknowledged"
-        if "until" in given and "unless" in given:
-            what = "'until' is the older word for 'unless': a level has one of them"
-            self.fields.error("RB828", what, given["until"])
-        for key in ("until", "unless"):
-            if key in given:
-                until = self.fields.one_of(given[key], key, UNTIL, until)
+        unless = "acknowledged"
+        if "unless" in given:
+            unless = self.fields.one_of(given["unless"], "unless", UNLESS, unless)
         every_s, times = self._repeat(given.get("repeat"))
-        return Level(who, node.place, by, after_s or 0.0, until, every_s, times)
+        return Level(who, node.place, by, after_s or 0.0, unless, every_s, times)
 
     def _repeat(self, node: Node | None, name: str = "repeat") -> tuple[float | None, int]:
         if node is None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from types import MappingProxyType
 from typing import Any
 
 from engine.errors import Collector, Place
 from engine.language.duration import parse_duration
 from engine.language.nodes import Mapping, Node, Scalar, Sequence, kind_of
 from engine.language.words import did_you_mean, listed, named
+
+Meant = MappingProxyType[str, str]
+"""By a word that people write: the key they mean, though it is not near it."""
+
+NO_WORDS: Meant = MappingProxyType({})
 
 
 def plain(node: Node) -> Any:
@@ -56,9 +62,15 @@ class Fields:
         self.error("RB801", f"{named(name)} takes {wanted}, not {kind_of(at)}", at, help)
 
     def mapping(
-        self, node: Node | None, name: str, keys: Collection[str] | None = None
+        self,
+        node: Node | None,
+        name: str,
+        keys: Collection[str] | None = None,
+        meant: Meant = NO_WORDS,
     ) -> Iterator[tuple[Scalar, Node]]:
-        """The pairs of a mapping; with `keys`, only those, and every other key is told."""
+        """The pairs of a mapping; with `keys`, only those, and every other key is told. `meant`:
+        the key that is meant by a word that is not near it.
+        """
         if node is None or (isinstance(node, Scalar) and node.value is None):
             return
         if not isinstance(node, Mapping):
@@ -69,6 +81,8 @@ class Fields:
                 yield key, value
             else:
                 hint = did_you_mean(key.text, keys, f"known are {listed(sorted(keys), 'and')}")
+                if key.text in meant:
+                    hint = f"did you mean {named(meant[key.text])}?"
                 self.error("RB802", f"unknown key {named(key.text)}", key, hint)
 
     def text(self, node: Node, name: str) -> str | None:

@@ -83,7 +83,7 @@ def _level(level: Level) -> dict[str, Any]:
         "who": list(level.who),
         "by": list(level.by),
         "after_us": round(level.after_s * 1e6),
-        "unless": level.until,
+        "unless": level.unless,
         "every_us": round(level.every_s * 1e6) if level.every_s else None,
         "times": level.times,
     }

@@ -33,9 +33,7 @@ class Fate:
         self._calm = seed is None
         self._restart = None
 
-    def strike(self, what=""):
-        if what == "slack":  # see the last test
-            return
+    def strike(self, _what=""):
         if self._calm or self.kills >= KILLS_MAX or self._restart is not None:
             return
         if self._random.random() < 0.4:

@@ -105,10 +105,10 @@ def test_a_pack_without_contacts_has_nobody(pack):
             ],
         ),
         (
-            "people: {a: {}}\npolicies:\n  p: [{who: a, after: soon, until: never}]",
+            "people: {a: {}}\npolicies:\n  p: [{who: a, after: soon, unless: never}]",
             [
                 ("RB801", 3, "'after' takes a duration like 10m or 1h30m, not \"soon\"", None),
-                ("RB801", 3, "'until' takes acknowledged or resolved, not \"never\"", None),
+                ("RB801", 3, "'unless' takes acknowledged or resolved, not \"never\"", None),
             ],
         ),
     ],

@@ -111,7 +111,7 @@ def test_severities_policies_and_levels_say_what_they_ask_for(pack):
     assert found.severities["SEV1"].status_by == ("room",)
     assert found.severities["SEV4"].page == "info"
     second = found.policies["default"][1]
-    assert (second.after_s, second.every_s, second.times, second.until) == (
+    assert (second.after_s, second.every_s, second.times, second.unless) == (
         900.0,
         600.0,
         3,
@@ -139,7 +139,7 @@ severities:
 policies:
   urgent:
     - {who: [ana], by: [pager], repeat: {every: 10s, times: 1000}}
-    - {who: [ana], until: resolved, unless: acknowledged}
+    - {who: [ana], until: resolved}
   empty: {reopen_after: 1h}
 """
     assert told(pack, text) == [
@@ -158,7 +158,7 @@ policies:
         ("RB823", 16, 25, "no channel is named 'pager'"),
         ("RB826", 16, 49, "a level is told again after 60s or more"),
         ("RB801", 16, 61, "'times' takes a number from 1 to 100, not the number 1000"),
-        ("RB828", 17, 27, "'until' is the older word for 'unless': a level has one of them"),
+        ("RB802", 17, 20, "unknown key 'until'"),
         ("RB803", 18, 3, "the policy 'empty' has no 'levels'"),
     ]
 

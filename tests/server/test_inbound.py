@@ -24,7 +24,7 @@ channels:
   slack: {connection: chat}
 policies:
   default:
-    - {who: [bea], by: [console], until: acknowledged}
+    - {who: [bea], by: [console], unless: acknowledged}
 """
 
 
@@ -157,7 +157,7 @@ async def test_a_run_that_is_over_and_still_calls_is_taken_up_by_the_next_server
     text = CALLS.replace(", wait: acknowledged", "") + "  - {end: unresolved}\n"
     (books / "p/calls.yaml").write_text(text)
     (books / "p/contacts.yaml").write_text(
-        CONTACTS + "    - {who: [bea], by: [console], after: 1h, until: acknowledged}\n"
+        CONTACTS + "    - {who: [bea], by: [console], after: 1h, unless: acknowledged}\n"
     )
     given = {"link_keys": (KEY,)}
     async with serving_in(books, tmp_path / "journal.db", **given) as first:

@@ -23,8 +23,8 @@ CONTACTS = """people:
   bea: {name: Bea}
 policies:
   default:
-    - {who: [bea], by: [console], until: acknowledged}
-    - {who: [bea], by: [console], after: 1h, until: acknowledged}
+    - {who: [bea], by: [console], unless: acknowledged}
+    - {who: [bea], by: [console], after: 1h, unless: acknowledged}
 """
 
 
