@@ -76,7 +76,7 @@ async def answer(parts: Parts, claim: Claim, word: Word) -> str:
     """Records somebody's answer, and says what came of it. Raises Refused, Usage."""
     state, _ = await asked(parts, claim)
     used = f"answer {_digest(claim.escalation, word.actor.name)}"
-    await _take_turn(parts, claim.run, used)
+    await take_turn(parts, claim.run, used, "you have answered this already")
     now_us = parts.engine.clock.now_us()
     try:
         await _record(parts, claim, state, word)
@@ -90,14 +90,16 @@ async def answer(parts: Parts, claim: Claim, word: Word) -> str:
     return _what_came(state, claim, word)
 
 
-async def _take_turn(parts: Parts, run: str, used: str) -> None:
-    """Everybody answers a question once, however often and wherever they press. Raises Refused."""
+async def take_turn(parts: Parts, run: str, used: str, over: str) -> None:
+    """What is said counts once, however often and wherever it is pressed; `over` is told then.
+    What did not count, and what was cut short, may be said again. Raises Refused.
+    """
     now_us = parts.engine.clock.now_us()
     known = await parts.requests.begin_note(run, used, now_us)
     if known is None or known.state == "failed":
         return  # the first time, or what they said did not count
     if known.state == "said" or now_us - known.at_us < TURN_S * MICROSECONDS:
-        raise Refused("you have answered this already")
+        raise Refused(over, help=f"runbook watch {run}")
 
 
 async def asked(parts: Parts, claim: Claim) -> tuple[State, Escalation]:

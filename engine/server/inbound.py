@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from engine.channels.inbound import LINK_S, Claim, Press, check, read_press, sign, verify_slack
 from engine.clock import MICROSECONDS
+from engine.config.contacts import Person
 from engine.core.arrivals import Arrival
 from engine.core.events import Actor
 from engine.errors import JournalError, Refused, RunbookError, Usage
@@ -147,9 +148,7 @@ async def acknowledged(parts: Parts, arrival: Arrival, name: str) -> Verdict | N
     run, colon, rest = key.partition(":") if isinstance(key, str) else ("", "", "")
     if arrival.kind != "incident.acknowledged" or not colon:
         return None
-    agent = event.get("agent")
-    who = agent.get("summary") if isinstance(agent, Mapping) else None
-    actor = Actor(str(who or "PagerDuty")[:200], "webhook", name)
+    actor = Actor(await _agent(parts, run, event.get("agent")), "webhook", name)
     try:
         await parts.engine.acknowledge(
             run, actor, "", path=rest.rpartition(":")[0], via="PagerDuty"
@@ -160,28 +159,47 @@ async def acknowledged(parts: Parts, arrival: Arrival, name: str) -> Verdict | N
     return Verdict("joined", "acknowledged what it calls for", None, run)
 
 
+async def _agent(parts: Parts, run: str, agent: Any) -> str:
+    """Who of the contacts somebody of PagerDuty's is; else their name there."""
+    known: Mapping[str, Any] = agent if isinstance(agent, Mapping) else {}
+    name = str(known.get("summary") or "PagerDuty")[:200]
+    try:
+        people = await _people(parts, run)
+    except RunbookError:
+        return name  # that it was taken counts, whoever did
+    return next((one.id for one in people if one.pagerduty == (known.get("id") or "")), name)
+
+
 async def _take(parts: Parts, claim: Claim, actor: Actor, via: str) -> None:
     """Records it, once for each claim. Raises Refused, Usage."""
     await parts.store.find(claim.run)
     now_us = parts.engine.clock.now_us()
     used = f"claim {hashlib.sha256(claim.id.encode()).hexdigest()[:32]}"
-    if await parts.requests.begin_note(claim.run, used, now_us) is not None:
-        raise Refused("this was used already", help=f"runbook ack {claim.run}")
-    await parts.engine.acknowledge(claim.run, actor, "", path=claim.escalation, via=via)
+    await answering.take_turn(parts, claim.run, used, "this was used already")
+    try:
+        await parts.engine.acknowledge(claim.run, actor, "", path=claim.escalation, via=via)
+    except RunbookError:
+        await parts.requests.end_note(claim.run, used, "failed", now_us, actor.name)
+        raise
     await parts.requests.end_note(claim.run, used, "said", now_us, actor.name)
     parts.keeper.kick(claim.run)
 
 
 async def _person(parts: Parts, run: str, user: str) -> str:
     """Who this is to the pack of the run. Raises Refused for somebody it does not know."""
-    events = await parts.store.events(run, 0, 1)
-    if not events:
-        raise Refused(f"there is no run {run}")
-    contacts = parts.engine.books.contacts(str(events[0].body["name"]).partition("/")[0])
-    for person in contacts.people.values():
+    for person in await _people(parts, run):
         if user in {str(address) for address in person.channels.values()}:
             return person.id
     raise Refused(f"Slack's {user} is nobody in the contacts of this pack")
+
+
+async def _people(parts: Parts, run: str) -> list[Person]:
+    """Those the pack of a run knows. Raises Refused, Diagnosed."""
+    events = await parts.store.events(run, 0, 1)
+    if not events:
+        raise Refused(f"there is no run {run}")
+    pack = str(events[0].body["name"]).partition("/")[0]
+    return list(parts.engine.books.contacts(pack).people.values())
 
 
 async def _told(parts: Parts, source: str, body: bytes, verdict: Verdict) -> None:

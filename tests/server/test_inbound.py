@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from engine.errors import JournalError
 from engine.server.inbound import presser
 from tests.server.conftest import pd_event, serving_in
 
@@ -19,7 +20,7 @@ steps:
   - {id: call, escalate: default, message: "the disk is full", wait: acknowledged}
 """
 CONTACTS = """people:
-  bea: {name: Bea, roles: [boss], channels: {slack: U777}}
+  bea: {name: Bea, roles: [boss], pagerduty: PBEA, channels: {slack: U777}}
 channels:
   slack: {connection: chat}
 policies:
@@ -134,6 +135,39 @@ async def test_a_link_says_what_it_is_about_and_counts_as_whom_it_was_sent_to(se
     opened = await serving.http.get(path)
     assert "<h1>Taken already</h1><p>bea took it at " in opened.text
     assert "<form" not in opened.text
+
+
+async def test_who_is_known_to_pagerduty_by_another_name_takes_it_as_who_they_are(serving):
+    run = await calling(serving)
+    body = json.loads(pd_event(5, "incident.acknowledged", incident_key=f"{run}:call:1"))
+    body["event"]["agent"] = {"id": "PBEA", "summary": "Beatrix B.", "type": "user_reference"}
+    await serving.pagerduty(json.dumps(body).encode())
+    await serving.next_settled()
+    assert await taken(serving, run) == [("bea", "PagerDuty")]
+
+
+async def test_a_press_that_could_not_be_written_down_may_be_repeated(serving, monkeypatch):
+    run = await calling(serving)
+    engine, claim = serving.parts.engine, value(serving, run)
+
+    async def full(*_args, **_more):
+        raise JournalError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "acknowledge", full)
+        assert "the disk is full" in (await press(serving, claim)).json()["text"]
+    assert (await press(serving, claim)).json()["text"] == "Taken by bea."
+    assert await taken(serving, run) == [("bea", "Slack")]
+
+
+async def test_a_press_that_was_cut_short_counts_once_it_is_repeated_a_minute_later(serving):
+    run = await calling(serving)
+    claim = value(serving, run)
+    digest = hashlib.sha256(b"m1").hexdigest()[:32]
+    await serving.parts.requests.begin_note(run, f"claim {digest}", serving.clock.now_us())
+    assert "used already" in (await press(serving, claim)).json()["text"]
+    serving.clock.t_us += 61 * 1_000_000
+    assert (await press(serving, claim)).json()["text"] == "Taken by bea."
 
 
 async def test_an_incident_that_is_acknowledged_in_pagerduty_takes_it(serving):
