@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from engine.cli.brief import brief, named_fields
 from engine.cli.complete import complete_runs
 from engine.cli.session import Session
 
@@ -29,7 +30,9 @@ def report(session: Session, run: str, form: str) -> int:
         async with session.open_store() as store:
             name = await store.find(run)
             state = await session.engine(store).state(name)
-            made = post_mortem(await store.events(name), state.runbook)
+            events = await store.events(name)
+            named = named_fields(str(text) for text in (events[0].body.get("texts") or {}).values())
+            made = post_mortem(events, state.runbook, lambda found: brief(found, named))
         if session.json or form == "json":
             session.output.object(made.to_json())
         else:

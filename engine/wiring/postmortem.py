@@ -4,7 +4,7 @@ what was changed, what was in doubt. What only people know is left to them, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,11 +18,8 @@ from engine.language.model import Runbook
 TEXT_MAX_CHARS = 300
 """Of a line of the report: the trail has the whole."""
 
-FACTS_MAX = 4
-"""Values of what a step found that are named beside it."""
-
-FACT_MAX_CHARS = 60
-"""Of one such value."""
+Facts = Callable[[Any], str]
+"""What a step found, in the few words that are worth saying of it."""
 
 SHOWN_STEPS = ("check", "action", "escalate")
 """Kinds of steps that stand in the time-line; the others only hold these."""
@@ -127,7 +124,7 @@ class PostMortem:
         }
 
 
-def post_mortem(events: Sequence[Event], runbook: Runbook) -> PostMortem:
+def post_mortem(events: Sequence[Event], runbook: Runbook, facts: Facts) -> PostMortem:
     """The report of a run, from its events."""
     first, body = events[0], events[0].body
     end = next((e for e in reversed(events) if e.type in ("RunFinished", "RunRefused")), None)
@@ -151,7 +148,7 @@ def post_mortem(events: Sequence[Event], runbook: Runbook) -> PostMortem:
     )
     if end is not None:
         made.may_run_on = [str(path) for path in end.body.get("running") or ()]
-    _Reader(made).read(events)
+    _Reader(made, facts).read(events)
     return made
 
 
@@ -197,8 +194,9 @@ def _alerted_us(event: Any) -> int | None:
 class _Reader:
     """Reads the events into the report."""
 
-    def __init__(self, made: PostMortem) -> None:
+    def __init__(self, made: PostMortem, facts: Facts) -> None:
         self.made = made
+        self.facts = facts
         self.steps: dict[str, Mapping[str, Any]] = {}
         self.named: dict[str, str] = {}
         """Which step has a title: of two with the same, the second says where it is."""
@@ -315,7 +313,7 @@ class _Reader:
         if kind not in SHOWN_STEPS or status == "skipped":
             return
         why = "; ".join(map(str, body["why"]))
-        facts = facts_of(body)
+        facts = self.facts(body.get("extracted") or (body.get("outcome") or {}).get("result"))
         line = f"{self._title(body)} {SIGNS.get(status, status)}"
         line += f" ({facts})" if facts else ""
         line += f": {why}" if why else ""
@@ -343,21 +341,6 @@ class _Reader:
         step = self.steps.get(path, body)
         title = str(step.get("title") or step.get("id") or path)
         return title if self.named.setdefault(title, path) == path else f"{title} ({path})"
-
-
-def facts_of(body: Mapping[str, Any]) -> str:
-    """`value 97, unit %`: what a step found, where that fits on a line."""
-    found = body.get("extracted") or (body.get("outcome") or {}).get("result")
-    if not isinstance(found, Mapping):
-        return ""
-    scalars = {k: v for k, v in found.items() if isinstance(v, str | int | float) and v != ""}
-    shown = [f"{k} {_short(v)}" for k, v in list(scalars.items())[:FACTS_MAX]]
-    return ", ".join(shown)
-
-
-def _short(value: object) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= FACT_MAX_CHARS else f"{text[: FACT_MAX_CHARS - 3]}..."
 
 
 def _unknown(body: Mapping[str, Any]) -> Iterator[str]:

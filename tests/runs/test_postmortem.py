@@ -9,6 +9,7 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
+from engine.cli.brief import brief
 from engine.core.events import Event
 from engine.wiring.postmortem import post_mortem
 from engine.wiring.postmortem_pages import YOURS, html, markdown
@@ -65,7 +66,9 @@ class Trail:
         return self.add(at + 1, "TellFailed", **known, **failed)
 
     def made(self) -> Any:
-        return post_mortem(self.events, book("severity: SEV1\nsteps:\n  - {wait: 1s, id: rest}\n"))
+        return post_mortem(
+            self.events, book("severity: SEV1\nsteps:\n  - {wait: 1s, id: rest}\n"), brief
+        )
 
 
 def night() -> Trail:
