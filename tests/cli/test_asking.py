@@ -120,7 +120,7 @@ def test_questions_are_in_the_preview_of_messages_and_in_a_rehearsal(runbook):
         "when `sure` waits for an answer  console  by console",
         "    Asked: Asks: Is the shop open?",
         "    Is the shop open?",
-        "    ",
+        "",
         "    Answer it: runbook answer RUN sure yes (or no)",
     ]
     assert "    ! again every 15m, up to 2 times" in done.out.splitlines()
