@@ -19,6 +19,7 @@ from engine.errors import JournalError, Moved
 from engine.journal.contract import Verified
 from engine.journal.schema import make_file
 from engine.journal.sqlite import SqliteStore
+from tests.failing_fsync import LET_FSYNC_FAIL
 
 ME = "elsewhere:1:2"
 NOBODY = 65534
@@ -163,32 +164,14 @@ async def test_after_an_fsync_error_everything_is_refused_until_the_store_is_ope
     assert await again.verify() == Verified(1, 2, {})
 
 
-FSYNC_FAILS = """
-import asyncio, ctypes, os, platform, struct, sys
+FSYNC_FAILS = (
+    LET_FSYNC_FAIL
+    + """
+import asyncio, os, sys
 from pathlib import Path
 from engine.core.events import Draft
 from engine.errors import JournalError
 from engine.journal.sqlite import SqliteStore
-
-SECCOMP, FSYNC, FDATASYNC = {"x86_64": (317, 74, 75), "aarch64": (277, 82, 83)}[platform.machine()]
-
-def let_fsync_fail():
-    "From here on the kernel answers EIO to every fsync of this process."
-    load, equal, answer = 0x20, 0x15, 0x06
-    allow, error = 0x7FFF0000, 0x00050000 | 5
-    rules = [
-        (load, 0, 0, 0),
-        (equal, 2, 0, FSYNC),
-        (equal, 1, 0, FDATASYNC),
-        (answer, 0, 0, allow),
-        (answer, 0, 0, error),
-    ]
-    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
-    program = ctypes.create_string_buffer(struct.pack("HP", len(rules), ctypes.addressof(code)))
-    libc = ctypes.CDLL(None, use_errno=True)
-    no_new_privileges, filter_mode, all_threads = 38, 1, 1
-    assert libc.prctl(no_new_privileges, 1, 0, 0, 0) == 0
-    assert libc.syscall(SECCOMP, filter_mode, all_threads, program) == 0, ctypes.get_errno()
 
 async def main(path):
     store = SqliteStore(Path(path))
@@ -207,6 +190,7 @@ async def main(path):
 
 asyncio.run(main(sys.argv[1]))
 """
+)
 
 
 async def run_python(code, path):

@@ -11,12 +11,12 @@ import pytest
 
 from engine.config import Books
 from engine.core.events import Actor, Event
+from engine.core.state import State
 from engine.errors import Refused
 from engine.journal.called import may_call
-from engine.wiring import Faces
 from engine.wiring.preview import preview
-from tests.runs.beeper import Beeper, Siren
-from tests.runs.test_telling import ALICE, Desk, Killed, opened
+from tests.runs.beeper import Beeper
+from tests.runs.test_telling import ALICE, Desk, Mortal, opened
 
 BO = Actor("bo", "os-user")
 
@@ -226,73 +226,32 @@ async def test_over_300_deaths_nobody_is_told_twice_and_none_after_it_was_answer
     try:
         while killed < KILLS:
             seed += 1
-            killed += await Mortal(desk, random.Random(seed)).live()
+            one = Asks(desk, random.Random(seed))
+            judged(await one.live())
+            killed += one.deaths
     finally:
         turning.cancel()
         await desk.engine.store.close()
     assert killed >= KILLS
 
 
-class Mortal:
-    """A run that asks, whose driver dies again and again; somebody answers between two lives."""
+class Asks(Mortal):
+    """A run that asks; somebody answers between two lives."""
 
     def __init__(self, desk: Desk, dice: random.Random) -> None:
-        self.desk = desk
-        self.dice = dice
-        self.text = dice.choice([APPROVE, "who: [lead]\n" + ASK])
-        self.answers_at = dice.choice([3, 6, 10, 15, 25, 10_000])
-        self.seen: list[Event] = []
-        self.deaths = 0
-        self.task: asyncio.Task[Any] | None = None
+        text = dice.choice([APPROVE, "who: [lead]\n" + ASK])
+        super().__init__(desk, dice, text, (3, 6, 10, 15, 25, 10_000))
 
-    async def live(self) -> int:
-        """How often it died; its journal is judged."""
-        Beeper.rang.clear()
-        Beeper.on = Siren.on = self.rings
-        while not await self.one_life():
-            self.deaths += 1
-            await self.desk.again()
-            state = await self.desk.engine.state(self.seen[0].run)
-            if state.over:
-                break
-            if len(self.seen) > self.answers_at and await self.desk.engine.questions(state.run):
-                self.answers_at = 10_000
-                await self.answer(state.run)
-        judged(await self.desk.engine.store.events(self.seen[0].run))
-        return self.deaths
-
-    async def answer(self, run: str) -> None:
-        for question in await self.desk.engine.questions(run):
+    async def act(self, state: State) -> bool:
+        engine, run = self.desk.engine, state.run
+        questions = await engine.questions(run)
+        for question in questions:
             if question.kind == "approve":
                 deny = self.dice.random() < 0.5
-                await self.desk.engine.approve(run, question.path, "seen", BO, deny=deny)
+                await engine.approve(run, question.path, "seen", BO, deny=deny)
             elif question.kind == "confirm":
-                await self.desk.engine.answer(run, question.path, "yes", "", BO)
-
-    async def one_life(self) -> bool:
-        """True when the run came to its end, or waits for people only."""
-        work: Any = self.desk.run(self.text, self.observe, actor=ALICE)
-        if self.seen:
-            work.close()
-            faces, run = Faces(observe=self.observe), self.seen[0].run
-            work = self.desk.engine.resume(run, actor=ALICE, faces=faces, force=True)
-        self.task = asyncio.create_task(work)
-        try:
-            await self.task
-        except (Killed, asyncio.CancelledError):
-            return False
-        return True
-
-    def observe(self, event: Event) -> None:
-        self.seen.append(event)
-        if self.dice.random() < 0.12:
-            raise Killed
-
-    async def rings(self, _message: Any) -> None:
-        """Sometimes the process dies before the message went out."""
-        if self.dice.random() < 0.15 and self.task is not None:
-            self.task.cancel()
-            await asyncio.get_running_loop().create_future()
+                await engine.answer(run, question.path, "yes", "", BO)
+        return bool(questions)
 
 
 def judged(events: list[Event]) -> None:

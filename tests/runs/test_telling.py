@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 
 from engine.config import Books
 from engine.core.events import Actor, Event
+from engine.core.state import State
 from engine.errors import Diagnosed, Usage
 from engine.journal.open import open_store
 from engine.registry import Registry
@@ -298,7 +299,9 @@ async def test_over_300_deaths_every_level_is_told_none_twice_and_none_that_was_
     try:
         while killed < KILLS:
             seed += 1
-            killed += await Mortal(desk, random.Random(seed)).live()
+            one = Mortal(desk, random.Random(seed))
+            judged(await one.live())
+            killed += one.deaths
     finally:
         turning.cancel()
         await desk.engine.store.close()
@@ -306,18 +309,27 @@ async def test_over_300_deaths_every_level_is_told_none_twice_and_none_that_was_
 
 
 class Mortal:
-    """A run whose driver dies again and again: behind an event, or with a message on its way."""
+    """A run whose driver dies again and again, behind an event or with a message on its way;
+    between two lives somebody acts, once.
+    """
 
-    def __init__(self, desk: Desk, dice: random.Random) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        dice: random.Random,
+        text: str = CALLS,
+        acts_at: Sequence[int] = (1, 5, 9, 14, 20, 30),
+    ) -> None:
         self.desk = desk
         self.dice = dice
+        self.text = text
+        self.acts_at = dice.choice(acts_at)
         self.seen: list[Event] = []
         self.deaths = 0
-        self.takes_at = dice.choice([1, 5, 9, 14, 20, 30])
         self.task: asyncio.Task[Any] | None = None
 
-    async def live(self) -> int:
-        """How often it died; its journal is judged."""
+    async def live(self) -> list[Event]:
+        """Its journal, once it is over."""
         Beeper.rang.clear()
         Beeper.on = Siren.on = self.rings
         while not await self.one_life():
@@ -326,15 +338,20 @@ class Mortal:
             state = await self.desk.engine.state(self.seen[0].run)
             if state.over:
                 break
-            if len(self.seen) > self.takes_at and calling_now(state):
-                self.takes_at = 10_000
-                await self.desk.engine.acknowledge(state.run, BO)
-        judged(await self.desk.engine.store.events(self.seen[0].run))
-        return self.deaths
+            if len(self.seen) > self.acts_at and await self.act(state):
+                self.acts_at = 10_000
+        return await self.desk.engine.store.events(self.seen[0].run)
+
+    async def act(self, state: State) -> bool:
+        """Whether somebody had to act, and did."""
+        if not calling_now(state):
+            return False
+        await self.desk.engine.acknowledge(state.run, BO)
+        return True
 
     async def one_life(self) -> bool:
         """True when the run came to its end, or waits for people only."""
-        work: Any = self.desk.run(CALLS, self.observe)
+        work: Any = self.desk.run(self.text, self.observe, actor=ALICE)
         if self.seen:
             work.close()
             faces, run = Faces(observe=self.observe), self.seen[0].run
