@@ -22,7 +22,7 @@ from engine.wiring import Faces
 from engine.wiring.people import calling_now
 from tests.runs import lab
 from tests.runs.beeper import START_US, Beeper, Hands, Siren
-from tests.runs.test_telling import ALICE, BO, CALLS, Desk, Killed, Mortal, acks
+from tests.runs.test_telling import ALICE, BO, CALLS, Desk, Killed, Mortal, acks, judged
 
 HOUR = 3_600_000_000
 
@@ -469,7 +469,8 @@ async def test_over_100_deaths_every_level_is_told_and_none_twice_whatever_is_an
         dice = random.Random(seed)
         mortal = Mortal(desk, dice)
         Schedules.on = lambda dice=dice, mortal=mortal: answers(dice, mortal)
-        killed += await mortal.live()
+        judged(await mortal.live())
+        killed += mortal.deaths
     assert len(Schedules.asked) > DEATHS / 4
 
 

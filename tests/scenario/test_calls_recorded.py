@@ -18,7 +18,7 @@ from engine.scenario.write import Stand, Written, with_scenario
 from engine.wiring.scenarios import ContactsOf
 from tests.runs import lab
 from tests.runs.beeper import Beeper, Siren
-from tests.runs.test_telling import CALLS, Desk, Mortal, acks, opened
+from tests.runs.test_telling import CALLS, Desk, Mortal, acks, judged, opened
 
 LOOKS = "steps:\n  - {check: lab.look, id: look, target: there, with: {word: w}}\n"
 FAILS = f"{LOOKS}on_failure:\n  - {{escalate: default, id: call}}\n"
@@ -156,5 +156,7 @@ async def test_runs_whose_drivers_died_again_and_again_are_reproduced(tmp_path):
         while died < DEATHS:
             seed += 1
             mortal = Mortal(desk, random.Random(seed))
-            died += await mortal.live()
-            same(desk, await events_of(desk, mortal.seen[0].run))
+            events = await mortal.live()
+            died += mortal.deaths
+            judged(events)
+            same(desk, events)
