@@ -81,14 +81,13 @@ class StatusPageChannel:
             incident = found.get("id", incident)
             if _ours(found).get("key") == message.key:
                 return {"id": message.key, "incident": incident, "follows": True}
+        name = cut(shown(one_line(message.title)), NAME_MAX_CHARS) or "runbook"
         text = shown(cut(plain(_for_customers(message)), TEXT_MAX_CHARS))
-        body = text or shown(one_line(message.title))
-        told: dict[str, Any] = {"status": STATUS[message.kind], "body": body or "runbook"}
+        told: dict[str, Any] = {"status": STATUS[message.kind], "body": text or name}
         told["metadata"] = {"runbook": {"run": message.run, "key": message.key}}
         if incident is None:
             if message.kind in ("acknowledged", "resolved"):
                 raise AdapterError("the page has no incident of this run", retryable=False)
-            name = cut(shown(one_line(message.title)), NAME_MAX_CHARS) or "runbook"
             made = Body(json={"incident": {"name": name, **told}})
             found = await self._calling().told(path, made)
         else:

@@ -70,6 +70,8 @@ async def test_every_message_is_taken(family, name):
 @pytest.mark.parametrize("family", ALL)
 @given(title=ANY_TEXT, text=ANY_TEXT)
 @example(title="\x00", text="\ud800")
+@example(title="long " * 8000, text=" \n")
+@example(title=" \n", text="long " * 8000)
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_text_makes_a_message_that_is_taken(family, title, text):
     message = dataclasses.replace(PAGE, title=title, text=text, source=title, name=title)
