@@ -14,7 +14,7 @@ from engine.channels.fitting import cut
 from engine.clock import Clock, to_datetime
 from engine.core.effects import Tell
 from engine.core.judge import Outcome
-from engine.errors import RunbookError, StepError
+from engine.errors import JournalError, RunbookError, StepError
 from engine.plugin import to_json
 from engine.plugin.channel import Button, Message
 from engine.runner.connections import Connections, fault
@@ -31,18 +31,18 @@ class Pace:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self._free_us: dict[str, int] = {}
+        self._free_s: dict[str, float] = {}
 
     async def turn(self, place: str, interval_s: float) -> bool:
         """Waits until the place takes another message; whether it had to wait."""
         if interval_s <= 0:
             return False
-        now_us = self.clock.now_us()
-        mine_us = max(now_us, self._free_us.get(place, 0))
-        self._free_us[place] = mine_us + round(interval_s * 1e6)
-        if mine_us <= now_us:
+        now_s = self.clock.monotonic_s()  # nobody waits for a wall clock that was set back
+        mine_s = max(now_s, self._free_s.get(place, now_s))
+        self._free_s[place] = mine_s + interval_s
+        if mine_s <= now_s:
             return False
-        await self.clock.sleep((mine_us - now_us) / 1e6)
+        await self.clock.sleep(mine_s - now_s)
         return True
 
 
@@ -135,29 +135,47 @@ class Teller:
         receipt: Mapping[str, Any] | None = None
         error: dict[str, Any] | None = None
         try:
-            async with asyncio.timeout(SEND_TIMEOUT_S):
-                receipt, error = await self._send(effect, wanted)
-        except TimeoutError:
-            error = _error(f"no answer within {SEND_TIMEOUT_S:g} s", "timeout", True, True)
+            channel, message = await self._made(effect, wanted)
+            if message is None:
+                error = _error("it was taken meanwhile, and not sent", "stopped", False, False)
+            else:
+                receipt, error = await self._send(channel, message)
+        except JournalError as e:  # whether it is wanted is not known: it is asked again
+            error = _error(e.message, "journal", False, True)
         except StepError as e:
-            error = _error(e.message, "adapter", e.maybe_done, e.retryable)
-            error |= {"help": e.help, "detail": dict(e.detail)}
+            error = _of_step(e)
         except RunbookError as e:
             error = _error(e.message, "refused", False, False)
         except Exception as e:  # noqa: BLE001 - a channel may be anybody's: a fault of it is an outcome
-            error = _error(fault(e), "bug", True, False)
+            error = _error(fault(e), "bug", False, False)
         return Outcome(receipt, error, round((self.clock.monotonic_s() - begun_s) * 1000, 3))
 
-    async def _send(
+    async def _made(
         self, effect: Tell, wanted: Callable[[], Awaitable[bool]]
-    ) -> tuple[Mapping[str, Any] | None, dict[str, Any] | None]:
+    ) -> tuple[Any, Message | None]:
+        """The channel and the message, once the place takes it; None: nobody needs it any more."""
         body = effect.body
         channel, way = self._channel(body["who"], body["channel"])
         await self.pace.turn(f"{body['channel']}:{way.to}", channel.interval_s)
         if not await wanted():
-            return None, _error("it was taken meanwhile, and not sent", "stopped", False, False)
-        message = self.message(effect, way.to, channel.text_max_chars)
-        return to_json(await channel.send(message)), None
+            return channel, None
+        return channel, self.message(effect, way.to, channel.text_max_chars)
+
+    async def _send(
+        self, channel: Any, message: Message
+    ) -> tuple[Mapping[str, Any] | None, dict[str, Any] | None]:
+        """What came of it: from here on it may have gone out, whatever goes wrong."""
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                return to_json(await channel.send(message)), None
+        except TimeoutError:
+            return None, _error(f"no answer within {SEND_TIMEOUT_S:g} s", "timeout", True, True)
+        except StepError as e:
+            return None, _of_step(e)
+        except RunbookError as e:
+            return None, _error(e.message, "refused", False, False)
+        except Exception as e:  # noqa: BLE001 - a channel may be anybody's: a fault of it is an outcome
+            return None, _error(fault(e), "bug", True, False)
 
     def _channel(self, who: str, channel: str) -> tuple[Any, Way]:
         way = self.ways.way(who, channel)
@@ -244,6 +262,11 @@ def reason_label(words: Mapping[str, Any]) -> str | None:
 def _error(message: str, kind: str, maybe_done: bool, retryable: bool) -> dict[str, Any]:
     known: dict[str, Any] = {"message": message, "help": None, "kind": kind, "detail": {}}
     return {**known, "maybe_done": maybe_done, "retryable": retryable}
+
+
+def _of_step(e: StepError) -> dict[str, Any]:
+    error = _error(e.message, "adapter", e.maybe_done, e.retryable)
+    return error | {"help": e.help, "detail": dict(e.detail)}
 
 
 UNSAID: Mapping[str, str] = {"taken_by": "", "note": "", "outcome": "", "because": "", "after": ""}
