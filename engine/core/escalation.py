@@ -97,6 +97,7 @@ def _question_closed(state: State, event: Event | Draft) -> None:
     """It is asked no more: nobody is told of it any more but what became of it."""
     one = state.escalations[event.body["escalation"]]
     one.became = {**event.body, "at_us": event.at_us}
+    state.turns += 1
     _drop(one, lambda _: True)
     _follow(one, "answered", event.at_us)
 

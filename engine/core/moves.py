@@ -41,8 +41,8 @@ class Moves:
         self.done: list[StepState] = []
         """What can be undone, in the order in which it was done."""
         self.turns = 0
-        """Grows when a block failed or was halted: what was decided beside it may not hold any
-        more.
+        """Grows when a block failed or was halted, and when the run or a question ended: what was
+        decided beside it may not hold any more.
         """
 
     def _reach(self, path: str) -> StepState:

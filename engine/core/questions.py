@@ -135,10 +135,14 @@ def became(state: State, one: Escalation) -> dict[str, Any] | None:
     `word`: what was answered, `approved` and `denied`, `settled`, `expired`, or `over`: nobody asks
     it any more. `by`: who said so, where somebody did.
     """
-    asked = one.question
-    step = state.steps.get(asked["path"])
-    if step is None or (state.finished is not None and not one.after_end):
+    step = state.steps.get(one.question["path"])
+    end = _said(state, step, one.question) if step is not None else _over(step)
+    if end is None and state.finished is not None and not one.after_end:
         return _over(step)
+    return end
+
+
+def _said(state: State, step: StepState, asked: Mapping[str, Any]) -> dict[str, Any] | None:
     if asked["kind"] == "approve":
         return _decided(state, step)
     if asked["kind"] == "doubt":

@@ -320,6 +320,7 @@ class State(Moves):
     @_on("RunFinished")
     def _run_finished(self, event: Event | Draft) -> None:
         self.finished, self.queued, self.ended_us = event.body, False, event.at_us
+        self.turns += 1
         escalation.run_finished(self, event)
 
 

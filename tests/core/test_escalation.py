@@ -536,3 +536,16 @@ def test_the_title_of_a_run_is_said_once_where_it_calls_people_by_itself():
     said = words(found.state, "run", 1)
     assert said["title"] == "main: it is not resolved after 10m"
     assert said["wrong"] == "main: it is not resolved after 10m"
+
+
+def test_what_is_due_in_the_moment_in_which_a_run_ends_well_is_not_told():
+    found = phone(OWN.replace("1h", "10m")).go()
+    assert found.sent == []
+    behind = found.types()[found.types().index("RunFinished") :]
+    assert behind == ["RunFinished", "EscalationClosed"]
+
+
+def test_how_a_run_stands_is_not_told_behind_its_end():
+    how = telling(level("ana", "page")) | {"status": {"every_us": 10 * MINUTE, "by": ["chat"]}}
+    found = phone("steps:\n  - {wait: 20m, id: rest}\n", how).go()
+    assert [one[:2] for one in found.sent] == [(600, "status"), (1200, "resolved")]

@@ -435,3 +435,9 @@ def test_what_was_being_sent_when_its_driver_died_is_sent_again_only_while_it_is
     late.put("RunTakenUp", {"driver": "h:1:1", "interrupted": []})
     assert late.go().sent == []
     assert late.last("TellFailed")["dropped"] is True
+
+
+def test_a_question_whose_time_is_over_when_quiet_hours_end_is_not_told():
+    found = phone(APPROVE, later={"lead": START + 120 * MINUTE}).go()
+    assert found.last("QuestionClosed")["word"] == "expired"
+    assert [kind for _, kind, who in sent(found) if who == "lead"] == []
