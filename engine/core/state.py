@@ -86,8 +86,13 @@ class State(Moves):
         """Nothing is left to decide: finished, undone where that was asked for, and nobody is left
         to tell.
         """
+        return not self.acting and not self.calling
+
+    @property
+    def acting(self) -> bool:
+        """Steps may be left: it is not finished, or is being undone."""
         undoing = self.undoing is not None and self.undo_finished is None
-        return self.finished is not None and not undoing and not self.calling
+        return self.finished is None or undoing
 
     @property
     def calling(self) -> bool:

@@ -40,13 +40,13 @@ from engine.wiring.admission import (
     called,
     check_targets,
     check_undo,
-    same_targets,
     targets,
 )
 from engine.wiring.asking import Asking
 from engine.wiring.calling import Directory, Press, directory_of, teller, telling
 from engine.wiring.ended import ended
 from engine.wiring.faces import Answerer, Faces, Ping, Question, RunResult, os_actor
+from engine.wiring.fit import barred, unfit
 from engine.wiring.guarding import asked_for, not_begun, over_in_line
 from engine.wiring.on_call import OnCall
 
@@ -85,6 +85,8 @@ class _Means(Struct, frozen=True):
     faces: Faces
     actor: Actor
     directory: Directory
+    barred: str | None = None
+    """Why no step may be performed any more."""
 
 
 class Engine(Asking):
@@ -242,6 +244,7 @@ class Engine(Asking):
         state = await self.state(run)
         check_undo(state)
         await self._reenter(state, reason, actor)
+        state = await self.state(run)
         return await self._take_up(state, [], (actor, services, faces, False))
 
     async def _take_up(
@@ -254,14 +257,11 @@ class Engine(Asking):
         actor, services, faces, force = given
         run = state.run
         place = self._environment(state.runbook, state.environment)
-        check_targets(state.runbook, place)
         vault = Vault(os.environ, services)
         directory = directory_of(self.books, self.registry, state.runbook, place)
         async with self._connected(place, vault) as connections:
             connections.learn(directory.connections())
-            now = connections.fingerprints(targets(state.runbook))
-            if state.environment != SANDBOX:
-                same_targets(state.connections, now)
+            bar = unfit(state, place, connections)
             if run in self._driven:
                 raise Refused(f"run {run} is being driven by this process")
             lease = await self.store.take(run, this_holder(), force=force)
@@ -272,8 +272,8 @@ class Engine(Asking):
             interrupted = [s.path for s in state.steps.values() if s.in_flight]
             body = {"driver": lease.holder, "interrupted": interrupted}
             draft = Draft("RunTakenUp", body, self.clock.now_us(), actor)
-            means = _Means(lease, state.runbook, connections, vault, faces, actor, directory)
-            return await self._drive(means, events, [draft, *drafts])
+            runs = (lease, state.runbook, connections, vault, faces, actor, directory)
+            return await self._drive(_Means(*runs, bar), events, [draft, *drafts])
 
     async def _drive(self, means: _Means, events: list[Event], first: list[Draft]) -> RunResult:
         faces, lease = means.faces, means.lease
@@ -323,6 +323,8 @@ class Engine(Asking):
         perform: Performing = Performer(
             run, self.registry, connections, means.faces.tell, self.clock
         )
+        if means.barred is not None:
+            perform = barred(means.barred)
         if rehearsal:
             perform = Rehearser(run, self.registry, Readings(connections), self.clock)
         return budgeted(perform, SharedBudgets(self.store, connections, self.clock))
