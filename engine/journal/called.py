@@ -10,7 +10,8 @@ from engine.journal.sqlite import SqliteStore
 BACK_S = 7 * 86_400.0
 """How long ago such a run ended at most: an escalation is over in hours."""
 
-FOUND_MAX = 1000
+FOUND_MAX = 10_000
+"""Twice as many as call people in a storm: each has somebody who waits to be called."""
 
 _SQL = """
 SELECT run FROM runs WHERE finished_us > ? AND mode = 'real' AND EXISTS (

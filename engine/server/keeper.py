@@ -212,12 +212,13 @@ class Keeper:
         return found
 
     async def _calling(self) -> list[str]:
-        """Runs that are over and still call people."""
+        """Runs that are over and may still call people: whoever takes one up reads whether it does,
+        one that cannot be read any more is told as one whose driving broke.
+        """
         store = self.engine.store
         if not isinstance(store, SqliteStore):
             return []
-        names = await may_call(store, self.engine.clock.now_us())
-        return [name for name in names if (await self.engine.state(name)).calling]
+        return await may_call(store, self.engine.clock.now_us())
 
     async def _look_after(self, now_s: float) -> None:
         if self._parked:

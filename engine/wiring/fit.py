@@ -41,7 +41,8 @@ def barred(why: str) -> Performing:
     """Performs nothing, and says why."""
 
     async def perform(_body: Mapping[str, Any], _progress: Callable[[str], None]) -> Outcome:
-        error = {"message": f"nothing is done there any more: {why}", "help": None}
+        message = f"nothing is done there any more: {why}"
+        error: dict[str, Any] = {"message": message, "help": None}
         error |= {"kind": "refused", "maybe_done": False, "retryable": False, "detail": {}}
         return Outcome(None, error, 0.0)
 

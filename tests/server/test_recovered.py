@@ -1,0 +1,61 @@
+"""What a server takes up when it starts, and that one run is no reason not to start."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from engine.core.events import Actor, Draft
+from engine.journal.called import may_call
+from engine.journal.schema import make_file
+from engine.journal.sqlite import SqliteStore
+from tests.server.conftest import serving_in
+
+ANA = Actor("ana", "os-user")
+TEXT = "title: Old\nsteps: [{id: look, check: gone.look, target: there}]\n"
+NOW_US = 1_800_000_000_000_000
+
+
+def drafts(text: str) -> list[Draft]:
+    """A run that failed, and whose people nobody called."""
+    begun = {"name": "p/old", "digest": "", "texts": {"p/old": text}, "inputs": {}, "event": None}
+    begun |= {"environment": "test", "mode": "real", "engine": "0", "connections": {}}
+    call = {"escalation": "run", "policy": "default", "message": "it failed", "why": "it failed"}
+    end = {"outcome": "failed", "because": "no", "worst": "failed", "outputs": {}, "running": []}
+    bodies = {"RunStarted": begun | {"telling": {"policies": {}}}, "RunFinished": end}
+    bodies["EscalationStarted"] = call
+    return [Draft(type_, body, NOW_US, ANA) for type_, body in bodies.items()]
+
+
+@pytest.fixture
+def journal(tmp_path):
+    path = tmp_path / "journal.db"
+    make_file(path)
+    return path
+
+
+async def hold(journal, *runs: str) -> None:
+    """Puts runs into a journal that are over and call people, of a step type that is gone."""
+    store = SqliteStore(journal)
+    made = await asyncio.gather(*[store.create(run, drafts(TEXT), "h:1:1") for run in runs])
+    await asyncio.gather(*[store.release(lease) for lease, _ in made])
+    await store.close()
+
+
+async def test_a_run_that_cannot_be_read_any_more_does_not_keep_a_server_from_starting(
+    books, journal
+):
+    await hold(journal, "20270115-080000-aaaaaaaa")
+    async with serving_in(books, journal) as serving:
+        await serving.parts.keeper.close(20)
+        assert serving.parts.keeper.broken == 1
+        assert "there is no check 'gone.look'" in serving.log.getvalue()
+
+
+async def test_as_many_runs_that_are_over_are_found_as_call_people_in_a_storm(journal):
+    runs = [f"20270115-080000-{number:08}" for number in range(1100)]
+    await hold(journal, *runs)
+    store = SqliteStore(journal)
+    assert await may_call(store, NOW_US + 1) == runs
+    await store.close()
