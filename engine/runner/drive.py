@@ -231,11 +231,11 @@ class Driver:
     def _perform(self, effect: Perform | Tell) -> None:
         body = effect.body
         if isinstance(effect, Tell):
-            self._tasks[body["key"]] = asyncio.create_task(self._tell(effect))
+            self._tasks[body["key"]] = self._mind(self._tell(effect))
             return
         path = body["path"]
         self._lines[path] = 0
-        self._tasks[path] = asyncio.create_task(self._one(path, body))
+        self._tasks[path] = self._mind(self._one(path, body))
 
     async def _one(self, path: str, body: Mapping[str, Any]) -> None:
         clock = self._given.clock
@@ -321,8 +321,8 @@ class Driver:
         return asyncio.create_task(ring())
 
     def _mind(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """A task beside the run. What it raises (a lost lease, a journal that is gone) ends the
-        driving.
+        """A task beside the run. What it raises (a lost lease, a journal that is gone, a fault of
+        ours) ends the driving: nobody would ever hear of what it was to tell.
         """
         task = asyncio.create_task(work)
 
