@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from engine.clock import Onward
 from engine.core.decide import decide
 from engine.core.effects import Decision, Perform, Question, Record, Tell
-from engine.core.escalate import conclude_tell, wanted
+from engine.core.escalate import conclude_tell
 from engine.core.events import PROGRESS_MAX_CHARS, Draft, Event
 from engine.core.judge import Outcome, conclude
 from engine.core.state import State
@@ -37,6 +37,7 @@ from engine.runner.given import (
     Said,
     Told,
 )
+from engine.runner.written import Written
 
 SLEEP_MAX_S = 60.0
 """The longest single sleep: after it the wall clock is looked at again, so that a jump (or a
@@ -70,6 +71,7 @@ class Driver:
         self._asked_once: set[str] = set()
         self._broken: BaseException | None = None
         self._leaving = False
+        self._written = Written(given.store, given.lease.run, given.runbook)
 
     @property
     def left(self) -> bool:
@@ -246,40 +248,35 @@ class Driver:
             if path not in self._stopped:
                 raise
             elapsed_ms = round((clock.monotonic_s() - begun_s) * 1000, 3)
-            error = {"message": "stopped before it had an answer", "kind": "stopped"}
-            more: dict[str, Any] = {
-                "help": None,
-                "maybe_done": False,
-                "retryable": False,
-                "detail": {},
+            error: dict[str, Any] = {
+                "message": "stopped before it had an answer",
+                "kind": "stopped",
             }
-            outcome = Outcome(None, {**error, **more}, elapsed_ms)
+            error |= {"help": None, "maybe_done": False, "retryable": False, "detail": {}}
+            outcome = Outcome(None, error, elapsed_ms)
         del self._tasks[path]
-        drawn = random.random()  # noqa: S311 - jitter, no secret
-        redact = self._given.redact  # before it is judged: a line that is cut could cut a secret
-        result, error = redact(outcome.result), redact(outcome.error)
-        outcome = Outcome(result, error, outcome.elapsed_ms, drawn)
-        self._queue.put_nowait(Came(path, outcome, clock.now_us()))
+        self._queue.put_nowait(Came(path, self._to_judge(outcome), clock.now_us()))
 
     async def _tell(self, effect: Tell) -> None:
         assert self._given.tell is not None  # noqa: S101 - who knows whom to call can tell them
         body = effect.body
-        outcome = await self._given.tell(effect, lambda: self._needed(effect))
+        with self._written:
+            outcome = await self._given.tell(effect, lambda: self._needed(effect))
         del self._tasks[body["key"]]
+        place, at_us = (body["escalation"], body["summons"]), self._given.clock.now_us()
+        self._queue.put_nowait(Told(*place, self._to_judge(outcome), at_us))
+
+    def _to_judge(self, outcome: Outcome) -> Outcome:
+        """With its share of chance, and without secrets: a line that is cut could cut one."""
+        result, error = self._given.redact(outcome.result), self._given.redact(outcome.error)
         drawn = random.random()  # noqa: S311 - jitter, no secret
-        redact = self._given.redact
-        result, error = redact(outcome.result), redact(outcome.error)
-        outcome = Outcome(result, error, outcome.elapsed_ms, drawn)
-        at_us = self._given.clock.now_us()
-        self._queue.put_nowait(Told(body["escalation"], body["summons"], outcome, at_us))
+        return Outcome(result, error, outcome.elapsed_ms, drawn)
 
     async def _needed(self, effect: Tell) -> bool:
         """Whether it is wanted still: an acknowledgement or answer may be in the journal by now."""
         if effect.body["kind"] not in ("page", "question"):
             return True
-        events = await self._given.store.events(self._state.run)
-        state = State.of(self._state.run, self._given.runbook, events)
-        return wanted(state, effect.body["escalation"], effect.body["summons"])
+        return await self._written.wants(effect.body["escalation"], effect.body["summons"])
 
     def _progress(self, path: str, text: str) -> None:
         count = self._lines[path] = self._lines.get(path, 0) + 1

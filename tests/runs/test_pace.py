@@ -66,6 +66,27 @@ async def test_the_wait_for_its_turn_is_no_answer_that_does_not_come(desk, monke
     assert len(Beeper.rang) == 2
 
 
+async def test_whether_a_message_is_wanted_is_asked_without_reading_the_whole_run_anew(
+    desk, monkeypatch
+):
+    people = [f"  p{n}: {{name: P{n}, roles: [all], channels: {{beep: x}}}}\n" for n in range(50)]
+    policy = "policies:\n  default:\n    - {who: [all], by: [beep]}\n"
+    channels = "channels:\n  beep: {connection: beeper}\n"
+    desk.write("contacts.yaml", f"people:\n{''.join(people)}{channels}{policy}")
+    read, events = 0, desk.engine.store.events
+
+    async def counted(run, after=0, limit=None):
+        nonlocal read
+        found = await events(run, after=after, limit=limit)
+        read += len(found)
+        return found
+
+    monkeypatch.setattr(desk.engine.store, "events", counted)
+    result = await desk.run(CALLS)
+    assert len(Beeper.rang) == 50
+    assert read < 2 * len(await events(result.run))
+
+
 class Somewhere:
     """One place, which is the console; `words`: what its own words are made of."""
 
