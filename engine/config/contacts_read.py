@@ -54,7 +54,8 @@ LEVELS_MAX = 20
 """Of one policy: nobody has more people to wake one after the other."""
 
 REPEAT_MIN_S = 60.0
-"""Between two tellings of one level: people need a minute to find their telephone."""
+"""Between two tellings of one level, question or state, and before what was taken begins anew:
+people need a minute to find their telephone."""
 
 
 @dataclass(slots=True)
@@ -171,8 +172,8 @@ class ContactsReader:
         if isinstance(node, nodes.Mapping) and node.pairs:
             given = {k.text: v for k, v in self.fields.mapping(node, key.text, POLICY_KEYS)}
             if "reopen_after" in given:
-                after_s = self.fields.seconds(given["reopen_after"], "reopen_after")
-                reopen[key.text] = after_s or 0.0
+                what = "an escalation begins anew"
+                reopen[key.text] = self._often(given["reopen_after"], "reopen_after", what) or 0.0
             if "levels" not in given:
                 what = f"the policy {named(key.text)} has no 'levels'"
                 self.fields.error("RB803", what, key, "a list of {who: [...], by: [...]}")
@@ -210,12 +211,15 @@ class ContactsReader:
                 return None, 0
             every = given["every"]
             times = self._times(given["times"]) if "times" in given else REPEATS_MAX
-        every_s = self.fields.seconds(every, "every")
-        if every_s is not None and every_s < REPEAT_MIN_S:
-            thing = "a level" if name == "repeat" else "a question"
-            what = f"{thing} is told again after {REPEAT_MIN_S:g}s or more"
-            self.fields.error("RB826", what, every)
-        return every_s, times
+        thing = "a level" if name == "repeat" else "a question"
+        return self._often(every, "every", f"{thing} is told again"), times
+
+    def _often(self, node: Node, name: str, what: str) -> float | None:
+        """How long it is until people hear of something again."""
+        wait_s = self.fields.seconds(node, name)
+        if wait_s is not None and wait_s < REPEAT_MIN_S:
+            self.fields.error("RB826", f"{what} after {REPEAT_MIN_S:g}s or more", node)
+        return wait_s
 
     def _times(self, node: Node) -> int:
         value = node.value if isinstance(node, Scalar) else None
@@ -245,7 +249,8 @@ class ContactsReader:
                 what = f"'status' has no {named(missing)}"
                 fields.error("RB803", what, given["status"], "{every: 15m, by: [room]}")
             if "every" in status:
-                found["status_every_s"] = fields.seconds(status["every"], "every")
+                what = "how a run stands is told again"
+                found["status_every_s"] = self._often(status["every"], "every", what)
             found["status_by"] = fields.texts(status["by"], "by") if "by" in status else ()
         if "questions" in given:
             found["questions"] = read_questions(fields, given["questions"], self._repeat)

@@ -30,6 +30,10 @@ WEEKLY_HINT = "a rota is {order: [ana, bo], since: 2026-01-05}, or {pagerduty: S
 OVERRIDE_KEYS = ("from", "until", "who")
 QUIET_KEYS = ("from", "timezone", "until")
 
+OVERRIDES_MAX = 500
+"""Of one rota: one for each day of a year and more; those that are over can go. Each is compared
+with those before it."""
+
 _HANDOVER = re.compile(r"(MON|TUE|WED|THU|FRI|SAT|SUN) ([01]\d|2[0-3]):([0-5]\d)")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
@@ -172,7 +176,10 @@ class RotaReader:
         items = getattr(node, "items", ()) if node is not None else ()
         if node is not None and not items:
             self.fields.wrong("overrides", "a list of {who, from, until}", node)
-        for item in items:
+        if len(items) > OVERRIDES_MAX:
+            what = f"a rota has at most {OVERRIDES_MAX} overrides"
+            self.fields.error("RB826", what, items[OVERRIDES_MAX], "take out those that are over")
+        for item in items[:OVERRIDES_MAX]:
             given = {k.text: v for k, v in self.fields.mapping(item, "override", OVERRIDE_KEYS)}
             times = [_moment(given.get(key), zone_of(zone)) for key in ("from", "until")]
             who = self._who(given["who"], "who") if "who" in given else []
@@ -196,6 +203,7 @@ class RotaReader:
             if one.who != made.who and one.from_us < made.until_us and made.from_us < one.until_us:
                 what = f"{named(made.who)} and {named(one.who)} stand in at the same time"
                 self.fields.warn("RB872", what, at, "the later in the file counts")
+                return
 
 
 def _day(node: Node) -> date | None:
