@@ -33,17 +33,15 @@ class Pace:
         self.clock = clock
         self._free_s: dict[str, float] = {}
 
-    async def turn(self, place: str, interval_s: float) -> bool:
-        """Waits until the place takes another message; whether it had to wait."""
+    async def turn(self, place: str, interval_s: float) -> None:
+        """Waits until the place takes another message."""
         if interval_s <= 0:
-            return False
+            return
         now_s = self.clock.monotonic_s()  # nobody waits for a wall clock that was set back
         mine_s = max(now_s, self._free_s.get(place, now_s))
         self._free_s[place] = mine_s + interval_s
-        if mine_s <= now_s:
-            return False
-        await self.clock.sleep(mine_s - now_s)
-        return True
+        if mine_s > now_s:
+            await self.clock.sleep(mine_s - now_s)
 
 
 @dataclass(frozen=True, slots=True)

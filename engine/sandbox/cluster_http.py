@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,8 +18,6 @@ HEAD_MAX_BYTES = 64 * 1024
 BODY_MAX_BYTES = 4 * 1024 * 1024
 """Of a request; the real server takes 3 MiB."""
 REASONS = {200: "OK", 201: "Created"}
-
-Forget = Callable[[], None]
 
 
 @asynccontextmanager

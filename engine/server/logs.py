@@ -12,8 +12,6 @@ from engine.clock import Clock, to_iso
 FIELD_MAX_CHARS = 2000
 """Of one field: what went wrong is told at its beginning."""
 
-Listener = Callable[[str, str], None]
-
 
 class Log:
     """`redact` takes secrets out of every text before it is written."""

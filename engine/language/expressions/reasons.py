@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from jinja2 import nodes
@@ -20,8 +20,6 @@ SHOWN_CHARS: Final = 120
 
 TEXT_SHOWN_CHARS: Final = 200
 """Of the expression in a line; the runbook holds all of it."""
-
-Reasons = Callable[[Budget], list[str]]
 
 
 def reasons(tree: Tree, scope: Mapping[str, Any]) -> list[str]:
