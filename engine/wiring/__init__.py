@@ -278,12 +278,13 @@ class Engine(Asking):
     async def _drive(self, means: _Means, events: list[Event], first: list[Draft]) -> RunResult:
         faces, lease = means.faces, means.lease
         self._asks_who_is_on_call(means.directory, means.connections)
+        rehearsal = events[0].body["mode"] == "rehearsal"
         driver = Driver(
             Driving(
                 store=self.store,
                 lease=lease,
                 runbook=means.runbook,
-                perform=self._performer(means, events[0].body["mode"] == "rehearsal"),
+                perform=self._performer(means, rehearsal),
                 redact=means.vault.redactor().json,
                 clock=self.clock,
                 actor=means.actor,
@@ -292,7 +293,7 @@ class Engine(Asking):
                 leave=faces.leave,
                 first=means.directory.first,
                 called=means.directory.called,
-                tell=self._teller(means)(lease.run, events[0].body["event"]),
+                tell=None if rehearsal else self._teller(means)(lease.run, events[0].body["event"]),
             ),
             events,
         )

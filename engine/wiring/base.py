@@ -46,11 +46,13 @@ class Base:
         return await self.store.append_outside(state.run, draft)
 
     def _redacted(self, state: State, body: dict[str, Any]) -> dict[str, Any]:
-        """Without the run's secrets, as far as they can be had here."""
+        """Without the secrets of the run's environment, as far as they can be had here: those of
+        the channels by which it calls people too.
+        """
         vault = Vault(os.environ)
         with suppress(RunbookError):  # an environment that is gone: its secrets cannot be had
             place = self._environment(state.runbook, state.environment)
-            Connections(place, self.registry, vault).learn(targets(state.runbook))
+            Connections(place, self.registry, vault).learn(tuple(place.connections))
         redacted: dict[str, Any] = vault.redactor().json(body)
         return redacted
 
