@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -249,9 +250,12 @@ class Books:
 
 def _stamp(path: Path) -> object:
     """Another one when the file is another one; None where there is none."""
-    if not path.is_file():
+    try:
+        found = path.stat()
+    except OSError:
         return None
-    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        return None
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 

@@ -27,6 +27,7 @@ from engine.runner.telling import UNSAID, Pace, Stake, Teller, Way
 from engine.wiring import whom
 from engine.wiring.admission import SANDBOX, called
 from engine.wiring.hurry import hurried, hurry_of
+from engine.wiring.kept import latest
 from engine.wiring.on_call import Callee, Calls, OnCall
 
 
@@ -120,12 +121,7 @@ class Directory:
     @property
     def contacts(self) -> Contacts:
         pack = self.runbook.name.partition("/")[0]
-        try:
-            self._known = self.books.contacts(pack)
-        except RunbookError as error:
-            self.trouble = f"contacts.yaml cannot be read: {error.message}"
-            return self._known or Contacts()
-        self.trouble = None
+        self._known, self.trouble = latest(self.books, pack, self._known)
         return self._known
 
     # -- when a level is due -----------------------------------------------------------------------
@@ -166,6 +162,8 @@ class Directory:
             nobody += [] if found else [who]
             for one in found:
                 recipients.setdefault(one["id"], one)
+        if nobody and not recipients and contacts.file is None:
+            self.trouble = self.trouble or "the pack has no contacts.yaml (any more)"
         if nobody and not recipients and self.trouble is not None:
             recipients[CONSOLE] = self._recipient(contacts, CONSOLE, CONSOLE, [CONSOLE])
         known = {"recipients": list(recipients.values()), "nobody": nobody}

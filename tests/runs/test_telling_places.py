@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 from engine.errors import AdapterError
+from engine.wiring import Faces
 from tests.runs.beeper import Beeper, Siren
-from tests.runs.test_telling import CALLS, acks, opened
+from tests.runs.test_telling import ALICE, CALLS, Killed, acks, opened
 
 CONTACTS = """\
 people:
@@ -96,3 +97,41 @@ async def test_who_is_called_is_told_by_when_the_next_are(desk):
     connect(desk, beeper="beeper")
     result = await desk.run(CALLS.replace("default", "path"), acks(desk, told=1))
     assert await by_face(desk, result.run, 0.5) in Beeper.rang[0].text
+
+
+async def test_contacts_that_are_gone_for_a_moment_are_as_they_were_and_it_says_so(desk):
+    connect(desk, beeper="beeper", pager="beeper")
+    path = desk.folder / "p" / "contacts.yaml"
+    seen = []
+    taken = acks(desk, told=2)
+
+    def observe(event):
+        seen.append(event)
+        if event.type == "LevelDue" and event.body["level"] == 1:
+            path.unlink()
+        taken(event)
+
+    await desk.run(CALLS.replace("default", "path"), observe)
+    assert [m.name for m in Beeper.rang] == ["room", "Bo Ek"]
+    second = [e.body for e in seen if e.type == "LevelDue"][1]
+    assert second["trouble"] == "contacts.yaml is not there any more"
+
+
+async def test_where_there_are_no_contacts_any_more_the_console_is_told(desk):
+    connect(desk, beeper="beeper", pager="beeper")
+    path = desk.folder / "p" / "contacts.yaml"
+
+    def dies(event):
+        if event.type == "RunStarted":
+            path.unlink()
+            raise Killed
+
+    with pytest.raises(Killed):
+        await desk.run(CALLS.replace("default", "path"), dies)
+    await desk.again()
+    run = (await desk.engine.store.runs())[0].run
+    faces = Faces(console=desk.said.append)
+    await desk.engine.resume(run, actor=ALICE, faces=faces, force=True)
+    assert len(desk.said) == 2
+    due = [e.body for e in await desk.engine.store.events(run) if e.type == "LevelDue"]
+    assert {body["trouble"] for body in due} == {"the pack has no contacts.yaml (any more)"}
