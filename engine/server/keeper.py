@@ -68,6 +68,10 @@ _DRIVERS = ("RunStarted", "RunTakenUp")
 _HOW = {"RunStarted": "started", "RunQueued": "queued", "RunRefused": "refused"}
 
 
+def _ending() -> Refused:
+    return Refused("this server is ending and begins nothing", help="ask again in a moment")
+
+
 class Keeper:
     """See the module. Used from one event loop."""
 
@@ -250,7 +254,7 @@ class Keeper:
     ) -> Begun:
         """Drives in a task; returns at the first event, raises what comes before it."""
         if self.leaving:
-            raise Refused("this server is ending and begins nothing", help="ask again in a moment")
+            raise _ending()
         begun: asyncio.Future[Begun] = asyncio.get_running_loop().create_future()
         self._parked.pop(run, None)
 
@@ -266,7 +270,11 @@ class Keeper:
                 begun.set_result(Begun(result.run, result.status, result.because or ""))
             return result
 
-        self._spawn(drive(), run)
+        def cut_off(_task: asyncio.Task[Any]) -> None:
+            if not begun.done():
+                begun.set_exception(_ending())
+
+        self._spawn(drive(), run).add_done_callback(cut_off)
         return await asyncio.shield(begun)
 
     async def _around(

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from engine.core.events import Actor, Draft
+from engine.errors import Refused
 from engine.journal.called import may_call
 from engine.journal.schema import make_file
 from engine.journal.sqlite import SqliteStore
@@ -59,3 +60,17 @@ async def test_as_many_runs_that_are_over_are_found_as_call_people_in_a_storm(jo
     store = SqliteStore(journal)
     assert await may_call(store, NOW_US + 1) == runs
     await store.close()
+
+
+async def test_whoever_waits_for_a_run_to_begin_hears_that_the_server_ends(books, journal):
+    (books / "p/waits.yaml").write_text("title: Waits\nsteps: [{wait: 1h}, {end: resolved}]\n")
+    async with serving_in(books, journal, drive_max=1) as serving:
+        keeper = serving.parts.keeper
+        await keeper.start("p/waits", "test", actor=ANA)
+        asked = asyncio.create_task(keeper.start("p/waits", "test", actor=ANA))
+        await asyncio.sleep(0)
+        assert keeper.driven == 2
+        await keeper.close(0)
+        with pytest.raises(Refused, match="this server is ending"):
+            async with asyncio.timeout(20):
+                await asked
