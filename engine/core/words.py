@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.core.questions import missing
 from engine.core.state import State
-from engine.core.summons import OWN, STATUS, Escalation
+from engine.core.summons import CONSOLE, OWN, STATUS, Escalation
 from engine.core.tree import StepState
 from engine.language.duration import format_duration
 from engine.language.model import Call, Escalate
@@ -165,6 +165,8 @@ def _by_us(state: State, one: Escalation, level: int) -> int | None:
     if level < len(one.levels) and one.key != STATUS:
         return state.now_us + int(one.levels[level]["after_us"])
     within_us = (state.telling or {}).get("respond_within_us")
+    if within_us is None and list(one.levels[level - 1]["by"]) != [CONSOLE]:
+        within_us = one.answer_us
     if within_us is None and state.runbook.respond_within_s is not None:
         within_us = state.runbook.respond_within_s * 1e6
     return None if within_us is None else state.now_us + round(within_us)
