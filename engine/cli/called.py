@@ -66,9 +66,12 @@ class Called:
 
     @property
     def untaken(self) -> bool:
-        """Nobody is left to be called, nobody took it, and it is not resolved either."""
+        """Nobody is left to be called, nobody took it, and it is not resolved either. Whoever sits
+        before the console was called by nobody else, and sees it.
+        """
         asks = ":" in self.key  # a question is answered
-        return bool(self.nobody_left) and not (self.taken or self.well or asks)
+        here = bool(self.people) and all(one.channel == CONSOLE for one in self.people.values())
+        return bool(self.nobody_left) and not (self.taken or self.well or asks or here)
 
     def next_us(self) -> int | None:
         """When somebody is called next, unless it is taken."""
