@@ -146,7 +146,7 @@ def _level(one: Escalation, number: int, due_us: int, state: State, out: Decisio
 def _reopen(state: State, one: Escalation, out: Decision) -> bool:
     """An acknowledged escalation begins anew, where its policy says so and the run is still open.
 
-    True when that is what it waits for.
+    True when it does now: its levels are due anew then.
     """
     if one.acknowledged is None or one.reopen_us is None or state.finished is not None:
         return False
