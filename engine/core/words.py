@@ -102,8 +102,11 @@ def _stands(state: State) -> str:
     calls = [one for one in known if not one.question]
     taken = {one.acknowledged["by"] for one in calls if one.acknowledged is not None}
     word = f", {' and '.join(sorted(taken))} took it" if taken else ""
-    if any(one.acknowledged is None and one.closed is None for one in calls):
-        word += ", people are called and nobody took it yet" if not taken else ""
+    untaken = [one for one in calls if one.acknowledged is None and one.closed is None]
+    if untaken and not taken:
+        last = all(one.exhausted for one in untaken)
+        said = "nobody took it, and nobody is left to be called"
+        word += f", {said}" if last else ", people are called and nobody took it yet"
     running = [s for s in state.steps.values() if s.status == "running" and s.body is None]
     now = [s.title for s in running if s.entry.title or s.entry.named]
     at = f"\nUnder way: {', '.join(now)}"[:LINE_MAX_CHARS] if now else ""

@@ -247,3 +247,28 @@ def test_a_policy_nobody_knows_is_told_at_the_console_at_once_until_somebody_tak
     assert found.pages == [(0, "console", "console")]
     assert found.state.escalations["call"].levels[0] == CONSOLE_ONLY["levels"][0]
     assert CONSOLE_ONLY["levels"] == [level("console", "console")]
+
+
+def test_a_run_that_called_for_itself_behind_its_end_is_over_once_nobody_is_left():
+    assert phone(OWN + ENDS, telling(ANA)).go().state.over
+
+
+# -- how a run stands ------------------------------------------------------------------------------
+
+ROOM = {"status": {"every_us": 15 * MINUTE, "by": ["room"]}}
+
+
+def test_how_a_run_stands_is_told_every_so_often_and_how_it_ended_once():
+    found = phone("steps:\n  - {wait: 50m}\n", telling(ANA) | ROOM).go()
+    assert [(at, kind, who, by) for at, kind, who, by in found.sent] == [
+        (900, "status", "room", "room"),
+        (1800, "status", "room", "room"),
+        (2700, "status", "room", "room"),
+        (3000, "resolved", "room", "room"),
+    ]
+    assert found.last("EscalationClosed") == {"escalation": STATUS, "why": "the run is over"}
+
+
+def test_a_rehearsal_does_not_tell_how_it_stands():
+    found = phone("steps:\n  - {wait: 50m}\n", telling(ANA) | ROOM, mode="rehearsal").go()
+    assert found.state.escalations == {}
