@@ -117,7 +117,6 @@ def _due(state: State, event: Event | Draft) -> None:
     level = one.levels[number - 1]
     one.rounds[number] = round_
     one.words[number] = body.get("words", {})
-    one.nobody += body.get("nobody", [])
     if body.get("skipped"):
         one.skipped.add(number)
     if number > one.level:

@@ -103,8 +103,6 @@ class Escalation(Struct):
     skipped: set[int] = field(default_factory=set)
     """Levels that nobody needed any more when they were due."""
     summons: dict[str, Summons] = field(default_factory=dict)
-    nobody: list[str] = field(default_factory=list)
-    """Whom a level names, and who could not be found."""
     acknowledged: Mapping[str, Any] | None = None
     question: Mapping[str, Any] = field(default_factory=dict)
     """What is asked, where it tells of a question: path, kind, attempt, who, and, of an approval,

@@ -6,8 +6,10 @@ from typing import Any
 
 from engine.core.decide import decide
 from engine.core.escalate import conclude_tell
-from engine.core.escalation import CONSOLE_ONLY
+from engine.core.escalation import CONSOLE_ONLY, left
+from engine.core.events import Event
 from engine.core.judge import BLOCKED_MAX_S, Outcome
+from engine.core.state import State
 from engine.core.summons import STATUS
 from tests.core.telling import MINUTE, START, Phone, level, telling
 from tests.core.world import HANG, SECOND, Oops, book
@@ -272,3 +274,194 @@ def test_how_a_run_stands_is_told_every_so_often_and_how_it_ended_once():
 def test_a_rehearsal_does_not_tell_how_it_stands():
     found = phone("steps:\n  - {wait: 50m}\n", telling(ANA) | ROOM, mode="rehearsal").go()
     assert found.state.escalations == {}
+
+
+def test_how_it_stood_is_not_told_once_it_is_told_how_it_stands():
+    text, slow = "steps:\n  - {wait: 210s}\n", {"room": [*[DOWN] * 5, True]}
+    often = telling(ANA) | {"status": {"every_us": MINUTE, "by": ["room"]}}
+
+    def told(how: Any) -> list[int]:
+        found = phone(text, how, channels=slow).go()
+        return [at for at, kind, _, _ in found.sent if kind == "status"]
+
+    assert told(often | UNTIL_END) == [60, 62, 70, 92, 120, 122, 180]
+    assert told(often) == [60, 62, 70, 92, 120, 122, 160, 180]  # of an older engine
+
+
+# -- whom it comes to ------------------------------------------------------------------------------
+
+
+def test_whoever_was_not_reached_yet_is_tried_on_when_the_next_level_is_due():
+    how = telling(level("ana", "sms"), level("bo", "page", 60)) | UNTIL_END
+    found = phone(OPEN, how, channels={"sms": [*[DOWN] * 5, True]}).go()
+    assert [at for at, who, _ in found.pages if who == "ana"][-1] > 60
+    assert {s.status for s in found.state.escalations["call"].calls} == {"told"}
+
+
+def test_whoever_has_no_channel_at_all_cannot_be_told():
+    found = phone(TELLS, telling(level("ana", ""), level("bo", "page", 900))).go()
+    assert found.pages == [(0, "bo", "page")]
+
+
+def test_two_channels_in_doubt_are_two_doubts():
+    lost = [Oops("no answer", maybe_done=True, retryable=False)]
+    found = phone(
+        TELLS, telling(level("ana", "sms mail")), channels={"sms": lost, "mail": lost}
+    ).go()
+    exhausted = found.last("EscalationExhausted")
+    assert (exhausted["told"], exhausted["failed"], exhausted["doubts"]) == (0, 1, 2)
+
+
+def test_a_page_that_fails_once_it_was_taken_is_dropped_and_nothing_is_left_open():
+    found = phone(OPEN, telling(level("ana", "sms mail")), channels={"sms": [DOWN]})
+    found.acked(0.05, "call").go()
+    failed = found.last("TellFailed")
+    assert (failed["dropped"], failed["next_us"], failed["why"]) == (True, None, "it is down")
+    assert found.last("EscalationClosed")["why"] == "bo took it"
+    assert [by for _, _, by in found.pages] == ["sms"]
+
+
+def test_a_page_of_an_older_run_that_was_on_its_way_when_it_ended_is_the_last():
+    text = "steps:\n  - {escalate: default, id: call}\n"
+    found = phone(text, telling(ANA), again=frozenset())
+    found.go(until_s=0)
+    found.put("CancelRequested", {"reason": "wrong one"})
+    assert [kind for _, kind, _, _ in found.go().sent] == ["page"]
+
+
+UNDO = """
+steps:
+  - id: hit
+    action: t.act
+    undo: [{escalate: default, id: back}]
+"""
+
+
+def test_who_is_called_by_an_undo_does_not_hear_how_the_run_ended_before():
+    found = phone(UNDO, telling(ANA) | UNTIL_END).at(60, "UndoRequested", reason="bad").go()
+    assert [(kind, who) for _, kind, who, _ in found.sent] == [("page", "ana")]
+    assert found.last("EscalationExhausted")["told"] == 1
+
+
+def test_who_takes_what_an_undo_called_for_is_told_so():
+    found = phone(UNDO, telling(ANA, level("bo", "page", 900)) | UNTIL_END)
+    found.at(60, "UndoRequested", reason="bad").go(until_s=61)
+    key = next(iter(found.state.escalations))
+    found.acked(70, key).go()
+    assert [kind for _, kind, _, _ in found.sent] == ["page", "acknowledged"]
+    assert found.last("EscalationClosed")["why"] == "bo took it"
+
+
+# -- who takes it ----------------------------------------------------------------------------------
+
+
+def test_whoever_took_it_first_has_it():
+    found = phone(OPEN, telling(ANA) | UNTIL_END).acked(60, "call").acked(120, "call").go()
+    said = found.state.escalations["call"].acknowledged
+    assert said == {"by": "bo", "note": "on it", "at_us": START + MINUTE}
+    assert [kind for _, kind, _, _ in found.sent] == ["page", "acknowledged", "resolved"]
+
+
+def test_a_step_that_waits_finds_who_took_it_and_what_they_said():
+    text = TELLS.replace("message", "wait: acknowledged, message")
+    found = phone(text, telling(ANA)).acked(60, "call").go()
+    result = found.last("StepFinished")["outcome"]["result"]
+    assert result == {"answer": "acknowledged", "by": "bo", "note": "on it"}
+
+
+def test_whoever_takes_it_need_not_say_anything():
+    late = telling(ANA, answer_us=MINUTE)
+    for at_s in (30, 300):
+        found = phone(FAILS, late, script=BROKEN)
+        found.at(at_s, "Acknowledged", escalations=[CALL], note=None).go()
+        assert found.state.escalations[CALL].acknowledged["note"] == ""
+
+
+def test_what_nobody_was_told_of_can_be_taken_by_nobody():
+    refuses = [Oops("no such number", retryable=False)]
+    found = phone(FAILS, telling(ANA), script=BROKEN, channels={"page": refuses}).go()
+    assert found.state.over
+    assert left(found.state) == []
+
+
+def test_what_begins_anew_has_keys_of_its_own():
+    found = phone(OPEN, telling(ANA, reopen_us=60 * MINUTE)).acked(60, "call").go(until_s=4000)
+    pages = [
+        key for key, (_, kind, _, _) in zip(found.keys, found.sent, strict=True) if kind == "page"
+    ]
+    assert pages == [KEY, KEY.replace("1.1.1", "2.1.1")]
+
+
+def test_a_place_that_heard_how_a_run_stood_hears_how_it_failed():
+    text = "steps:\n  - {wait: 20m}\n  - {check: t.look, id: ask}\n"
+    found = phone(text, telling(ANA) | ROOM, script=BROKEN).go()
+    assert [(kind, who) for _, kind, who, _ in found.sent] == [
+        ("status", "room"),
+        ("resolved", "room"),
+    ]
+    assert found.told[-1]["outcome"] == "failed"
+
+
+def test_an_event_of_the_journal_says_what_its_draft_said():
+    """Also of people who took it, in time and late."""
+    how = telling(ANA, answer_us=MINUTE)
+    for at_s in (30, 300):
+        found = phone(FAILS, how, script=BROKEN).acked(at_s, CALL).go()
+        recorded = [
+            Event("r", seq, e.at_us, e.type, 1, e.actor.to_json(), e.body, "")
+            for seq, e in enumerate(found.events, 1)
+        ]
+        again = State.of("r", found.runbook, recorded)
+        assert again.escalations == found.state.escalations
+        assert again.escalations[CALL].acknowledged["by"] == "bo"
+
+
+# -- what follows ----------------------------------------------------------------------------------
+
+
+def test_what_follows_goes_to_each_place_once_and_by_the_channel_that_reached_it():
+    """One of two is reached by their second channel; a third place takes nothing in."""
+    how = telling(level("ana bo", "chat page"), level("eve", "mail", 60)) | UNTIL_END
+    found = phone(OPEN, how, channels={"chat": [True, Oops("gone", retryable=False), True]})
+    found.acked(90, "call").go()
+    follows = [(kind, who, by) for _, kind, who, by in found.sent if kind != "page"]
+    assert follows == [
+        ("acknowledged", "bo", "page"),
+        ("acknowledged", "ana", "chat"),
+        ("resolved", "bo", "page"),
+        ("resolved", "ana", "chat"),
+    ]
+
+
+def test_who_was_told_by_two_levels_hears_it_of_each_as_of_two_incidents():
+    two = telling(ANA, level("ana", "page", 60))
+    told = [kind for _, kind, _, _ in phone(OPEN, two | UNTIL_END).acked(90, "call").go().sent]
+    assert told == ["page", "page", *["acknowledged"] * 2, *["resolved"] * 2]
+    older = [kind for _, kind, _, _ in phone(OPEN, two).acked(90, "call").go().sent]
+    assert older == ["page", "page", "acknowledged"]
+
+
+def test_who_was_told_in_the_morning_hears_at_once_that_it_was_taken():
+    later = {"ana": START + 60 * MINUTE}
+    found = phone(OPEN, telling(ANA) | UNTIL_END, later=later).acked(3700, "call").go()
+    assert [(at, kind) for at, kind, _, _ in found.sent][:2] == [
+        (3600, "page"),
+        (3700, "acknowledged"),
+    ]
+    follow = found.state.escalations["call"].summons["1.1.1:ana:acknowledged"]
+    assert (follow.recipient, follow.level, follow.round) == (
+        {"id": "ana", "name": "Ana", "by": [{"channel": "page", "again": True}]},
+        1,
+        1,
+    )
+
+
+def test_what_is_not_out_yet_of_that_it_was_taken_gives_way_to_that_it_is_over():
+    """Its channel is down from then on: in the end it hears what counts."""
+    channels = {"page": [True, *[DOWN] * 4, True]}
+    how = telling(ANA) | UNTIL_END
+    text = f"{TELLS}  - {{wait: 80s}}\n"
+    found = phone(text, how, channels=channels).acked(60, "call").go()
+    told = [b["summons"] for b in bodies(found, "Told")]
+    assert told == ["1.1.1:ana", "1.1.1:ana:resolved"]
+    assert found.state.over
