@@ -12,6 +12,7 @@ from typing import Any
 from engine.cli.text import Style, clean, countdown, pad, wrap
 from engine.clock import MICROSECONDS, to_datetime
 from engine.core.events import Event
+from engine.core.summons import CONSOLE
 
 PEOPLE_MAX = 6
 """Of one escalation, that are named: the trail has all of them."""
@@ -32,6 +33,7 @@ class Heard:
     channel: str = ""
     word: str = "is next"
     not_before_us: int | None = None
+    begun_us: int = 0
 
     def text(self, now_us: int) -> str:
         if self.word == "is next":
@@ -56,6 +58,20 @@ class Called:
     taken: str = ""
     nobody_left: str = ""
     closed: str = ""
+    answer_us: int | None = None
+    until_us: int | None = None
+    """By when whoever was called last is to take it."""
+    well: bool = False
+    """The run ended well: nobody needs to take it any more."""
+
+    @property
+    def untaken(self) -> bool:
+        """Nobody is left to be called, nobody took it, and it is not resolved either. Whoever sits
+        before the console was called by nobody else, and sees it.
+        """
+        asks = ":" in self.key  # a question is answered
+        here = bool(self.people) and all(one.channel == CONSOLE for one in self.people.values())
+        return bool(self.nobody_left) and not (self.taken or self.well or asks or here)
 
     def next_us(self) -> int | None:
         """When somebody is called next, unless it is taken."""
@@ -68,13 +84,13 @@ class Calls:
 
     def __init__(self) -> None:
         self.all: dict[str, Called] = {}
-        self._policies: Mapping[str, Any] = {}
+        self._telling: Mapping[str, Any] = {}
         self._titles: dict[str, tuple[str, str]] = {}
 
     def apply(self, event: Event) -> None:
         body = event.body
         if event.type == "RunStarted":
-            self._policies = (body.get("telling") or {}).get("policies") or {}
+            self._telling = body.get("telling") or {}
         elif event.type == "StepStarted" and body.get("kind") == "escalate":
             plan, path = body.get("plan") or {}, str(body["path"])
             made = str(body.get("id") or "").startswith("escalate-")
@@ -104,8 +120,10 @@ class Calls:
     def _named(self, key: str) -> Called:
         if key not in self.all:
             title, policy = self._titles.get(key, (key, ""))
-            levels = tuple((self._policies.get(policy) or {}).get("levels") or ())
-            self.all[key] = Called(key, title, levels)
+            known = (self._telling.get("policies") or {}).get(policy) or {}
+            made = Called(key, title, tuple(known.get("levels") or ()))
+            made.answer_us = known.get("answer_us", self._telling.get("answer_us"))
+            self.all[key] = made
         return self.all[key]
 
     def _of(self, type_: str, one: Called, event: Event) -> None:
@@ -115,15 +133,10 @@ class Calls:
         elif type_ in _WORDS:
             heard = one.people.get(str(body.get("summons")))
             if heard is not None:
-                heard.word = _WORDS[type_]
-                if type_ == "TellStarted":
-                    heard.channel = clean(str(body.get("channel")))
-                elif type_ == "TellFailed" and body.get("doubt"):
-                    heard.word = "was perhaps told"
-                elif type_ == "TellFailed" and body.get("next_us"):
-                    heard.word = "is not reached yet"
+                _heard(one, heard, event)
         elif type_ == "EscalationReopened":
             one.taken, one.level, one.due_us, one.people = "", 0, event.at_us, {}
+            one.nobody_left, one.until_us = "", None
             one.generation += 1
         elif type_ == "EscalationExhausted":
             one.nobody_left = clean(str(body.get("why") or "no level is left"))
@@ -163,7 +176,7 @@ class Calls:
     def _over(self, body: Mapping[str, Any]) -> None:
         if body.get("outcome") in ("resolved", "cancelled"):
             for one in self.all.values():
-                one.closed = one.closed or f"the run is {body['outcome']}"
+                one.closed, one.well = one.closed or f"the run is {body['outcome']}", True
                 one.due_us = one.again_us = None
 
 
@@ -172,6 +185,21 @@ _WORDS: Mapping[str, str] = {
     "Told": "was told",
     "TellFailed": "was not reached",
 }
+
+
+def _heard(one: Called, heard: Heard, event: Event) -> None:
+    """What came of telling somebody."""
+    body = event.body
+    heard.word = _WORDS[event.type]
+    if event.type == "TellStarted":
+        heard.channel, heard.begun_us = clean(str(body.get("channel"))), event.at_us
+    elif event.type == "TellFailed" and body.get("doubt"):
+        heard.word = "was perhaps told"
+    elif event.type == "TellFailed" and body.get("next_us"):
+        heard.word = "is not reached yet"
+    known = event.type == "Told" or heard.word == "was perhaps told"
+    if known and one.answer_us is not None and heard.channel != CONSOLE:
+        one.until_us = max(one.until_us or 0, heard.begun_us + one.answer_us)
 
 
 def face(at_us: int) -> str:
@@ -185,6 +213,8 @@ def call_lines(calls: Calls, run: str, frame: tuple[int, int], style: Style) -> 
     for one in calls.shown():
         if one.taken:
             yield from _lines("taken", f"{one.title}: {one.taken}", width, style)
+        elif one.closed and one.untaken:
+            yield from _lines("untaken", f"{one.title}: {one.nobody_left}", width, style)
         elif not one.closed:
             yield from _lines("calling", one.title, width, style)
             yield from (
@@ -218,6 +248,8 @@ def _next(one: Called, now_us: int) -> Iterator[str]:
         who, by = ", ".join(map(str, level["who"])), ", ".join(map(str, level["by"]))
         number = f"level {one.level + 1} of {len(one.levels)}"
         yield f"then {clean(who)} by {clean(by)} ({number}) at {_when(one.due_us, now_us)}"
+    elif one.until_us is not None and not one.nobody_left:
+        yield f"nobody else is called; they have until {_when(one.until_us, now_us)}"
 
 
 def _when(at_us: int, now_us: int) -> str:

@@ -73,7 +73,8 @@ def _saying(event: Event) -> list[str]:
         case "EscalationExhausted":
             told = f"told: {body.get('told')}, failed: {body.get('failed')}"
             why = clean(str(body.get("why")))
-            head = f"nobody else is called for {where}" if body.get("told") else "NOBODY WAS TOLD"
+            known = body.get("told") or body.get("doubts")
+            head = f"nobody else is called for {where}" if known else "NOBODY WAS TOLD"
             return [f"{head}: {why}", f"{told}, in doubt: {body.get('doubts')}"]
         case _:
             return [f"{where} is closed: {clean(str(body.get('why')))}"]

@@ -71,7 +71,7 @@ async def _tell_of_calls(face: Face, command: str) -> None:
     await face.ended.wait()
     await asyncio.sleep(CALLS_AFTER_S)
     face.say(
-        "the steps are over; people are called until somebody takes it: "
+        "the steps are over; people are called until somebody takes it, or nobody did in time: "
         f"`{command} ack {face.run}`. Ctrl-C leaves"
     )
 

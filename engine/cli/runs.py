@@ -52,16 +52,20 @@ def runs(session: Session, name: str | None, status: str | None, limit: int) -> 
     async def show() -> int:
         async with session.open_store() as store:
             rows = await store.runs(name=name, status=status, limit=limit)
-            calls = await _calls(store, rows)
+            calls, untaken = await _calls(store, rows)
         if session.json:
             for row in rows:
-                session.output.object(row_json(row) | {"calls": calls.get(row.run, [])})
+                found = {"calls": calls.get(row.run, []), "untaken": untaken.get(row.run, [])}
+                session.output.object(row_json(row) | found)
         elif rows:
             head = ("RUN", "STATUS", "RUNBOOK", "STARTED", "IN", "BY", "TOOK", "BECAUSE")
             now_us = time.time_ns() // 1000
-            cells = [_cells(row, now_us, row.run in calls) for row in rows]
+            words = dict.fromkeys(untaken, ", untaken") | dict.fromkeys(calls, ", calls")
+            cells = [_cells(row, now_us, words.get(row.run, "")) for row in rows]
             session.output.table(head, cells, keep=4)
-            if calls:
+            if untaken:
+                session.output.note("untaken: all levels were called, and nobody took it")
+            if words:
                 session.output.note(
                     f"to take what a run calls for: {session.output.command} ack RUN"
                 )
@@ -72,22 +76,31 @@ def runs(session: Session, name: str | None, status: str | None, limit: int) -> 
     return session.run(show())
 
 
-async def _calls(store: Store, rows: Sequence[RunRow]) -> dict[str, list[str]]:
-    """Of these runs, those that call people, also behind their end: what for."""
-    from engine.journal.called import may_call  # noqa: PLC0415 - only where there is a file
+Calling = dict[str, list[str]]
+"""What runs call people for, by their ids."""
+
+
+async def _calls(store: Store, rows: Sequence[RunRow]) -> tuple[Calling, Calling]:
+    """Of these runs, those that call people, also behind their end: what for; and what nobody took
+    though all who there are were called.
+    """
+    from engine.journal.called import exhausted, may_call  # noqa: PLC0415 - only where there is a file
     from engine.journal.sqlite import SqliteStore  # noqa: PLC0415
 
     if not isinstance(store, SqliteStore):
-        return {}
-    over = set(await may_call(store, time.time_ns() // 1000))
-    found = {}
+        return {}, {}
+    some = set(await may_call(store, time.time_ns() // 1000))
+    some |= set(await exhausted(store, [row.run for row in rows]))
+    found: tuple[Calling, Calling] = ({}, {})
     for row in rows:
-        if row.mode == "real" and (row.run in over or row.status in CALLING_STATUSES):
+        if row.mode == "real" and (row.run in some or row.status in CALLING_STATUSES):
             calls = Calls()
             async for event in all_events(store, row.run, 0):
                 calls.apply(event)
-            if what := [one.title for one in calls.calling()]:
-                found[row.run] = what
+            if what := [one.title for one in calls.calling() if not one.untaken]:
+                found[0][row.run] = what
+            if what := [one.title for one in calls.shown() if one.untaken]:
+                found[1][row.run] = what
     return found
 
 
@@ -107,12 +120,12 @@ def row_json(row: RunRow) -> dict[str, Any]:
     }
 
 
-def _cells(row: RunRow, now_us: int, calls: bool) -> tuple[str, ...]:
+def _cells(row: RunRow, now_us: int, calls: str) -> tuple[str, ...]:
     time_taken = took((row.finished_us - row.started_us) / 1e6) if row.finished_us else ""
     started = ago((now_us - row.started_us) / 1e6)
     because = clean(row.because or "")
     status = row.status if row.mode != "rehearsal" or row.finished_us is None else "rehearsed"
-    status = f"{status}, calls" if calls else status
+    status += calls
     return (
         row.run, status, row.name, started, row.environment, row.actor, time_taken, because
     )  # fmt: skip

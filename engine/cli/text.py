@@ -129,6 +129,7 @@ _SYMBOLS: Mapping[str, tuple[str, str, str]] = {
     "ok": ("✓", "+", "green"),
     "calling": ("\N{BLACK UP-POINTING TRIANGLE}", "!", "yellow"),
     "taken": ("\N{CHECK MARK}", "+", "green"),
+    "untaken": ("✗", "x", "red"),
     "warning": ("▲", "!", "yellow"),
     "failed": ("✗", "x", "red"),
     "unresolved": ("✗", "x", "red"),

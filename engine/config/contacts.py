@@ -24,6 +24,7 @@ policies:
     - {who: [ana], by: [room, email], after: 15m, repeat: {every: 10m, times: 3}}
   urgent:
     reopen_after: 1h
+    respond_within: 10m
     levels:
       - {who: [primary], by: [email]}
 ```
@@ -133,6 +134,8 @@ class Contacts:
     severities: Mapping[str, Severity] = field(default_factory=dict)
     reopen_after_s: Mapping[str, float] = field(default_factory=dict)
     """Of policies: an acknowledged escalation begins anew after this, if nothing is resolved."""
+    respond_within_s: Mapping[str, float] = field(default_factory=dict)
+    """Of policies: how long whoever is called last has to take it, where a run does not say."""
     messages: Mapping[str, Words] = field(default_factory=dict)
     """What is said in the pack's own words, by kind."""
     link: str | None = None

@@ -12,6 +12,7 @@ from engine.config.asking import check_roles, read_questions
 from engine.config.contacts import CONSOLE, Channel, Contacts, Level, Person, Severity, Words
 from engine.config.fields import Fields, plain
 from engine.config.rotas_read import RotaReader, read_quiet
+from engine.config.times import check_levels, check_severity, seconds
 from engine.language import nodes
 from engine.language.model import Template
 from engine.language.nodes import Node, Scalar, Sequence
@@ -26,7 +27,7 @@ PERSON_KEYS = ("channels", "name", "os_user", "pagerduty", "quiet", "roles")
 TEXT_KEYS = ("name", "os_user", "pagerduty")
 LEVEL_KEYS = ("after", "by", "repeat", "unless", "who")
 LEVEL_MEANT = MappingProxyType({"until": "unless"})
-POLICY_KEYS = ("levels", "reopen_after")
+POLICY_KEYS = ("levels", "reopen_after", "respond_within")
 REPEAT_KEYS = ("every", "times")
 CHANNEL_KEYS = ("connection", "to")
 SEVERITY_KEYS = ("critical", "page", "policy", "questions", "respond_within", "status")
@@ -53,10 +54,6 @@ REPEATS_MAX = 100
 LEVELS_MAX = 20
 """Of one policy: nobody has more people to wake one after the other."""
 
-REPEAT_MIN_S = 60.0
-"""Between two tellings of one level, question or state, and before what was taken begins anew:
-people need a minute to find their telephone."""
-
 
 @dataclass(slots=True)
 class ContactsReader:
@@ -76,13 +73,14 @@ class ContactsReader:
         roles = {role: "" for person in people.values() for role in person.roles} | declared
         rotas = fields.all_of(get("rotas"), "rotas", RotaReader(fields, people).read)
         channels = fields.all_of(get("channels"), "channels", self._channel)
-        reopen: dict[str, float] = {}
-        read = partial(self._policy, reopen=reopen)
+        times: dict[str, dict[str, float]] = {"reopen_after": {}, "respond_within": {}}
+        read = partial(self._policy, times=times)
         policies = fields.all_of(get("policies"), "policies", read)
         severities = fields.all_of(get("severities"), "severities", self._severity)
         quiet = read_quiet(fields, found["quiet"], "quiet") if "quiet" in found else None
         more: dict[str, Any] = {"rotas": rotas, "channels": channels, "severities": severities}
-        more |= {"reopen_after_s": reopen, "quiet": quiet}
+        more |= {"reopen_after_s": times["reopen_after"], "quiet": quiet}
+        more["respond_within_s"] = times["respond_within"]
         more["messages"] = self._messages(get("messages"))
         more["questions"] = read_questions(fields, get("questions"), self._repeat)
         more["link"] = fields.text(found["link"], "link") if "link" in found else None
@@ -168,12 +166,14 @@ class ContactsReader:
             self.fields.error("RB823", what, key, hint)
         return Channel(key.text, text.get("connection"), key.place, text.get("to"))
 
-    def _policy(self, key: Scalar, node: Node, reopen: dict[str, float]) -> tuple[Level, ...]:
+    def _policy(
+        self, key: Scalar, node: Node, times: dict[str, dict[str, float]]
+    ) -> tuple[Level, ...]:
         if isinstance(node, nodes.Mapping) and node.pairs:
             given = {k.text: v for k, v in self.fields.mapping(node, key.text, POLICY_KEYS)}
-            if "reopen_after" in given:
-                what = "an escalation begins anew"
-                reopen[key.text] = self._often(given["reopen_after"], "reopen_after", what) or 0.0
+            for name, of in times.items():
+                if name in given:
+                    of[key.text] = seconds(self.fields, given[name], name) or 0.0
             if "levels" not in given:
                 what = f"the policy {named(key.text)} has no 'levels'"
                 self.fields.error("RB803", what, key, "a list of {who: [...], by: [...]}")
@@ -202,24 +202,16 @@ class ContactsReader:
     def _repeat(self, node: Node | None, name: str = "repeat") -> tuple[float | None, int]:
         if node is None:
             return None, 0
-        every, times = node, 1
+        every, times, called = node, 1, name
         if isinstance(node, nodes.Mapping):
             given = {k.text: v for k, v in self.fields.mapping(node, name, REPEAT_KEYS)}
             if "every" not in given:
                 what = f"{named(name)} has no 'every'"
                 self.fields.error("RB803", what, node, "{every: 5m, times: 3}")
                 return None, 0
-            every = given["every"]
+            every, called = given["every"], "every"
             times = self._times(given["times"]) if "times" in given else REPEATS_MAX
-        thing = "a level" if name == "repeat" else "a question"
-        return self._often(every, "every", f"{thing} is told again"), times
-
-    def _often(self, node: Node, name: str, what: str) -> float | None:
-        """How long it is until people hear of something again."""
-        wait_s = self.fields.seconds(node, name)
-        if wait_s is not None and wait_s < REPEAT_MIN_S:
-            self.fields.error("RB826", f"{what} after {REPEAT_MIN_S:g}s or more", node)
-        return wait_s
+        return seconds(self.fields, every, called), times
 
     def _times(self, node: Node) -> int:
         value = node.value if isinstance(node, Scalar) else None
@@ -233,7 +225,7 @@ class ContactsReader:
         given = {k.text: v for k, v in fields.mapping(node, key.text, SEVERITY_KEYS)}
         found: dict[str, Any] = {}
         if "respond_within" in given:
-            found["respond_within_s"] = fields.seconds(given["respond_within"], "respond_within")
+            found["respond_within_s"] = seconds(fields, given["respond_within"], "respond_within")
         if "policy" in given:
             found["policy"] = fields.text(given["policy"], "policy")
         if "page" in given:
@@ -249,8 +241,7 @@ class ContactsReader:
                 what = f"'status' has no {named(missing)}"
                 fields.error("RB803", what, given["status"], "{every: 15m, by: [room]}")
             if "every" in status:
-                what = "how a run stands is told again"
-                found["status_every_s"] = self._often(status["every"], "every", what)
+                found["status_every_s"] = seconds(fields, status["every"], "every")
             found["status_by"] = fields.texts(status["by"], "by") if "by" in status else ()
         if "questions" in given:
             found["questions"] = read_questions(fields, given["questions"], self._repeat)
@@ -269,6 +260,8 @@ class Checker:
             levels = policy.get("levels") if isinstance(policy, nodes.Mapping) else policy
             for level in items(levels) if levels is not None else ():
                 self._level(level)
+        for checked in self.contacts.policies.values():
+            check_levels(self.fields, checked)
         for name, rota in self.contacts.rotas.items():
             if name in self.contacts.people or name in self.contacts.roles:
                 what = f"{named(name)} is a rota, and a person or a role too"
@@ -276,8 +269,10 @@ class Checker:
         for _, given in self.fields.mapping(found.get("rotas"), "rotas"):
             for node in (n for k, n in pairs(given) if k == "channel" and isinstance(n, Scalar)):
                 self._by(node)
-        for _, severity in self.fields.mapping(found.get("severities"), "severities"):
+        for key, severity in self.fields.mapping(found.get("severities"), "severities"):
             self._severity(severity)
+            within_s = self.contacts.severities[key.text].respond_within_s
+            check_severity(self.fields, severity, within_s, self.contacts)
         self._questions(found.get("questions"))
         if "channels" in found:
             self._addresses(found.get("people"))

@@ -26,6 +26,7 @@ from engine.core import escalate, questions
 from engine.core import plan as planning
 from engine.core.approval import Approval
 from engine.core.effects import Decision, Perform, Question, Record
+from engine.core.hand_over import end_of_step
 from engine.core.judge import finished
 from engine.core.plan_hash import plan_hash, plan_step
 from engine.core.scope import names
@@ -260,11 +261,9 @@ def _await_people(state: State, step: StepState, out: Decision) -> None:
     if step.path not in state.escalations or step.plan["wait"] is not None:
         _ask(step, out)
         return
-    end = escalate.end_of_step(state, state.escalations[step.path])
+    end = end_of_step(state, step, state.escalations[step.path])
     if end is not None:
-        status, why, result = end
-        record = finished(step.path, status, why=why, result=result, attempt=step.attempt)
-        out.record.append(record)
+        out.record.append(end)
 
 
 def _previewed(state: State, step: StepState) -> Record:

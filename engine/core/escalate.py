@@ -11,7 +11,8 @@ In words:
    channel is taken: that a person hears of it twice, by two ways, is better than not at all.
 4. An acknowledgement makes every level needless that says `unless: acknowledged`; the end of the
    run, when it ended well, all of them. Where it had been told that can take it in, both are told.
-5. When no level is left and nobody took it, that is recorded: it is exhausted.
+5. When no level is left, and whoever was called last had their time and did not take it either,
+   that is recorded: it is exhausted. Where nobody was told, at once.
 
 A run that is over goes on being driven until its escalations are closed. Of questions there is one
 level, which is needless once they are answered, and nothing to exhaust: `engine.core.questions`.
@@ -145,7 +146,7 @@ def _level(one: Escalation, number: int, due_us: int, state: State, out: Decisio
 def _reopen(state: State, one: Escalation, out: Decision) -> bool:
     """An acknowledged escalation begins anew, where its policy says so and the run is still open.
 
-    True when that is what it waits for.
+    True when it does now: its levels are due anew then.
     """
     if one.acknowledged is None or one.reopen_us is None or state.finished is not None:
         return False
@@ -178,7 +179,7 @@ def _end(state: State, one: Escalation, out: Decision) -> None:
     elif end is not None and end["outcome"] in ENDED_WELL:
         _close(one, f"the run is {end['outcome']}", out)
     elif not one.exhausted:
-        out.record.append(Record("EscalationExhausted", _exhaustion(one)))
+        _exhaust(state, one, out)
     elif end is not None:
         _close(one, "no level is left", out)
 
@@ -194,10 +195,23 @@ def _end_question(one: Escalation, out: Decision) -> None:
         out.record.append(Record("EscalationExhausted", body))
 
 
+def _exhaust(state: State, one: Escalation, out: Decision) -> None:
+    """Once those who were called last had their time."""
+    until_us = one.until_us
+    if until_us is not None and state.now_us < until_us:
+        out.wake(until_us)
+    else:
+        out.record.append(Record("EscalationExhausted", _exhaustion(one)))
+
+
 def _exhaustion(one: Escalation) -> dict[str, Any]:
     told, failed = len(one.told), sum(s.status == "failed" for s in one.calls)
     why = "nobody has taken it so far, and no level is left"
-    if not told:
+    if one.until_us is not None and one.answer_us is not None:
+        within = format_duration(one.answer_us / 1e6)
+        known = "nobody" if told else "it is not known whether anybody was told; nobody"
+        why = f"{known} took it within {within}, and no level is left"
+    elif not told:
         why = "nobody could be told, and no level is left"
     doubts = sum(s.doubts for s in one.calls)
     return {"escalation": one.key, "told": told, "failed": failed, "doubts": doubts, "why": why}
@@ -334,29 +348,6 @@ def _next(called: Summons, outcome: Outcome, at_us: int) -> int | None:
 
 
 # -- steps -----------------------------------------------------------------------------------------
-
-
-def end_of_step(
-    state: State, one: Escalation
-) -> tuple[str, tuple[str, ...], dict[str, Any]] | None:
-    """How a step that does not wait for an acknowledgement ends, as soon as that is known."""
-    calls = one.calls
-    told = [
-        {"contact": s.recipient["id"], "channel": s.by["channel"], "level": s.level}
-        for s in calls
-        if s.status == "told"
-    ]
-    result = {"policy": one.policy, "told": told}
-    if any(s.status in ("flying", "cut") for s in calls) or one.level == 0:
-        return None
-    if any(s.status == "due" and s.next_us <= state.now_us for s in calls):
-        return None
-    if told or one.acknowledged is not None:
-        return "passed", (), result
-    if one.closed is not None or one.exhausted:
-        return "errored", ("nobody could be told",), result
-    held = any(s.status == "due" and s.attempt == 0 for s in calls)
-    return ("passed", (), result) if held else None
 
 
 def preview(state: State, policy: str, message: str | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.core.events import Draft, Event
-from engine.core.summons import FIRST, OWN, QUESTIONS, STATUS, Escalation, Summons
+from engine.core.summons import CONSOLE, FIRST, OWN, QUESTIONS, STATUS, Escalation, Summons
 from engine.language.model import Escalate
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ ENDED_WELL = ("resolved", "cancelled")
 """Outcomes after which nobody is called any more."""
 
 CONSOLE_ONLY: Mapping[str, Any] = {
-    "levels": [{"who": ["console"], "by": ["console"], "after_us": 0, "unless": "acknowledged"}],
+    "levels": [{"who": [CONSOLE], "by": [CONSOLE], "after_us": 0, "unless": "acknowledged"}],
 }
 """Whom a policy tells that the pack's contacts do not know."""
 
@@ -42,7 +42,9 @@ def start(state: State, key: str, policy: str, message: str | None, *, wait: boo
     levels = tuple(known["levels"])
     made = Escalation(key, policy, levels, message, state.now_us, known.get("reopen_us"), wait)
     made.after_end = state.finished is not None and key != OWN
-    made.until_end = bool((state.telling or {}).get("until_end"))
+    told = state.telling or {}
+    made.until_end, made.hands_over = bool(told.get("until_end")), bool(told.get("hands_over"))
+    made.answer_us = known.get("answer_us", told.get("answer_us"))
     made.due_us = state.now_us + levels[0]["after_us"]
     state.escalations[key] = made
 
@@ -116,7 +118,6 @@ def _due(state: State, event: Event | Draft) -> None:
     level = one.levels[number - 1]
     one.rounds[number] = round_
     one.words[number] = body.get("words", {})
-    one.nobody += body.get("nobody", [])
     if body.get("skipped"):
         one.skipped.add(number)
     if number > one.level:
@@ -145,7 +146,7 @@ def _summons(state: State, event: Event | Draft) -> Summons:
 
 def _tell_started(state: State, event: Event | Draft) -> None:
     one = _summons(state, event)
-    one.status, one.attempt = "flying", event.body["attempt"]
+    one.status, one.attempt, one.begun_us = "flying", event.body["attempt"], event.at_us
 
 
 def _told(state: State, event: Event | Draft) -> None:

@@ -16,6 +16,9 @@ STATUS = "status"
 QUESTIONS = "questions"
 """Stands for a policy where people are told of a question."""
 
+CONSOLE = "console"
+"""The channel of whoever sits before the engine, or reads its log: no telephone rings there."""
+
 FIRST = ("page", "status", "question")
 """Kinds of messages that tell of something first; all others follow one of them."""
 
@@ -40,6 +43,8 @@ class Summons(Struct):
     attempt: int = 0
     status: str = "due"
     next_us: int = 0
+    begun_us: int = 0
+    """When the last attempt at telling them began."""
     doubts: int = 0
     receipt: Mapping[str, Any] | None = None
 
@@ -78,6 +83,14 @@ class Escalation(Struct):
     """Once somebody took it, it stays open until the run is over, so that the end is told too. Runs
     of older engines closed it at once.
     """
+    answer_us: int | None = None
+    """How long whoever is called last has to take it, before that nobody did is recorded. None in
+    runs of older engines: it was recorded at once.
+    """
+    hands_over: bool = False
+    """Its step goes on once the first of its levels was tried. In runs of older engines it went on
+    once somebody was told, or nobody could be.
+    """
     generation: int = 1
     level: int = 0
     due_us: int = 0
@@ -90,8 +103,6 @@ class Escalation(Struct):
     skipped: set[int] = field(default_factory=set)
     """Levels that nobody needed any more when they were due."""
     summons: dict[str, Summons] = field(default_factory=dict)
-    nobody: list[str] = field(default_factory=list)
-    """Whom a level names, and who could not be found."""
     acknowledged: Mapping[str, Any] | None = None
     question: Mapping[str, Any] = field(default_factory=dict)
     """What is asked, where it tells of a question: path, kind, attempt, who, and, of an approval,
@@ -112,6 +123,24 @@ class Escalation(Struct):
     @property
     def told(self) -> list[Summons]:
         return [s for s in self.calls if s.status == "told"]
+
+    @property
+    def until_us(self) -> int | None:
+        """By when somebody is to take it who was called last; None where nobody is waited for.
+
+        From when they were told, or perhaps were: a level may be told late, in quiet hours, by the
+        last try of a channel, or behind a death. Whoever is told at the console is here.
+        """
+        if self.answer_us is None:
+            return None
+        told = [
+            s.begun_us
+            for s in self.calls
+            if s.generation == self.generation
+            and (s.status == "told" or s.doubts)
+            and s.by["channel"] != CONSOLE
+        ]
+        return max(told) + self.answer_us if told else None
 
     def of_level(self, number: int) -> list[Summons]:
         return [s for s in self.calls if s.level == number and s.generation == self.generation]

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.core.questions import missing
 from engine.core.state import State
-from engine.core.summons import OWN, STATUS, Escalation
+from engine.core.summons import CONSOLE, OWN, STATUS, Escalation
 from engine.core.tree import StepState
 from engine.language.duration import format_duration
 from engine.language.model import Call, Escalate
@@ -102,8 +102,11 @@ def _stands(state: State) -> str:
     calls = [one for one in known if not one.question]
     taken = {one.acknowledged["by"] for one in calls if one.acknowledged is not None}
     word = f", {' and '.join(sorted(taken))} took it" if taken else ""
-    if any(one.acknowledged is None and one.closed is None for one in calls):
-        word += ", people are called and nobody took it yet" if not taken else ""
+    untaken = [one for one in calls if one.acknowledged is None and one.closed is None]
+    if untaken and not taken:
+        last = all(one.exhausted for one in untaken)
+        said = "nobody took it, and nobody is left to be called"
+        word += f", {said}" if last else ", people are called and nobody took it yet"
     running = [s for s in state.steps.values() if s.status == "running" and s.body is None]
     now = [s.title for s in running if s.entry.title or s.entry.named]
     at = f"\nUnder way: {', '.join(now)}"[:LINE_MAX_CHARS] if now else ""
@@ -165,6 +168,8 @@ def _by_us(state: State, one: Escalation, level: int) -> int | None:
     if level < len(one.levels) and one.key != STATUS:
         return state.now_us + int(one.levels[level]["after_us"])
     within_us = (state.telling or {}).get("respond_within_us")
+    if within_us is None and list(one.levels[level - 1]["by"]) != [CONSOLE]:
+        within_us = one.answer_us
     if within_us is None and state.runbook.respond_within_s is not None:
         within_us = state.runbook.respond_within_s * 1e6
     return None if within_us is None else state.now_us + round(within_us)

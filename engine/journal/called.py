@@ -1,8 +1,12 @@
-"""Runs that are over and may still call people: an acknowledgement may be outstanding."""
+"""Runs that are over and may still call people: an acknowledgement may be outstanding. And those
+that nobody is left to be called for.
+"""
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Sequence
 
 from engine.clock import MICROSECONDS
 from engine.journal.sqlite import SqliteStore
@@ -31,5 +35,24 @@ async def may_call(store: SqliteStore, now_us: int) -> list[str]:
 
     def work(connection: sqlite3.Connection) -> list[str]:
         return [row[0] for row in connection.execute(_SQL, (since_us, FOUND_MAX))]
+
+    return await store.read(work)
+
+
+_EXHAUSTED = """
+SELECT run FROM json_each(?) AS asked JOIN runs ON runs.run = asked.value WHERE EXISTS (
+    SELECT 1 FROM events WHERE events.run = runs.run AND type = 'EscalationExhausted'
+)
+"""
+
+
+async def exhausted(store: SqliteStore, runs: Sequence[str]) -> list[str]:
+    """Of these, those of which all levels of an escalation were called; whether somebody took it
+    behind that, their events say.
+    """
+    asked = json.dumps(list(runs))
+
+    def work(connection: sqlite3.Connection) -> list[str]:
+        return [row[0] for row in connection.execute(_EXHAUSTED, (asked,))]
 
     return await store.read(work)

@@ -293,6 +293,9 @@ class Keeper:
             if begun is not None and not begun.done():
                 how = _HOW.get(event.type, "joined" if event.type == "RunJoined" else "started")
                 begun.set_result(Begun(event.run, how, str(event.body.get("reason") or "")))
+            if event.type == "EscalationExhausted":
+                known = {"run": event.run, "escalation": event.body["escalation"]}
+                self._log.warning(str(event.body["why"]), **known)
             if self._observe is not None:
                 self._observe(event)
 

@@ -55,6 +55,12 @@ class Metrics:
             buckets=_APPEND_BUCKETS,
             registry=here,
         )
+        self.untaken = Counter(
+            "runbook_escalations_untaken",
+            "Escalations of which all levels were called, and nobody took it",
+            ("runbook",),
+            registry=here,
+        )
         self._make_gauges()
         self._names: OrderedDict[str, str] = OrderedDict()
         self._types: OrderedDict[tuple[str, str], str] = OrderedDict()
@@ -116,7 +122,9 @@ class Metrics:
             type_ = self._types.pop((run, str(body["path"])), "-")
             self.steps.labels(type_, body["status"]).observe((body["elapsed_ms"] or 0) / 1000)
         elif event.type == "RunFinished":
-            self.runs.labels(self._names.pop(run, "-"), body["outcome"]).inc()
+            self.runs.labels(self._names.get(run, "-"), body["outcome"]).inc()
+        elif event.type == "EscalationExhausted" and ":" not in str(body["escalation"]):
+            self.untaken.labels(self._names.get(run, "-")).inc()
 
     def text(self) -> bytes:
         """The exposition format, version 0.0.4."""

@@ -24,7 +24,7 @@ from engine.registry import Registry
 from engine.runner.connections import Connections
 from engine.runner.on_call import Known
 from engine.runner.telling import UNSAID, Pace, Stake, Teller, Way
-from engine.wiring import whom
+from engine.wiring import terms, whom
 from engine.wiring.admission import SANDBOX, called
 from engine.wiring.hurry import hurried, hurry_of
 from engine.wiring.kept import latest
@@ -40,7 +40,8 @@ def telling(runbook: Runbook, contacts: Contacts, place: Environment) -> dict[st
     hurry = hurry_of(place.services) if place.name == SANDBOX else None
     alone = place.name == SANDBOX and hurry is None
     severity = contacts.severities.get(runbook.severity or "")
-    found: dict[str, Any] = {"policies": {}, "until_end": True}
+    found: dict[str, Any] = {"policies": {}, "until_end": True, "hands_over": True}
+    found |= terms.of_run(runbook, severity)
     for name in _policies(runbook):
         meant = name
         if name == DEFAULT_POLICY and severity is not None and severity.policy is not None:
@@ -48,16 +49,14 @@ def telling(runbook: Runbook, contacts: Contacts, place: Environment) -> dict[st
         levels = contacts.policies.get(meant)
         if levels:
             reopen_s = contacts.reopen_after_s.get(meant)
-            found["policies"][name] = _policy(levels, reopen_s, alone)
+            answer = terms.of_policy(contacts, meant, found)
+            found["policies"][name] = _policy(levels, reopen_s, alone) | answer
     if severity is not None and severity.status_every_s and not alone:
         every_us = round(severity.status_every_s * 1e6)
         found["status"] = {"every_us": every_us, "by": list(severity.status_by)}
     asks = whom.questions(contacts, severity)
     if asks is not None and not alone:
         found["questions"] = asks
-    within_s = runbook.respond_within_s or (severity.respond_within_s if severity else None)
-    if within_s:
-        found["respond_within_us"] = round(within_s * 1e6)
     return found if hurry is None else hurried(found, hurry)
 
 

@@ -2,9 +2,9 @@
 called.
 
 A sandbox with an inbox (a service of kind `inbox`) plays the levels of a policy as they are,
-faster. What is asked of people's clocks is faster: levels, repeats, what is reopened, status
-updates. The steps of a run, and how long it may stay unresolved (`unresolved_after`), take the time
-they take.
+faster. What is asked of people's clocks is faster: levels, repeats, what is reopened, answers,
+status updates. The steps of a run, and how long it may stay unresolved (`unresolved_after`), take
+the time they take.
 """
 
 from __future__ import annotations
@@ -52,12 +52,15 @@ def hurried(telling: Mapping[str, Any], hurry: float) -> dict[str, Any]:
         found["policies"][name] = {**policy, "levels": levels}
         if policy.get("reopen_us"):
             found["policies"][name]["reopen_us"] = short(policy["reopen_us"])
+        if policy.get("answer_us"):
+            found["policies"][name]["answer_us"] = short(policy["answer_us"])
     if "status" in telling:
         found["status"] = {**telling["status"], "every_us": short(telling["status"]["every_us"])}
     if "questions" in telling:
         found["questions"] = _level(telling["questions"], short)
-    if "respond_within_us" in telling:
-        found["respond_within_us"] = short(telling["respond_within_us"])
+    for name in ("respond_within_us", "answer_us"):
+        if name in telling:
+            found[name] = short(telling[name])
     return found
 
 

@@ -190,6 +190,25 @@ def unheard() -> Story:
     return story
 
 
+def waited_for() -> Story:
+    """Both levels were told; whoever was last has a quarter of an hour."""
+    story = unheard()
+    story.events.pop()
+    story.events[0].body["telling"]["answer_us"] = 900_000_000
+    return story
+
+
+def untaken() -> Story:
+    """They had it, and nobody took it."""
+    story = waited_for()
+    why = "nobody took it within 15m, and no level is left"
+    story.finished(901, CALL)
+    story.run_finished(901, "failed", "memory: 97 < 90 does not hold")
+    story.add(1800.3, "EscalationExhausted", escalation=CALL, told=2, failed=1, doubts=1, why=why)
+    story.add(1800.3, "EscalationClosed", escalation=CALL, why="no level is left")
+    return story
+
+
 STORIES = {
     "clearing": (clearing, 12.4),
     "verifying": (verifying, 6.4),
@@ -200,6 +219,8 @@ STORIES = {
     "calling": (calling, 30.3),
     "taken": (taken, 50),
     "unheard": (unheard, 930),
+    "waited-for": (waited_for, 930),
+    "untaken": (untaken, 1900),
 }
 """Each with the second at which somebody looks."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -147,6 +149,53 @@ steps:
   - {escalate: default, id: call, message: The shop is closed}
   - {end: unresolved}
 """
+
+
+NOBODY = """people: {ana: {name: Ana Lim, channels: {page: "1"}}}
+channels: {page: {connection: pager}}
+policies: {default: [{who: [ana], by: [page]}]}
+"""
+PAGER = """connections:
+  pager: {adapter: webhook, url: "http://127.0.0.1:PORT/"}
+"""
+STOPS = """title: Calls behind its end
+escalation: default
+steps:
+  - {end: unresolved}
+"""
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """A pager that nobody has: every message is refused for good."""
+
+    def do_POST(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+def test_what_nobody_took_is_marked_in_the_list_until_it_is_looked_after(runbook, shop):
+    (shop / "runbooks/shop/over.yaml").write_text(STOPS)
+    (shop / "runbooks/shop/contacts.yaml").write_text(NOBODY)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as pager:
+        threading.Thread(target=pager.serve_forever, daemon=True).start()
+        place = shop / "runbooks/shop/environments/staging.yaml"
+        place.write_text(PAGER.replace("PORT", str(pager.server_port)))
+        done = runbook("run", "shop/over", "--env", "staging")
+        pager.shutdown()
+    assert done.code == 1
+    assert "NOBODY WAS TOLD: nobody could be told, and no level is left" in done.out
+    shown = runbook("runs")
+    assert "unresolved, untaken" in shown.out
+    assert "untaken: all levels were called, and nobody took it" in shown.err
+    (row,) = runbook("--json", "runs").objects
+    assert (row["calls"], row["untaken"]) == ([], ["it ended unresolved"])
+
+
+def test_what_only_the_console_was_told_is_not_marked(runbook):
+    assert runbook("run", "shop/call", "--env", "staging").code == 7
+    assert "untaken" not in runbook("runs").out
 
 
 def test_a_run_that_is_over_and_still_calls_people_is_marked_in_the_list(runbook, shop):

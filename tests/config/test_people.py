@@ -156,7 +156,7 @@ policies:
         ("RB801", 13, 35, "'critical' takes true or false, not \"perhaps\""),
         ("RB803", 13, 52, "'status' has no 'by'"),
         ("RB823", 16, 25, "no channel is named 'pager'"),
-        ("RB826", 16, 49, "a level is told again after 60s or more"),
+        ("RB826", 16, 49, "'every' takes 1m or more, not 10s"),
         ("RB801", 16, 61, "'times' takes a number from 1 to 100, not the number 1000"),
         ("RB802", 17, 20, "unknown key 'until'"),
         ("RB803", 18, 3, "the policy 'empty' has no 'levels'"),

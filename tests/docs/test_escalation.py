@@ -7,8 +7,9 @@ from importlib.metadata import entry_points
 
 import pytest
 
-from engine.config.contacts_read import LEVELS_MAX, REPEAT_MIN_S, REPEATS_MAX
+from engine.config.contacts_read import LEVELS_MAX, REPEATS_MAX
 from engine.config.rotas_read import OVERRIDES_MAX
+from engine.config.times import SHORTEST_S
 from engine.core.escalate import DELAY_FACTOR, DELAY_MAX_S, DELAY_S, TRIES, TRIES_LAST
 from engine.registry import Registry
 from engine.runner.on_call import ASK_S, FAILED_S, KNOWN_S
@@ -28,7 +29,7 @@ LIMITS = {
     "taken for granted for a quarter of a minute": FAILED_S == 15.0,
     "A policy has 20 levels at most": LEVELS_MAX == 20,
     "a level is told again 100 times at most": REPEATS_MAX == 100,
-    "a minute or more apart": REPEAT_MIN_S == 60.0,
+    "a minute or more apart": SHORTEST_S == 60.0,
     "a rota has 500 overrides at most": OVERRIDES_MAX == 500,
 }
 

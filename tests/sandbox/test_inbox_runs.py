@@ -159,9 +159,14 @@ async def test_an_inbox_may_keep_the_times_as_they_are_written(stage):
 
 def test_no_wait_is_longer_than_whoever_sits_there_waits():
     level = {"after_us": 24 * 3600 * 1_000_000, "every_us": None, "times": 0}
-    made = hurried({"policies": {"p": {"levels": [level], "reopen_us": 3_600_000_000}}}, HURRY)
+    hour, minute = 3_600_000_000, 60_000_000
+    policy = {"levels": [level], "reopen_us": hour, "answer_us": hour}
+    telling = {"policies": {"p": policy}, "answer_us": hour, "respond_within_us": minute}
+    made = hurried(telling, HURRY)
     assert made["policies"]["p"]["levels"][0]["after_us"] == WAIT_MAX_S * 1e6
     assert made["policies"]["p"]["reopen_us"] == WAIT_MAX_S * 1e6
+    assert made["policies"]["p"]["answer_us"] == made["answer_us"] == WAIT_MAX_S * 1e6
+    assert made["respond_within_us"] == 1_000_000
     assert made["hurry"] == HURRY
 
 

@@ -145,7 +145,10 @@ def test_who_was_called_last_takes_it_although_the_run_is_over(tmp_path: Path):
     text = "title: t\nescalation: default\nsteps: [{end: unresolved, because: no luck}]\n"
     found, _ = heard(tmp_path, "acknowledges: {at: 20m, by: bob}", text)
     one = found.heard.escalations["run"]
-    assert (one["taken_by"], one["taken_at"], one["exhausted"]) == ("bob", "20m", True)
+    assert (one["taken_by"], one["exhausted"], one["closed"]) == ("bob", False, "bob took it")
+    found, _ = heard(tmp_path, "acknowledges: {at: 40m, by: bob}", text)
+    one = found.heard.escalations["run"]
+    assert (one["taken_by"], one["taken_at"], one["exhausted"]) == ("bob", "40m", True)
 
 
 def test_who_takes_it_behind_the_end_of_the_play_is_told(tmp_path: Path):

@@ -1,0 +1,28 @@
+"""How long people have to answer: what a run is told of it when it begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.config import Contacts
+from engine.config.contacts import Severity
+from engine.language.model import Runbook
+
+ANSWER_S = 900.0
+"""What whoever is called last has to take it, where neither the run nor its policy says: a quarter
+of an hour, as long as a channel is tried, and as most policies give a level before the next."""
+
+
+def of_run(runbook: Runbook, severity: Severity | None) -> dict[str, Any]:
+    """What a run says for all of its policies."""
+    within_s = runbook.respond_within_s or (severity.respond_within_s if severity else None)
+    found = {"answer_us": round((within_s or ANSWER_S) * 1e6)}
+    return found | ({"respond_within_us": found["answer_us"]} if within_s else {})
+
+
+def of_policy(contacts: Contacts, policy: str, run: dict[str, Any]) -> dict[str, Any]:
+    """What a policy says besides, where the run says nothing."""
+    own_s = contacts.respond_within_s.get(policy)
+    if own_s is None or "respond_within_us" in run:
+        return {}
+    return {"answer_us": round(own_s * 1e6)}

@@ -1,0 +1,260 @@
+"""What a message says, whole: of a page, of how a run stands, of what became of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.core.words import DETAILS_MAX_CHARS, LINE_MAX_CHARS, LINES_MAX, words
+from tests.core.telling import MINUTE, START, Phone, level, telling
+from tests.core.world import HANG, SECOND, Oops, book, once
+
+ANA, BO = level("ana", "page"), level("bo", "page", 900)
+CALL = "  - {escalate: default, id: call, message: Redis is full}\n"
+LOOK = "  - {check: t.look, id: look, title: How full is it}\n"
+ACT = "  - {action: t.act, id: act, title: Free it}\n"
+REST = "  - {wait: 3h, id: rest}\n"
+
+
+def phone(text: str, *levels: Any, **more: Any) -> Phone:
+    how = {**telling(*(levels or (ANA, BO))), **more.pop("how", {})}
+    return Phone(once(book(text)), how, **more).begin()
+
+
+def said(found: Phone, key: str = "call", number: int = 1) -> dict[str, Any]:
+    return words(found.state, key, number)
+
+
+# -- a page ----------------------------------------------------------------------------------------
+
+
+def test_a_page_says_all_there_is_to_say():
+    text = f"severity: SEV1\nsteps:\n{LOOK}{ACT}{CALL}{REST}"
+    found = phone(text).go(until_s=1)
+    assert said(found) == {
+        "title": "main: Redis is full",
+        "policy": "default",
+        "level": 1,
+        "wrong": "Redis is full",
+        "found": ["ok How full is it"],
+        "done": ["ok Free it"],
+        "asked": "Take it, or somebody else is called: runbook ack r",
+        "runbook": "t/main",
+        "environment": "test",
+        "severity": "SEV1",
+        "by_us": found.state.now_us + 900 * SECOND,
+    }
+
+
+def test_a_run_without_severity_says_none():
+    assert said(phone(f"steps:\n{CALL}").go(until_s=1))["severity"] == ""
+
+
+def asked(found: Phone, number: int = 1, key: str = "call") -> str:
+    text = str(said(found, key, number)["asked"])
+    assert text.endswith(": runbook ack r") or "ask if" in text
+    return text.removesuffix(": runbook ack r")
+
+
+def test_what_is_asked_of_the_reader_is_what_they_can_do():
+    found = phone(f"steps:\n{CALL}{REST}").go(until_s=1)
+    assert asked(found) == "Take it, or somebody else is called"
+    assert asked(found, 2) == "Take it: nobody is called behind you"
+    held = phone(f"steps:\n{CALL.replace('message', 'wait: acknowledged, message')}").go(until_s=1)
+    assert asked(held) == ("Take it, or somebody else is called; the run waits until somebody does")
+    over = phone(f"steps:\n{CALL}  - {{end: unresolved}}\n").go(until_s=1)
+    assert asked(over, 2) == "The run ended unresolved. Take it: nobody is called behind you"
+    boss = level("boss", "mail", 900, unless="resolved")
+    taken = phone(f"steps:\n{CALL}{REST}", ANA, boss).acked(60, "call").go(until_s=100)
+    assert asked(taken, 2) == "bo took it, and it is not resolved: ask if you are needed"
+    assert said(taken, "call", 2)["by_us"] is None
+
+
+def test_the_run_s_own_waits_for_nobody():
+    text = f"escalation: {{policy: default, unresolved_after: 10m}}\nsteps:\n{REST}"
+    found = phone(text).go(until_s=700)
+    assert asked(found, 1, "run") == "Take it, or somebody else is called"
+    assert said(found, "run")["title"] == "main: it is not resolved after 10m"
+    assert said(found, "run")["wrong"] == "main: it is not resolved after 10m"
+
+
+@pytest.mark.parametrize(
+    ("head", "how", "after_s"),
+    [
+        ("", {}, None),
+        ("respond_within: 7m\n", {}, 420),
+        ("respond_within: 7m\n", {"respond_within_us": 5 * MINUTE}, 300),
+        ("respond_within: 7m\n", {"answer_us": 9 * MINUTE}, 540),
+        ("", {"respond_within_us": 5 * MINUTE, "answer_us": 9 * MINUTE}, 300),
+    ],
+)
+def test_the_last_reader_has_the_time_of_the_run(head: str, how: Any, after_s: float | None):
+    found = phone(f"{head}steps:\n{CALL}{REST}", how=how).go(until_s=1)
+    by_us = said(found, number=2)["by_us"]
+    assert (by_us and (by_us - found.state.now_us) / SECOND) == after_s
+    assert said(found)["by_us"] == found.state.now_us + 900 * SECOND
+
+
+# -- what is wrong ---------------------------------------------------------------------------------
+
+FAILS = (
+    "steps:\n  - {check: t.look, id: one, title: Is it green, expect: {what: 1}}\n"
+    "on_failure:\n  - {escalate: default, id: call}\n"
+)
+HERE = "on_failure/call"
+
+
+def test_without_a_message_what_failed_is_wrong():
+    found = phone(FAILS, script={"one": {"what": 2}}).go(until_s=1)
+    assert said(found, HERE)["wrong"] == "Is it green failed: what: expected 1, was 2"
+    assert said(found, HERE)["title"] == "main: Is it green failed: what: expected 1, was 2"
+    assert said(found, HERE)["found"] == ["FAILED Is it green: what: expected 1, was 2"]
+    found = phone(FAILS, script={"one": Oops("x" * 300, retryable=False)}).go(until_s=1)
+    assert len(said(found, HERE)["wrong"]) == LINE_MAX_CHARS
+    assert len(said(found, HERE)["title"]) == LINE_MAX_CHARS
+    assert len(said(found, HERE)["found"][0]) == LINE_MAX_CHARS
+
+
+def test_an_action_in_doubt_is_wrong_and_said_to_be_in_doubt():
+    text = "steps:\n  - {action: t.act, id: hit, title: Hit it}\n" + CALL
+    found = phone(text, script={"hit": Oops("no answer", maybe_done=True)}).go(until_s=5)
+    found.state.escalations.clear()
+    found.put("EscalationStarted", {"escalation": "run", "policy": "default", "message": None})
+    wrong = said(found, "run")["wrong"]
+    assert wrong.startswith("Hit it unknown: ")
+    assert said(found, "run")["done"] == [f"IN DOUBT {wrong.replace(' unknown', '')}"]
+
+
+def test_where_nothing_is_wrong_people_are_asked():
+    found = phone(f"steps:\n{CALL.replace(', message: Redis is full', '')}").go(until_s=1)
+    assert (said(found)["wrong"], said(found)["title"]) == ("", "main: people are asked")
+
+
+def test_a_title_is_the_first_line_of_what_is_wrong():
+    text = CALL.replace("Redis is full", '"main: full\\nand slow"')
+    found = phone(f"steps:\n{text}").go(until_s=1)
+    assert (said(found)["title"], said(found)["wrong"]) == ("main: full", "main: full\nand slow")
+
+
+# -- what was found and done -----------------------------------------------------------------------
+
+
+def test_only_the_last_of_many_are_named_and_how_many_were_before():
+    many = "".join(f"  - {{check: t.look, id: c{n}}}\n" for n in range(LINES_MAX))
+    found = phone(f"steps:\n{many}{CALL}").go(until_s=2)
+    assert said(found)["found"] == [f"ok c{n}" for n in range(LINES_MAX)]
+    more = f"{many}  - {{check: t.look, id: one}}\n  - {{check: t.look, id: two}}\n"
+    found = phone(f"steps:\n{more}{CALL}").go(until_s=2)
+    last = [f"ok c{n}" for n in range(2, LINES_MAX)]
+    assert said(found)["found"] == ["(2 earlier)", *last, "ok one", "ok two"]
+
+
+def test_what_is_skipped_is_neither_found_nor_done():
+    text = "steps:\n  - {check: t.look, id: one, when: 1 > 2}\n" + CALL
+    assert said(phone(text).go(until_s=1))["found"] == []
+
+
+def test_what_goes_on_is_under_way_and_what_waits_for_people_is_not():
+    steps = (
+        "  - {check: t.look, id: look},\n"
+        "  - {check: t.confirm, id: sure, with: {question: Is it green?}},\n"
+    )
+    inner = ", ".join(line.strip(" -,") for line in steps.splitlines())
+    free = "{action: t.strike, id: free, approve: {by: [lead]}}"
+    call = "{escalate: default, id: call, message: Oh}"
+    found = phone(f"steps:\n  - parallel: [{inner}, {free}, {call}]\n", script={})
+    found.script = {"parallel-1/branch-1/look": HANG}
+    at_once = phone(f"steps:\n  - parallel: [{inner}, {free}, {call}]\n").go(until_s=0)
+    key = next(iter(at_once.state.escalations))
+    assert said(at_once, key)["found"] == ["under way look", "people are asked: sure"]
+    assert said(at_once, key)["done"] == ["waits for approval: free"]
+
+
+# -- how it stands ---------------------------------------------------------------------------------
+
+STATUS = {"status": {"every_us": 15 * MINUTE, "by": ["room"]}}
+
+
+def stands(found: Phone) -> str:
+    told = said(found, "status")
+    assert (told["title"], told["asked"], told["policy"]) == ("main", "", "status")
+    return str(told["wrong"])
+
+
+def test_how_a_run_stands_says_who_has_it_and_what_it_is_at():
+    text = f"steps:\n{CALL}{REST}"
+    alone = phone(f"steps:\n{REST}", how=STATUS).go(until_s=900)
+    assert stands(alone) == "Open for 15m\nUnder way: rest"
+    called = phone(text, how={**STATUS, "answer_us": 15 * MINUTE}).go(until_s=1000)
+    assert stands(called) == (
+        "Open for 15m, people are called and nobody took it yet\nUnder way: rest"
+    )
+    taken = phone(text, how=STATUS).acked(60, "call").go(until_s=900)
+    assert stands(taken) == "Open for 15m, bo took it\nUnder way: rest"
+
+
+def test_how_a_run_stands_says_when_nobody_is_left_to_be_called():
+    found = phone(f"steps:\n{CALL}{REST}", how=STATUS).go(until_s=1800)
+    word = "nobody took it, and nobody is left to be called"
+    assert stands(found) == f"Open for 30m, {word}\nUnder way: rest"
+
+
+def test_how_a_run_stands_does_not_count_who_is_asked_something():
+    text = "steps:\n  - {check: t.confirm, id: sure, with: {question: Is it green?}}\n"
+    how = {**STATUS, "questions": {"by": ["chat"], "after_us": 0}}
+    found = phone(text, how=how).go(until_s=900)
+    assert stands(found) == "Open for 15m\nUnder way: sure"
+
+
+def test_how_a_run_stands_names_no_step_that_nobody_named_and_stays_short():
+    found = phone("steps:\n  - {wait: 3h}\n", how=STATUS).go(until_s=900)
+    assert stands(found) == "Open for 15m"
+    titled = phone("steps:\n  - {wait: 3h, title: Sleep}\n", how=STATUS).go(until_s=900)
+    assert stands(titled) == "Open for 15m\nUnder way: Sleep"
+    steps = ", ".join(f"{{wait: 3h, id: {'x' * 40}{n}}}" for n in range(9))
+    found = phone(f"steps:\n  - parallel: [{steps}]\n", how=STATUS).go(until_s=900)
+    assert len(stands(found)) == len("Open for 15m") + LINE_MAX_CHARS
+
+
+# -- what became of it -----------------------------------------------------------------------------
+
+
+def test_what_became_of_it_is_said_beside_what_was_wrong():
+    text = f"steps:\n{LOOK}{CALL}  - {{wait: 10m}}\n{ACT}"
+    found = phone(text, how={"until_end": True}).acked(60, "call").go()
+    page, taken, over = found.told
+    assert page == {"title": "Oh"}
+    assert taken == {
+        "title": "Oh",
+        "taken_by": "bo",
+        "note": "on it",
+        "taken_us": START + MINUTE,
+    }
+    assert over == {
+        **taken,
+        "outcome": "resolved",
+        "because": "",
+        "after": "10m",
+        "found": ["ok How full is it"],
+        "done": ["ok Free it"],
+    }
+
+
+def test_how_it_stood_is_not_said_once_it_is_over():
+    found = phone("steps:\n  - {wait: 20m}\n", how=STATUS).go()
+    over = found.told[-1]
+    assert (over["wrong"], over["outcome"], over["after"]) == ("", "resolved", "20m")
+
+
+# -- questions -------------------------------------------------------------------------------------
+
+
+def test_what_is_asked_at_length_is_cut_where_it_is_too_long_and_says_so():
+    long = "\\n".join("y" * 150 for _ in range(20))
+    text = f'steps:\n  - {{action: t.do, id: hand, with: {{instructions: "{long}"}}}}\n'
+    found = phone(text, how={"questions": {"by": ["chat"], "after_us": 0}}).go(until_s=5)
+    happens = said(found, "ask:hand#1")["happens"]
+    assert happens[-1] == "(it goes on)"
+    assert set(happens[:-1]) == {"y" * 150}
+    assert len(happens) - 1 == DETAILS_MAX_CHARS // 151
