@@ -435,3 +435,42 @@ def test_what_was_being_sent_when_its_driver_died_is_sent_again_only_while_it_is
     late.put("RunTakenUp", {"driver": "h:1:1", "interrupted": []})
     assert late.go().sent == []
     assert late.last("TellFailed")["dropped"] is True
+
+
+def test_a_question_says_all_of_what_it_asks():
+    found = phone(APPROVE, told_by())
+    found.go(until_s=0)
+    assert found.last("EscalationStarted") == {
+        "escalation": "ask:free#1",
+        "policy": "questions",
+        "message": "May `Free them` be done?",
+        "why": "it waits for approval",
+        "question": {
+            "path": "free",
+            "kind": "approve",
+            "attempt": 0,
+            "who": ["lead"],
+            "hash": found.state.steps["free"].hash,
+            "count": 2,
+            "reason_min": 5,
+            "expires_us": START + 120 * MINUTE,
+        },
+    }
+    found = phone(CONFIRM, told_by()).go(until_s=0)
+    assert found.last("EscalationStarted") == {
+        "escalation": "ask:sure#1",
+        "policy": "questions",
+        "message": "Is it green?",
+        "why": "it waits for an answer",
+        "question": {"path": "sure", "kind": "confirm", "attempt": 1, "who": []},
+    }
+
+
+def test_the_doubt_of_what_was_approved_is_a_question_without_a_hash_that_counts_nobody():
+    script = {"free": Oops("no answer", maybe_done=True, retryable=False)}
+    found = approved(phone(APPROVE, told_by(), script=script), 10, BOB, CAROL).go(until_s=60)
+    doubt = found.last("EscalationStarted")["question"]
+    assert set(doubt) == {"path", "kind", "attempt", "who"}
+    assert (doubt["kind"], doubt["attempt"]) == ("doubt", 1)
+    counted = [e.body["escalation"] for e in found.events if e.type == "QuestionCounted"]
+    assert set(counted) == {"ask:free#1"}
