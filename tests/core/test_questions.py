@@ -441,3 +441,42 @@ def test_a_question_whose_time_is_over_when_quiet_hours_end_is_not_told():
     found = phone(APPROVE, later={"lead": START + 120 * MINUTE}).go()
     assert found.last("QuestionClosed")["word"] == "expired"
     assert [kind for _, kind, who in sent(found) if who == "lead"] == []
+
+
+def test_a_question_says_all_of_what_it_asks():
+    found = phone(APPROVE, told_by())
+    found.go(until_s=0)
+    assert found.last("EscalationStarted") == {
+        "escalation": "ask:free#1",
+        "policy": "questions",
+        "message": "May `Free them` be done?",
+        "why": "it waits for approval",
+        "question": {
+            "path": "free",
+            "kind": "approve",
+            "attempt": 0,
+            "who": ["lead"],
+            "hash": found.state.steps["free"].hash,
+            "count": 2,
+            "reason_min": 5,
+            "expires_us": START + 120 * MINUTE,
+        },
+    }
+    found = phone(CONFIRM, told_by()).go(until_s=0)
+    assert found.last("EscalationStarted") == {
+        "escalation": "ask:sure#1",
+        "policy": "questions",
+        "message": "Is it green?",
+        "why": "it waits for an answer",
+        "question": {"path": "sure", "kind": "confirm", "attempt": 1, "who": []},
+    }
+
+
+def test_the_doubt_of_what_was_approved_is_a_question_without_a_hash_that_counts_nobody():
+    script = {"free": Oops("no answer", maybe_done=True, retryable=False)}
+    found = approved(phone(APPROVE, told_by(), script=script), 10, BOB, CAROL).go(until_s=60)
+    doubt = found.last("EscalationStarted")["question"]
+    assert set(doubt) == {"path", "kind", "attempt", "who"}
+    assert (doubt["kind"], doubt["attempt"]) == ("doubt", 1)
+    counted = [e.body["escalation"] for e in found.events if e.type == "QuestionCounted"]
+    assert set(counted) == {"ask:free#1"}
