@@ -23,8 +23,8 @@ from engine.core.escalate import conclude_tell, wanted
 from engine.core.events import PROGRESS_MAX_CHARS, Draft, Event
 from engine.core.judge import Outcome, conclude
 from engine.core.state import State
-from engine.errors import Moved
-from engine.journal.lease import LEASE_S
+from engine.errors import Fenced, Moved
+from engine.runner.alarms import Alarm
 from engine.runner.given import (
     ASKED,
     NEWS,
@@ -37,11 +37,8 @@ from engine.runner.given import (
     Said,
     Told,
 )
-
-SLEEP_MAX_S = 60.0
-"""The longest single sleep: after it the wall clock is looked at again, so that a jump (or a
-suspended laptop) does not stretch a wait by more.
-"""
+from engine.runner.inbox import Inbox
+from engine.runner.minding import Minding
 
 PROGRESS_MAX_LINES = 500
 """Progress lines of one attempt that are recorded; beyond it only every hundredth is, so that what
@@ -61,7 +58,8 @@ class Driver:
     def __init__(self, given: Driving, events: list[Event]) -> None:
         self._state = State.of(given.lease.run, given.runbook, events)
         self._given = replace(given, clock=Onward(given.clock, self._state.last_us))
-        self._queue: asyncio.Queue[Item] = asyncio.Queue()
+        self._minding = given.minding or Minding(given.store, given.clock)
+        self._inbox: Inbox[Item] = Inbox()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopped: set[str] = set()
         self._lines: dict[str, int] = {}
@@ -86,9 +84,11 @@ class Driver:
         `first` are events to append before anything else (`RunTakenUp`). Raises JournalError,
         Fenced.
         """
-        minders = [self._mind(self._watch()), self._mind(self._heartbeat())]
-        if self._given.leave is not None:
-            minders.append(self._mind(self._heed(self._given.leave)))
+        given, minding = self._given, self._minding
+        minding.hold(given.lease, self._break)
+        unheard = given.store.listen(given.lease.run, lambda: self._state.seq, self._hear)
+        if given.leave is not None:
+            minding.heed(given.leave, self._heed)
         try:
             decision = await self._settle([], first or [])
             while not self._state.over:
@@ -98,7 +98,11 @@ class Driver:
                 decision = await self._settle(items, [])
             return decision
         finally:
-            await self._leave(minders)
+            unheard()
+            if given.leave is not None:
+                minding.heed_no_more(given.leave, self._heed)
+            minding.let_go(given.lease)
+            await self._leave()
 
     # -- one turn ----------------------------------------------------------------------------------
 
@@ -174,7 +178,7 @@ class Driver:
     async def _ask_first(self, key: str, asking: Coroutine[Any, Any, None]) -> None:
         await asking
         del self._tasks[key]
-        self._queue.put_nowait(ASKED)
+        self._inbox.put(ASKED)
 
     def _take_item(self, item: Item, drafts: list[Draft]) -> None:
         if isinstance(item, Came):
@@ -259,7 +263,7 @@ class Driver:
         redact = self._given.redact  # before it is judged: a line that is cut could cut a secret
         result, error = redact(outcome.result), redact(outcome.error)
         outcome = Outcome(result, error, outcome.elapsed_ms, drawn)
-        self._queue.put_nowait(Came(path, outcome, clock.now_us()))
+        self._inbox.put(Came(path, outcome, clock.now_us()))
 
     async def _tell(self, effect: Tell) -> None:
         assert self._given.tell is not None  # noqa: S101 - who knows whom to call can tell them
@@ -271,20 +275,28 @@ class Driver:
         result, error = redact(outcome.result), redact(outcome.error)
         outcome = Outcome(result, error, outcome.elapsed_ms, drawn)
         at_us = self._given.clock.now_us()
-        self._queue.put_nowait(Told(body["escalation"], body["summons"], outcome, at_us))
+        self._inbox.put(Told(body["escalation"], body["summons"], outcome, at_us))
 
     async def _needed(self, effect: Tell) -> bool:
-        """Whether it is wanted still: an acknowledgement or answer may be in the journal by now."""
+        """Whether it is wanted still, and from here: an acknowledgement or answer may be in the
+        journal by now, and another driver's lease (this process may have been stopped for long).
+        """
+        store, lease, state = self._given.store, self._given.lease, self._state
+        try:
+            await store.append(lease, state.seq, [])
+        except Fenced:
+            return False
+        except Moved:
+            events = await store.events(state.run)
+            state = State.of(state.run, self._given.runbook, events)
         if effect.body["kind"] not in ("page", "question"):
             return True
-        events = await self._given.store.events(self._state.run)
-        state = State.of(self._state.run, self._given.runbook, events)
         return wanted(state, effect.body["escalation"], effect.body["summons"])
 
     def _progress(self, path: str, text: str) -> None:
         count = self._lines[path] = self._lines.get(path, 0) + 1
         if count <= PROGRESS_MAX_LINES or count % 100 == 0:
-            self._queue.put_nowait(Said(path, text, self._given.clock.now_us()))
+            self._inbox.put(Said(path, text, self._given.clock.now_us()))
 
     def _stop(self, path: str) -> None:
         task = self._tasks.get(path)
@@ -295,13 +307,10 @@ class Driver:
     async def _next(self, wake_us: int | None) -> list[Item]:
         """The next news, all of it that is there. A time is news only once it has come."""
         while True:
-            timer = self._timer(wake_us)
-            item = await self._queue.get()
-            if timer is not None:
-                timer.cancel()
-            items = [item]
-            while not self._queue.empty():
-                items.append(self._queue.get_nowait())
+            alarm = self._alarm(wake_us)
+            items = await self._inbox.take()
+            if alarm is not None:
+                alarm.cancel()
             if wake_us is None or self._given.clock.now_us() < wake_us:
                 items = [i for i in items if i is not TIME]
             elif TIME not in items:
@@ -309,16 +318,11 @@ class Driver:
             if items:
                 return items
 
-    def _timer(self, wake_us: int | None) -> asyncio.Task[None] | None:
+    def _alarm(self, wake_us: int | None) -> Alarm | None:
         if wake_us is None:
             return None
-        delay_s = min(max(0.0, (wake_us - self._given.clock.now_us()) / 1e6), SLEEP_MAX_S)
-
-        async def ring() -> None:
-            await self._given.clock.sleep(delay_s)
-            self._queue.put_nowait(TIME)
-
-        return asyncio.create_task(ring())
+        in_s = (wake_us - self._given.clock.now_us()) / 1e6
+        return self._minding.alarms.set(in_s, lambda: self._inbox.put(TIME))
 
     def _mind(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task beside the run. What it raises (a lost lease, a journal that is gone) ends the
@@ -327,30 +331,25 @@ class Driver:
         task = asyncio.create_task(work)
 
         def ended(done: asyncio.Task[None]) -> None:
-            if not done.cancelled() and done.exception() is not None:
-                self._broken = done.exception()
-                self._queue.put_nowait(NEWS)
+            if not done.cancelled() and (error := done.exception()) is not None:
+                self._break(error)
 
         task.add_done_callback(ended)
         return task
 
-    async def _watch(self) -> None:
-        """Notices what others append: answers, a cancel."""
-        store, run = self._given.store, self._state.run
-        while True:
-            if await store.wait_for_more(run, lambda: self._state.seq, SLEEP_MAX_S):
-                self._queue.put_nowait(NEWS)
-                await asyncio.sleep(0)
+    def _break(self, error: BaseException) -> None:
+        self._broken = error
+        self._inbox.put(NEWS)
 
-    async def _heed(self, leave: asyncio.Event) -> None:
-        await leave.wait()
+    def _hear(self, error: Exception | None) -> None:
+        """Others appended: answers, a cancel."""
+        if error is not None:
+            self._broken = error
+        self._inbox.put(NEWS)
+
+    def _heed(self) -> None:
         self._leaving = True
-        self._queue.put_nowait(NEWS)
-
-    async def _heartbeat(self) -> None:
-        while True:
-            await asyncio.sleep(LEASE_S / 3)
-            await self._given.store.renew(self._given.lease)
+        self._inbox.put(NEWS)
 
     # -- people ------------------------------------------------------------------------------------
 
@@ -358,10 +357,10 @@ class Driver:
         """Nothing is under way or due; there are questions, and nobody here who could be asked."""
         if decision.in_flight or self._tasks or decision.wake_us is not None:
             return False
-        return self._asking is None and self._queue.empty()
+        return self._asking is None and not self._inbox
 
     def _may_leave(self) -> bool:
-        return self._leaving and not self._tasks and self._queue.empty()
+        return self._leaving and not self._tasks and not self._inbox
 
     def _ask_next(self, decision: Decision) -> None:
         """One question at a time; one that was answered elsewhere, or is moot, is taken back."""
@@ -385,11 +384,11 @@ class Driver:
             draft = Draft("Answered", self._given.redact(body), self._now(), self._given.actor)
             await self._given.store.append_outside(self._state.run, draft)
         self._asking = None
-        self._queue.put_nowait(NEWS)
+        self._inbox.put(NEWS)
 
-    async def _leave(self, minders: list[asyncio.Task[None]]) -> None:
+    async def _leave(self) -> None:
         """Leaves nothing behind: what is under way is cut off, and will be found interrupted."""
-        rest: list[asyncio.Task[None]] = [*minders, *self._tasks.values()]
+        rest = [*self._tasks.values()]
         if self._asking is not None:
             rest.append(self._asking)
         for task in rest:

@@ -29,6 +29,7 @@ from engine.registry import Registry
 from engine.runner.budgets import SharedBudgets, budgeted
 from engine.runner.connections import Connections
 from engine.runner.drive import Driver, Driving, Performing
+from engine.runner.minding import Minding
 from engine.runner.perform import Performer
 from engine.runner.rehearse import Readings, Rehearser
 from engine.runner.telling import Pace, Teller
@@ -96,6 +97,7 @@ class Engine(Asking):
         super().__init__(books=books, registry=registry, store=store, clock=clock)
         self._driven: set[str] = set()
         self._pace = Pace(self.clock)
+        self._minded: Minding | None = None
         self.press = Press()
         """Where people press what they are told: a server says."""
 
@@ -293,6 +295,7 @@ class Engine(Asking):
                 first=means.directory.first,
                 called=means.directory.called,
                 tell=self._teller(means)(lease.run, events[0].body["event"]),
+                minding=self._minding(),
             ),
             events,
         )
@@ -305,6 +308,13 @@ class Engine(Asking):
         if driver.left:
             return RunResult(lease.run, "left", 3, "it is taken up again by whoever drives it next")
         return await self._result(driver.state, decision)
+
+    def _minding(self) -> Minding:
+        """What all drivers of this engine have together."""
+        known = self._minded
+        if known is None or known.clock is not self.clock or known.store is not self.store:
+            known = self._minded = Minding(self.store, self.clock)
+        return known
 
     def _asks_who_is_on_call(self, directory: Directory, connections: Connections) -> None:
         """In a sandbox nobody real is there to be asked, or called."""
