@@ -153,6 +153,7 @@ class Engine(Asking):
             began = await self._begin(runbook, place, (run or new_id(draft.at_us), draft), faces)
             if isinstance(began, RunResult):
                 return began
+            del body, draft  # it may wait for days, and its journal has them
             means = _Means(began[0], runbook, connections, vault, faces, actor, directory)
             return await self._drive(means, began[1], [])
 
@@ -299,6 +300,7 @@ class Engine(Asking):
             ),
             events,
         )
+        events.clear()  # taken in: it may wait for days, and need not hold them
         self._driven.add(lease.run)
         try:
             decision = await driver.drive(first)
