@@ -392,7 +392,8 @@ def new_id(at_us: int, of: str | None = None) -> str:
     """
     stamp = to_datetime(at_us).strftime("%Y%m%d-%H%M%S")
     if of is None:
-        return f"{stamp}-{''.join(secrets.choice(_ALPHABET) for _ in range(_ID_CHARS))}"
-    number = int.from_bytes(hashlib.sha256(of.encode()).digest())
+        number = secrets.randbits(5 * _ID_CHARS)
+    else:
+        number = int.from_bytes(hashlib.sha256(of.encode()).digest())
     letters = [_ALPHABET[number >> 5 * place & 31] for place in range(_ID_CHARS)]
     return f"{stamp}-{''.join(letters)}"

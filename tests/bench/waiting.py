@@ -1,5 +1,5 @@
 """Many runs that wait in an escalation at once, in one process: what they hold, and what they cost
-while nothing happens.
+while nothing happens, with memory searched for garbage as seldom as `runbook serve` does.
 
 The floors are a database alone: the same rows in as few commits, and the leases of all in one
 statement as often as they are renewed.
@@ -8,6 +8,7 @@ statement as often as they are renewed.
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import sqlite3
 import time
@@ -16,6 +17,7 @@ from typing import Any
 
 from engine.journal.schema import connect
 from engine.runner.minding import RENEW_S
+from engine.server.garbage import collect_seldom
 from engine.wiring import Faces
 from tests.bench.crowd import BUSY_S, Raw, turns_of
 from tests.bench.place import ALICE, Place
@@ -46,6 +48,8 @@ async def waiting(place: Place, runs: int = 5000, idle_s: float = 30.0) -> list[
     name = place.book("calls", CALLS)
     (place.folder / "books" / "p" / "contacts.yaml").write_text(CONTACTS)
     told: list[str] = []
+    thresholds = gc.get_threshold()
+    collect_seldom()
     try:
         async with place.engine("waiting") as engine:
             await engine.run(place.values(1), environment="bench", inputs={}, actor=ALICE)
@@ -65,6 +69,8 @@ async def waiting(place: Place, runs: int = 5000, idle_s: float = 30.0) -> list[
             await asyncio.gather(*tasks, return_exceptions=True)
     finally:
         (place.folder / "books" / "p" / "contacts.yaml").unlink()
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
     written_s, renewed_s = floors(place, runs)
     said = f"{runs} runs that wait in an escalation"
     least = renewed_s / RENEW_S * 100
