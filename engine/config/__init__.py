@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple, TypeVar
 
 from engine.config.contacts import Channel, Contacts, Level, Person, Severity
@@ -50,6 +50,10 @@ LOADED_MAX = 1000
 """Runbooks that are kept as they were made from their texts (30 KiB each): a server asks all of
 them for each event."""
 
+PLACES_MAX = 256
+"""Environments that are kept as they were made from their texts: all runs of a pack in one have the
+same."""
+
 T = TypeVar("T")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -65,6 +69,14 @@ class _Loaded(NamedTuple):
     runbook: Runbook
 
 
+class _Known(NamedTuple):
+    """Contacts, their file, and its stamp."""
+
+    path: Path
+    stamp: object
+    contacts: Contacts
+
+
 class Books:
     """The packs in some folders. Every answer is what the files say at that moment: a runbook is
     read again each time, and made anew when a text it was made of is another one.
@@ -74,7 +86,8 @@ class Books:
         self.folders = tuple(Path(folder) for folder in folders)
         self._packs: dict[str, Path] | None = None
         self._loaded: dict[str, _Loaded] = {}
-        self._contacts: dict[str, tuple[object, Contacts]] = {}
+        self._places: dict[tuple[object, ...], tuple[Catalog, str, Environment]] = {}
+        self._contacts: dict[str, _Known] = {}
         """As they were read, and a stamp of the file: every run that calls people has them."""
 
     @classmethod
@@ -182,22 +195,30 @@ class Books:
                 f"the pack {named(pack)} has no environment {named(name)}",
                 help=did_you_mean(name, known, otherwise),
             )
-        return _read(
-            path,
+        key = (pack, name, None if only is None else tuple(only))
+        collector = Collector()
+        text = read(path, collector)
+        made = self._places.get(key)
+        if made is not None and made[0] is catalog and made[1] == text:
+            return made[2]
+        place = _made(
+            (path, text, collector),
             lambda fields, root: EnvironmentReader(fields, catalog, only).read(root, pack, name),
         )
+        if len(self._places) >= PLACES_MAX:
+            self._places.clear()
+        self._places[key] = (catalog, text or "", place)
+        return place
 
     def contacts(self, pack: str) -> Contacts:
         """The contacts of a pack; empty where there are none. Raises Usage, Diagnosed."""
-        path = self.pack(pack) / "contacts.yaml"
-        stamp = _stamp(path)
-        if stamp is None:
-            return Contacts()
         known = self._contacts.get(pack)
-        if known is None or known[0] != stamp:
-            read = _read(path, lambda fields, root: ContactsReader(fields).read(root))
-            known = self._contacts[pack] = (stamp, read)
-        return known[1]
+        path = known.path if known is not None else self.pack(pack) / "contacts.yaml"
+        stamp = _stamp(path)
+        if known is None or known.stamp != stamp:
+            made = _contacts(path) if stamp is not None else Contacts()
+            known = self._contacts[pack] = _Known(path, stamp, made)
+        return known.contacts
 
     def pack(self, name: str) -> Path:
         """The folder of a pack. Raises Usage when there is none."""
@@ -252,11 +273,9 @@ def _stamp(path: Path) -> object:
     """Another one when the file is another one; None where there is none."""
     try:
         found = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
-    if not stat.S_ISREG(found.st_mode):
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return (found.st_mtime_ns, found.st_size, found.st_ino) if S_ISREG(found.st_mode) else None
 
 
 def _is_runbook(path: Path) -> bool:
@@ -267,11 +286,18 @@ def _is_runbook(path: Path) -> bool:
     )
 
 
-def _read(path: Path, make: Callable[[Fields, Node], T]) -> T:
-    """What a file holds. Raises Diagnosed with everything that is wrong in it."""
+def _contacts(path: Path) -> Contacts:
     collector = Collector()
+    given = (path, read(path, collector), collector)
+    return _made(given, lambda fields, root: ContactsReader(fields).read(root))
+
+
+def _made(given: tuple[Path, str | None, Collector], make: Callable[[Fields, Node], T]) -> T:
+    """What a text holds, that was read from a file. Raises Diagnosed with everything that is wrong
+    in it.
+    """
+    path, text, collector = given
     file = str(path)
-    text = read(path, collector)
     root = parse(text, file, collector) if text is not None else None
     made = make(Fields(file, collector), root) if root is not None else None
     if collector.errors or made is None:

@@ -33,6 +33,8 @@ CONTAINERS = (Choose, Parallel, Each, Group, RunbookCall)
 class Moves:
     """The tree of a run, and how it moves."""
 
+    __slots__ = ("blocks", "done", "steps", "turns", "worst")
+
     def __init__(self) -> None:
         self.steps: dict[str, StepState] = {}
         self.blocks: dict[str, Block] = {}

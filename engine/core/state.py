@@ -37,6 +37,37 @@ class State(Moves):
     one.
     """
 
+    __slots__ = (
+        "actor",
+        "autonomy",
+        "cancelled",
+        "connections",
+        "deadlines",
+        "ended_us",
+        "environment",
+        "escalations",
+        "event",
+        "finished",
+        "forced",
+        "last_us",
+        "mode",
+        "now_us",
+        "paused",
+        "planned",
+        "previewed",
+        "queued",
+        "root",
+        "run",
+        "runbook",
+        "seq",
+        "started_us",
+        "telling",
+        "uncertain",
+        "undo_finished",
+        "undoing",
+    )
+    """A server has one of each run that waits, and there may be thousands."""
+
     def __init__(self, run: str, runbook: Runbook) -> None:
         super().__init__()
         self.run = run

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from engine.core.events import Actor, Draft, Event
 from engine.core.guards import Admission, Closed, Switch, Verdict
+from engine.errors import RunbookError
 
 
 class Lease(Struct, frozen=True):
@@ -158,8 +159,10 @@ class Store(Protocol):
         """
         ...
 
-    async def renew(self, lease: Lease) -> None:
-        """Says that the holder lives. Raises Fenced."""
+    async def renew(self, leases: Sequence[Lease]) -> dict[str, RunbookError]:
+        """Says that the holder of these lives, in one transaction. Those that were lost, by run,
+        each with the reason (Fenced): nothing of them was changed.
+        """
         ...
 
     async def release(self, lease: Lease) -> None:
@@ -200,6 +203,16 @@ class Store(Protocol):
 
         A function is asked whenever the run has grown, after whoever made it grow was told: so a
         driver waits once for others, not anew behind each of its own events.
+        """
+        ...
+
+    def listen(
+        self, run: str, after: Callable[[], int], hear: Callable[[Exception | None], None]
+    ) -> Callable[[], None]:
+        """Has `hear` called whenever the run has an event behind `after`, whoever appended it and
+        when, until what this returns is called; with an error, when that cannot be told any more.
+
+        For who waits for long: nothing is done for it until the journal grows.
         """
         ...
 

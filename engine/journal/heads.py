@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from engine.core.events import Event
-from engine.errors import Fenced, JournalError, Moved, Refused, Usage
+from engine.errors import Fenced, JournalError, Moved, Refused, RunbookError, Usage
 from engine.journal.chain import GENESIS, Encoded, Row, link
 from engine.journal.contract import Lease, RunRow
 from engine.journal.lease import seems_alive
@@ -75,11 +75,21 @@ def check_driver(head: Head, lease: Lease, after: int) -> None:
 
 
 def check_lease(head: Head, lease: Lease) -> None:
-    if head.epoch != lease.epoch:
-        raise Fenced(
-            f"run {lease.run} is driven by {head.holder or 'nobody'} now (lease {head.epoch}): "
-            f"{lease.holder} held lease {lease.epoch} and may write nothing more"
-        )
+    error = lost(head, lease)
+    if error is not None:
+        raise error
+
+
+def lost(head: Head | None, lease: Lease) -> RunbookError | None:
+    """Why a lease is no more; None while it holds."""
+    if head is None:
+        return no_such(lease.run)
+    if head.epoch == lease.epoch:
+        return None
+    return Fenced(
+        f"run {lease.run} is driven by {head.holder or 'nobody'} now (lease {head.epoch}): "
+        f"{lease.holder} held lease {lease.epoch} and may write nothing more"
+    )
 
 
 def taken(run: str, head: Head, holder: str, now_us: int, *, force: bool) -> Head:

@@ -35,7 +35,11 @@ def this_host() -> str:
 
 def this_holder() -> str:
     """The holder that this process is."""
-    pid = os.getpid()
+    return _holder(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _holder(pid: int) -> str:
     return f"{this_host()}:{pid}:{_start_of(pid) or '-'}"
 
 

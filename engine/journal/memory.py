@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from engine.clock import Clock, SystemClock
 from engine.core.events import Actor, Draft, Event
 from engine.core.guards import Admission, Closed, Switch, Verdict
+from engine.errors import RunbookError
 from engine.journal import admission, budgets, heads
 from engine.journal.admission import Asked
 from engine.journal.chain import (
@@ -22,7 +23,7 @@ from engine.journal.chain import (
 from engine.journal.contract import Admitted, Budget, Lease, RunRow, Standing, Verified
 from engine.journal.heads import Head
 from engine.journal.memory_desk import MemoryDesk
-from engine.journal.waiting import After, Waiters, seq_of
+from engine.journal.waiting import After, Hear, Waiters, seq_of
 
 
 class MemoryStore:
@@ -101,10 +102,16 @@ class MemoryStore:
         self._heads[run] = head
         return Lease(run, head.epoch, holder)
 
-    async def renew(self, lease: Lease) -> None:
-        head = self._head(lease.run)
-        heads.check_lease(head, lease)
-        self._heads[lease.run] = head._replace(renewed_us=self._clock.now_us())
+    async def renew(self, leases: Sequence[Lease]) -> dict[str, RunbookError]:
+        now_us = self._clock.now_us()
+        lost: dict[str, RunbookError] = {}
+        for lease in leases:
+            head = self._heads.get(lease.run)
+            if (error := heads.lost(head, lease)) is not None:
+                lost[lease.run] = error
+            elif head is not None:
+                self._heads[lease.run] = head._replace(renewed_us=now_us)
+        return lost
 
     async def release(self, lease: Lease) -> None:
         head = self._head(lease.run)
@@ -150,6 +157,11 @@ class MemoryStore:
             if self._heads.get(run, Head()).seq > seq_of(after):
                 return True
             return timeout_s > 0 and await self._waiters.first(waiter, timeout_s)
+
+    def listen(self, run: str, after: Callable[[], int], hear: Hear) -> Callable[[], None]:
+        end = self._waiters.listen(run, after, hear)
+        self._waiters.wake(run, self._heads.get(run, Head()).seq)
+        return end
 
     async def verify(self, run: str | None = None) -> Verified:
         if run is not None:

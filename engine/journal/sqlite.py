@@ -13,19 +13,20 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from engine.clock import Clock, SystemClock
 from engine.core.events import Actor, Draft, Event
 from engine.core.guards import Admission, Closed, Switch, Verdict
-from engine.errors import JournalError
+from engine.errors import JournalError, RunbookError
 from engine.journal import admission, audit, budgets, faults, heads, schema, tickets
 from engine.journal.admission import Asked
 from engine.journal.chain import check_run_id, decode, encode
 from engine.journal.contract import Admitted, Budget, Lease, RunRow, Standing, Verified
 from engine.journal.heads import Head
+from engine.journal.looking import Looker
 from engine.journal.tickets import SqliteDesk
-from engine.journal.waiting import After, Waiters, seq_of
+from engine.journal.waiting import After, Hear, Waiters, seq_of
 from engine.journal.writer import Batch, Writer
 
 BUSY_S = 5.0
@@ -34,10 +35,6 @@ seconds."""
 
 READERS = 2
 """Threads that read: a long `verify` leaves one for the rest."""
-
-POLL_S = 0.05
-"""Between looks for other processes' appends: an answer given there is noticed before a person
-looks up."""
 
 T = TypeVar("T")
 
@@ -80,12 +77,14 @@ class SqliteStore:
         self._busy_s = busy_s
         self._clock = clock or SystemClock()
         self._waiters = Waiters(self._clock)
-        self._poll: asyncio.Task[None] | None = None
         self._idle: list[sqlite3.Connection] = []
         self._pool = ThreadPoolExecutor(READERS, "journal-reader")
         self._closed = False
         connection = self._open(factory)
         self._writer = Writer(connection, path, busy_s, self._told)
+        others = self._writer.others
+        where = (path, busy_s)
+        self._looker = Looker(where, self._clock, self._waiters, self._ends, others)
 
     def _open(self, factory: type[sqlite3.Connection]) -> sqlite3.Connection:
         connection = None
@@ -205,14 +204,11 @@ class SqliteStore:
 
         return Lease(run, (await self._change(run, change)).epoch, holder)
 
-    async def renew(self, lease: Lease) -> None:
+    async def renew(self, leases: Sequence[Lease]) -> dict[str, RunbookError]:
         now_us = self._clock.now_us()
-
-        def change(head: Head) -> Head:
-            heads.check_lease(head, lease)
-            return head._replace(renewed_us=now_us)
-
-        await self._change(lease.run, change)
+        lost: dict[str, RunbookError]
+        lost = await self._writer.perform(lambda batch: batch.renew(leases, now_us))
+        return lost
 
     async def release(self, lease: Lease) -> None:
         def change(head: Head) -> Head:
@@ -270,9 +266,13 @@ class SqliteStore:
                 return True
             if timeout_s <= 0:
                 return False
-            if self._poll is None or self._poll.done():
-                self._poll = asyncio.create_task(self._look_for_more())
+            self._looker.begin()
             return await self._waiters.first(waiter, timeout_s)
+
+    def listen(self, run: str, after: Callable[[], int], hear: Hear) -> Callable[[], None]:
+        end = self._waiters.listen(run, after, hear)
+        self._looker.begin()
+        return end
 
     async def verify(self, run: str | None = None) -> Verified:
         return await self._read(lambda _: audit.verify(self._path, self._busy_s, run))
@@ -319,8 +319,7 @@ class SqliteStore:
         """What is queued is written first. A second call does nothing."""
         self._closed = True
         self._waiters.fail(self._is_closed())
-        if self._poll is not None:
-            self._poll.cancel()
+        self._looker.end()
         while self._idle:
             self._idle.pop().close()
         self._pool.shutdown(wait=False)
@@ -331,25 +330,6 @@ class SqliteStore:
             return dict(connection.execute(_ENDS, (json.dumps(runs),)).fetchall())
 
         return await self._read(work)
-
-    async def _look_for_more(self) -> None:
-        """Wakes those who wait for what other processes append; ends when nobody waits."""
-        version: Any = None
-        connection = schema.connect(self._path, self._busy_s)
-        try:
-            while self._waiters:
-                now = connection.execute("PRAGMA data_version").fetchone()[0]
-                if now != version:
-                    version = now
-                    for run, seq in (await self._ends(self._waiters.runs())).items():
-                        self._waiters.wake(run, seq)
-                await self._clock.sleep(POLL_S)
-        except sqlite3.Error as error:
-            self._waiters.fail(faults.in_words(error, self._path, self._busy_s))
-        except JournalError as error:
-            self._waiters.fail(error)
-        finally:
-            connection.close()
 
     def _told(self, changed: dict[str, Head]) -> None:
         if self._waiters:

@@ -30,6 +30,7 @@ from engine.core.events import Event
 from engine.errors import JournalError, RunbookError
 from engine.journal import faults, heads
 from engine.journal.chain import Encoded
+from engine.journal.contract import Lease
 from engine.journal.heads import Head
 from engine.journal.projection import QUEUED, Summary
 from engine.journal.schema import UNCHANGED
@@ -54,6 +55,7 @@ _INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_RUN = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _MOVE_RUN = "UPDATE runs SET last_seq = ?, head = ? WHERE run = ?"
 _INSERT_LEASE = "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)"
+_RENEW = "UPDATE leases SET renewed_us = ? WHERE run = ? AND epoch = ?"
 
 
 class Batch:
@@ -85,6 +87,31 @@ class Batch:
         if run not in self._before:
             self._before[run] = self._known.get(run)
         self.changed[run] = head
+
+    def renew(self, leases: Sequence[Lease], now_us: int) -> dict[str, RunbookError]:
+        """One statement for all of them, and no look at those whose end is not kept in mind. Those
+        that are lost, with the reason.
+        """
+        lost: dict[str, RunbookError] = {}
+        unknown, rows = [], []
+        for lease in leases:
+            run = lease.run
+            head = self.changed.get(run) or self._known.get(run)
+            if head is None:
+                unknown.append(lease)
+            elif (error := heads.lost(head, lease)) is not None:
+                lost[run] = error
+                continue
+            else:
+                known = self.changed if run in self.changed else self._known
+                known[run] = head._replace(renewed_us=now_us)
+            rows.append((now_us, run, lease.epoch))
+        done = self.connection.executemany(_RENEW, rows).rowcount if rows else 0
+        if done < len(rows):
+            for lease in unknown:
+                if (error := heads.lost(self.head(lease.run), lease)) is not None:
+                    lost[lease.run] = error
+        return lost
 
     def flush(self) -> None:
         write = self.connection.executemany
@@ -175,6 +202,7 @@ class Writer:
         """Hears, in the writer's thread, how many seconds each commit took."""
         self._heads: dict[str, Head] = {}
         self._version: int | None = None
+        self._others = 0
         self._file = identity_of(path)
         self._refusal: JournalError | None = None
         self.broken: JournalError | None = None
@@ -195,6 +223,11 @@ class Writer:
             future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             self._queue.put(Request(work, future))
             return await future
+
+    async def others(self) -> int:
+        """How often another process was found to have committed."""
+        found: int = await self.perform(lambda _: self._others)
+        return found
 
     async def close(self) -> None:
         """Writes what is queued, then closes the connection."""
@@ -252,9 +285,12 @@ class Writer:
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         version = execute("PRAGMA data_version").fetchone()[0]
-        if version != self._version or len(self._heads) > HEADS_MAX:
-            self._heads.clear()
+        if version != self._version:
+            self._others += 1
             self._version = version
+            self._heads.clear()
+        elif len(self._heads) > HEADS_MAX:
+            self._heads.clear()
         batch = Batch(self._connection, self._heads)
         for request in group:
             try:

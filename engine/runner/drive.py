@@ -19,12 +19,12 @@ from msgspec.structs import replace
 from engine.clock import Onward
 from engine.core.decide import decide
 from engine.core.effects import Decision, Perform, Question, Record, Tell
-from engine.core.escalate import conclude_tell
+from engine.core.escalate import conclude_tell, wanted
 from engine.core.events import PROGRESS_MAX_CHARS, Draft, Event
 from engine.core.judge import Outcome, conclude
 from engine.core.state import State
-from engine.errors import Moved
-from engine.journal.lease import LEASE_S
+from engine.errors import Fenced, Moved
+from engine.runner.alarms import Alarm
 from engine.runner.given import (
     ASKED,
     NEWS,
@@ -37,12 +37,9 @@ from engine.runner.given import (
     Said,
     Told,
 )
+from engine.runner.inbox import Inbox
+from engine.runner.minding import Minding
 from engine.runner.written import Written
-
-SLEEP_MAX_S = 60.0
-"""The longest single sleep: after it the wall clock is looked at again, so that a jump (or a
-suspended laptop) does not stretch a wait by more.
-"""
 
 PROGRESS_MAX_LINES = 500
 """Progress lines of one attempt that are recorded; beyond it only every hundredth is, so that what
@@ -62,7 +59,8 @@ class Driver:
     def __init__(self, given: Driving, events: list[Event]) -> None:
         self._state = State.of(given.lease.run, given.runbook, events)
         self._given = replace(given, clock=Onward(given.clock, self._state.last_us))
-        self._queue: asyncio.Queue[Item] = asyncio.Queue()
+        self._minding = given.minding or Minding(given.store, given.clock)
+        self._inbox: Inbox[Item] = Inbox()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopped: set[str] = set()
         self._lines: dict[str, int] = {}
@@ -71,6 +69,8 @@ class Driver:
         self._asked_once: set[str] = set()
         self._broken: BaseException | None = None
         self._leaving = False
+        self._ahead = False
+        """Whether the state has drafts that the journal does not have, and may refuse."""
         self._written = Written(given.store, given.lease.run, given.runbook)
 
     @property
@@ -88,9 +88,11 @@ class Driver:
         `first` are events to append before anything else (`RunTakenUp`). Raises JournalError,
         Fenced.
         """
-        minders = [self._mind(self._watch()), self._mind(self._heartbeat())]
-        if self._given.leave is not None:
-            minders.append(self._mind(self._heed(self._given.leave)))
+        given, minding = self._given, self._minding
+        minding.hold(given.lease, self._break)
+        unheard = given.store.listen(given.lease.run, lambda: self._state.seq, self._hear)
+        if given.leave is not None:
+            minding.heed(given.leave, self._heed)
         try:
             decision = await self._settle([], first or [])
             while not self._state.over:
@@ -100,7 +102,11 @@ class Driver:
                 decision = await self._settle(items, [])
             return decision
         finally:
-            await self._leave(minders)
+            unheard()
+            if given.leave is not None:
+                minding.heed_no_more(given.leave, self._heed)
+            minding.let_go(given.lease)
+            await self._leave()
 
     # -- one turn ----------------------------------------------------------------------------------
 
@@ -128,9 +134,9 @@ class Driver:
             self._take(Draft("TimeReached", {}, self._now()), drafts)
         decision, performs = self._decide(drafts) if not self._leaving else (Decision(), [])
         if drafts:
-            given = self._given
+            given, self._ahead = self._given, True
             events = await given.store.append(given.lease, seq, drafts)
-            state.seq = events[-1].seq
+            state.seq, self._ahead = events[-1].seq, False
             self._show(events)
         for effect in performs:
             self._perform(effect)
@@ -176,7 +182,7 @@ class Driver:
     async def _ask_first(self, key: str, asking: Coroutine[Any, Any, None]) -> None:
         await asking
         del self._tasks[key]
-        self._queue.put_nowait(ASKED)
+        self._inbox.put(ASKED)
 
     def _take_item(self, item: Item, drafts: list[Draft]) -> None:
         if isinstance(item, Came):
@@ -226,6 +232,7 @@ class Driver:
         seen = self._state.seq
         events = await self._given.store.events(self._state.run)
         self._state = State.of(self._state.run, self._given.runbook, events)
+        self._ahead = False
         self._show([event for event in events if event.seq > seen])
 
     # -- the world ---------------------------------------------------------------------------------
@@ -255,7 +262,7 @@ class Driver:
             error |= {"help": None, "maybe_done": False, "retryable": False, "detail": {}}
             outcome = Outcome(None, error, elapsed_ms)
         del self._tasks[path]
-        self._queue.put_nowait(Came(path, self._to_judge(outcome), clock.now_us()))
+        self._inbox.put(Came(path, self._to_judge(outcome), clock.now_us()))
 
     async def _tell(self, effect: Tell) -> None:
         assert self._given.tell is not None  # noqa: S101 - who knows whom to call can tell them
@@ -264,7 +271,7 @@ class Driver:
             outcome = await self._given.tell(effect, lambda: self._needed(effect))
         del self._tasks[body["key"]]
         place, at_us = (body["escalation"], body["summons"]), self._given.clock.now_us()
-        self._queue.put_nowait(Told(*place, self._to_judge(outcome), at_us))
+        self._inbox.put(Told(*place, self._to_judge(outcome), at_us))
 
     def _to_judge(self, outcome: Outcome) -> Outcome:
         """With its share of chance, and without secrets: a line that is cut could cut one."""
@@ -273,15 +280,26 @@ class Driver:
         return Outcome(result, error, outcome.elapsed_ms, drawn)
 
     async def _needed(self, effect: Tell) -> bool:
-        """Whether it is wanted still: an acknowledgement or answer may be in the journal by now."""
+        """Whether it is wanted still, and from here: an acknowledgement or answer may be in the
+        journal by now, and another driver's lease (this process may have been stopped for long).
+        """
+        seq, place = self._state.seq, (effect.body["escalation"], effect.body["summons"])
+        try:
+            await self._given.store.append(self._given.lease, seq, [])
+        except Fenced:
+            return False
+        except Moved:
+            seq = -1
         if effect.body["kind"] not in ("page", "question"):
             return True
-        return await self._written.wants(effect.body["escalation"], effect.body["summons"])
+        if self._ahead or self._state.seq != seq:
+            return await self._written.wants(*place)
+        return wanted(self._state, *place)
 
     def _progress(self, path: str, text: str) -> None:
         count = self._lines[path] = self._lines.get(path, 0) + 1
         if count <= PROGRESS_MAX_LINES or count % 100 == 0:
-            self._queue.put_nowait(Said(path, text, self._given.clock.now_us()))
+            self._inbox.put(Said(path, text, self._given.clock.now_us()))
 
     def _stop(self, path: str) -> None:
         task = self._tasks.get(path)
@@ -292,13 +310,10 @@ class Driver:
     async def _next(self, wake_us: int | None) -> list[Item]:
         """The next news, all of it that is there. A time is news only once it has come."""
         while True:
-            timer = self._timer(wake_us)
-            item = await self._queue.get()
-            if timer is not None:
-                timer.cancel()
-            items = [item]
-            while not self._queue.empty():
-                items.append(self._queue.get_nowait())
+            alarm = self._alarm(wake_us)
+            items = await self._inbox.take()
+            if alarm is not None:
+                alarm.cancel()
             if wake_us is None or self._given.clock.now_us() < wake_us:
                 items = [i for i in items if i is not TIME]
             elif TIME not in items:
@@ -306,16 +321,11 @@ class Driver:
             if items:
                 return items
 
-    def _timer(self, wake_us: int | None) -> asyncio.Task[None] | None:
+    def _alarm(self, wake_us: int | None) -> Alarm | None:
         if wake_us is None:
             return None
-        delay_s = min(max(0.0, (wake_us - self._given.clock.now_us()) / 1e6), SLEEP_MAX_S)
-
-        async def ring() -> None:
-            await self._given.clock.sleep(delay_s)
-            self._queue.put_nowait(TIME)
-
-        return asyncio.create_task(ring())
+        in_s = (wake_us - self._given.clock.now_us()) / 1e6
+        return self._minding.alarms.set(in_s, lambda: self._inbox.put(TIME))
 
     def _mind(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task beside the run. What it raises (a lost lease, a journal that is gone, a fault of
@@ -324,30 +334,25 @@ class Driver:
         task = asyncio.create_task(work)
 
         def ended(done: asyncio.Task[None]) -> None:
-            if not done.cancelled() and done.exception() is not None:
-                self._broken = done.exception()
-                self._queue.put_nowait(NEWS)
+            if not done.cancelled() and (error := done.exception()) is not None:
+                self._break(error)
 
         task.add_done_callback(ended)
         return task
 
-    async def _watch(self) -> None:
-        """Notices what others append: answers, a cancel."""
-        store, run = self._given.store, self._state.run
-        while True:
-            if await store.wait_for_more(run, lambda: self._state.seq, SLEEP_MAX_S):
-                self._queue.put_nowait(NEWS)
-                await asyncio.sleep(0)
+    def _break(self, error: BaseException) -> None:
+        self._broken = error
+        self._inbox.put(NEWS)
 
-    async def _heed(self, leave: asyncio.Event) -> None:
-        await leave.wait()
+    def _hear(self, error: Exception | None) -> None:
+        """Others appended: answers, a cancel."""
+        if error is not None:
+            self._broken = error
+        self._inbox.put(NEWS)
+
+    def _heed(self) -> None:
         self._leaving = True
-        self._queue.put_nowait(NEWS)
-
-    async def _heartbeat(self) -> None:
-        while True:
-            await asyncio.sleep(LEASE_S / 3)
-            await self._given.store.renew(self._given.lease)
+        self._inbox.put(NEWS)
 
     # -- people ------------------------------------------------------------------------------------
 
@@ -355,10 +360,10 @@ class Driver:
         """Nothing is under way or due; there are questions, and nobody here who could be asked."""
         if decision.in_flight or self._tasks or decision.wake_us is not None:
             return False
-        return self._asking is None and self._queue.empty()
+        return self._asking is None and not self._inbox
 
     def _may_leave(self) -> bool:
-        return self._leaving and not self._tasks and self._queue.empty()
+        return self._leaving and not self._tasks and not self._inbox
 
     def _ask_next(self, decision: Decision) -> None:
         """One question at a time; one that was answered elsewhere, or is moot, is taken back."""
@@ -382,11 +387,11 @@ class Driver:
             draft = Draft("Answered", self._given.redact(body), self._now(), self._given.actor)
             await self._given.store.append_outside(self._state.run, draft)
         self._asking = None
-        self._queue.put_nowait(NEWS)
+        self._inbox.put(NEWS)
 
-    async def _leave(self, minders: list[asyncio.Task[None]]) -> None:
+    async def _leave(self) -> None:
         """Leaves nothing behind: what is under way is cut off, and will be found interrupted."""
-        rest: list[asyncio.Task[None]] = [*minders, *self._tasks.values()]
+        rest = [*self._tasks.values()]
         if self._asking is not None:
             rest.append(self._asking)
         for task in rest:

@@ -15,6 +15,7 @@ from engine.core.judge import Outcome
 from engine.core.state import State
 from engine.journal.contract import Lease, Store
 from engine.language.model import Runbook
+from engine.runner.minding import Minding
 
 Performing = Callable[[Mapping[str, Any], Callable[[str], None]], Awaitable[Outcome]]
 """Carries out the plan of a `StepStarted` body; never raises but for CancelledError."""
@@ -86,3 +87,5 @@ class Driving(Struct, frozen=True):
     first: First | None = None
     called: Called | None = None
     tell: Telling | None = None
+    minding: Minding | None = None
+    """What it shares with the other drivers of this process."""

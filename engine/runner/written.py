@@ -1,9 +1,10 @@
 """What the journal holds of a run while messages are on their way, so that each is looked at once
 more before it leaves: an acknowledgement may be there by now.
 
-The driver's own state does not do: it has drafts that the journal may refuse. All messages that
-are on their way share one fold, which reads on: a level that calls a thousand people reads its run
-once. With the last of them it is forgotten, since most of the runs that wait send nothing.
+For where the driver's own state does not do: others have appended, or it has drafts that the
+journal may refuse. All messages that are on their way share one fold, which reads on: a level that
+calls a thousand people reads its run once. With the last of them it is forgotten, since most of the
+runs that wait send nothing.
 """
 
 from __future__ import annotations

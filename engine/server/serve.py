@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from engine.errors import JournalError, Usage
+from engine.server.garbage import collect_seldom
 from engine.server.settings import Settings
 
 CONNECTIONS_MAX = 4096
@@ -100,6 +101,7 @@ async def serve(app: FastAPI, listening: socket.socket) -> None:
     Raises JournalError, having ended, where the journal is refused for good.
     """
     LimitedProtocol.connections_max = limit_files()
+    collect_seldom()
     config = uvicorn.Config(
         app,
         http=LimitedProtocol,

@@ -6,15 +6,13 @@ own vault of secrets and its own connections, and gives them back when it lets g
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
 
-from engine.clock import Clock, to_datetime
+from engine.clock import Clock
 from engine.config import Books, Environment
 from engine.core import guards
 from engine.core.effects import Decision
@@ -29,6 +27,7 @@ from engine.registry import Registry
 from engine.runner.budgets import SharedBudgets, budgeted
 from engine.runner.connections import Connections
 from engine.runner.drive import Driver, Driving, Performing
+from engine.runner.minding import Minding
 from engine.runner.perform import Performer
 from engine.runner.rehearse import Readings, Rehearser
 from engine.runner.telling import Pace, Teller
@@ -48,6 +47,7 @@ from engine.wiring.ended import ended
 from engine.wiring.faces import Answerer, Faces, Ping, Question, RunResult, os_actor
 from engine.wiring.fit import barred, unfit
 from engine.wiring.guarding import asked_for, not_begun, over_in_line
+from engine.wiring.ids import new_id
 from engine.wiring.on_call import OnCall
 
 __all__ = [
@@ -67,8 +67,6 @@ __all__ = [
 VERSION = "0.1.0"
 """Of the engine, in the first event of every run. The same as in pyproject.toml; a test says so."""
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_ID_CHARS = 8
 _NO_FACES = Faces()
 
 EXPLORED_MAX = 50
@@ -98,6 +96,7 @@ class Engine(Asking):
         super().__init__(books=books, registry=registry, store=store, clock=clock)
         self._driven: set[str] = set()
         self._pace = Pace(self.clock)
+        self._minded: Minding | None = None
         self.press = Press()
         """Where people press what they are told: a server says."""
 
@@ -153,6 +152,7 @@ class Engine(Asking):
             began = await self._begin(runbook, place, (run or new_id(draft.at_us), draft), faces)
             if isinstance(began, RunResult):
                 return began
+            del body, draft  # it may wait for days, and its journal has them
             means = _Means(began[0], runbook, connections, vault, faces, actor, directory)
             return await self._drive(means, began[1], [])
 
@@ -294,9 +294,11 @@ class Engine(Asking):
                 first=means.directory.first,
                 called=means.directory.called,
                 tell=None if rehearsal else self._teller(means)(lease.run, events[0].body["event"]),
+                minding=self._minding(),
             ),
             events,
         )
+        events.clear()  # taken in: it may wait for days, and need not hold them
         self._driven.add(lease.run)
         try:
             decision = await driver.drive(first)
@@ -306,6 +308,13 @@ class Engine(Asking):
         if driver.left:
             return RunResult(lease.run, "left", 3, "it is taken up again by whoever drives it next")
         return await self._result(driver.state, decision)
+
+    def _minding(self) -> Minding:
+        """What all drivers of this engine have together."""
+        known = self._minded
+        if known is None or known.clock is not self.clock or known.store is not self.store:
+            known = self._minded = Minding(self.store, self.clock)
+        return known
 
     def _asks_who_is_on_call(self, directory: Directory, connections: Connections) -> None:
         """In a sandbox nobody real is there to be asked, or called."""
@@ -374,16 +383,3 @@ def _other_ways(state: State, forced: Mapping[str, int]) -> list[dict[str, int]]
             numbers = range(1, len(step.entry.ways) + 1)
             found += [{**forced, step.path: number} for number in numbers if number != taken]
     return found
-
-
-def new_id(at_us: int, of: str | None = None) -> str:
-    """A run's name: sorts by time, can be read out on the phone, and does not collide.
-
-    With `of`, it follows from that and the time alone: who asks again for the same gets the same.
-    """
-    stamp = to_datetime(at_us).strftime("%Y%m%d-%H%M%S")
-    if of is None:
-        return f"{stamp}-{''.join(secrets.choice(_ALPHABET) for _ in range(_ID_CHARS))}"
-    number = int.from_bytes(hashlib.sha256(of.encode()).digest())
-    letters = [_ALPHABET[number >> 5 * place & 31] for place in range(_ID_CHARS)]
-    return f"{stamp}-{''.join(letters)}"

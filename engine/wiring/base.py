@@ -23,6 +23,10 @@ from engine.secret import Vault
 from engine.wiring.admission import SANDBOX, targets
 from engine.wiring.on_call import Asked, OnCall
 
+RECORDED_MAX = 256
+"""Runbooks that are kept as they were made from recorded texts (30 KiB each): after a start most
+runs that are taken up are of a few of them."""
+
 
 class Base:
     """What runs share: the packs, the registry, the store, the clock."""
@@ -35,6 +39,7 @@ class Base:
         self.store = store
         self.clock = clock or SystemClock()
         self.desk = Desk(self.clock)
+        self._runbooks: dict[tuple[str, tuple[tuple[str, str], ...]], Runbook] = {}
 
     async def state(self, run: str) -> State:
         """A run as its journal tells it. Raises Usage when there is none."""
@@ -92,12 +97,20 @@ class Base:
         """The state of a run, with the texts of its first event: editing a file never changes a
         run.
         """
-        first = events[0].body
-        texts: Mapping[str, str] = first["texts"]
+        return State.of(run, self._recorded(events[0].body), events)
 
-        def find(name: str) -> tuple[str, str] | None:
-            return (f"{name} (as recorded)", texts[name]) if name in texts else None
+    def _recorded(self, first: Mapping[str, Any]) -> Runbook:
+        """The runbook of a first event. All runs of the same texts have the same one."""
+        name, texts = str(first["name"]), dict[str, str](first["texts"])
+        key = (name, tuple(sorted(texts.items())))
+        known = self._runbooks.get(key)
+        if known is None:
 
-        name = first["name"]
-        file = f"{name} (as recorded)"
-        return State.of(run, load_runbook(name, texts[name], file, self.registry, find), events)
+            def find(name: str) -> tuple[str, str] | None:
+                return (f"{name} (as recorded)", texts[name]) if name in texts else None
+
+            known = load_runbook(name, texts[name], f"{name} (as recorded)", self.registry, find)
+            if len(self._runbooks) >= RECORDED_MAX:
+                self._runbooks.clear()
+            self._runbooks[key] = known
+        return known

@@ -42,9 +42,12 @@ class ManualClock:
 
     async def sleeping(self, count=1):
         """Returns once so many tasks sleep."""
-        while sum(not sleeper.done() for _, sleeper in self._sleepers) < count:
+        while self.asleep() < count:
             self._slept.clear()
             await self._slept.wait()
+
+    def asleep(self):
+        return sum(not sleeper.done() for _, sleeper in self._sleepers)
 
 
 @pytest.fixture

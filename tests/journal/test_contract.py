@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from engine.core.events import Actor, Draft, Event
 from engine.errors import Fenced, JournalError, Moved, Refused, Usage
 from engine.journal.chain import EVENT_MAX_BYTES, GENESIS
-from engine.journal.contract import RunRow, Verified
+from engine.journal.contract import Lease, RunRow, Verified
 from engine.journal.lease import LEASE_S, this_holder
 
 ME = "elsewhere:1:2"
@@ -82,9 +82,12 @@ async def test_a_driver_whose_lease_was_taken_is_fenced_even_where_nothing_moved
     lease, _ = await store.create("r1", [started()], ME)
     new = await store.take("r1", OTHER, force=True)
     assert new.epoch == 2
-    for call in (store.append(lease, 1, [draft()]), store.renew(lease), store.release(lease)):
+    for call in (store.append(lease, 1, [draft()]), store.release(lease)):
         with pytest.raises(Fenced, match=f"is driven by {OTHER} now"):
             await call
+    lost = await store.renew([lease])
+    assert isinstance(lost["r1"], Fenced)
+    assert f"is driven by {OTHER} now" in str(lost["r1"])
     assert len(await store.events("r1")) == 1
     await store.append(new, 1, [draft()])
 
@@ -110,12 +113,46 @@ async def test_a_lease_is_refused_while_its_holder_elsewhere_renews_it(store, st
     clock.advance(LEASE_S - 1)
     with pytest.raises(Refused, match=f"is driven by {ME}, which seems alive"):
         await store.take("r1", OTHER)
-    await store.renew(lease)
+    assert await store.renew([lease]) == {}
     clock.advance(LEASE_S - 1)
     with pytest.raises(Refused):
         await store.take("r1", OTHER)
     clock.advance(1)
     assert (await store.take("r1", OTHER)).epoch == 2
+
+
+async def test_of_the_leases_of_a_process_those_that_were_lost_are_told_and_the_others_renewed(
+    store, started, clock, draft
+):
+    leases = [(await store.create(run, [started()], ME))[0] for run in ("r1", "r2", "r3")]
+    clock.advance(LEASE_S - 1)
+    other = await store.take("r2", OTHER, force=True)
+    gone = Lease("r4", 1, ME)
+    lost = await store.renew([*leases, gone])
+    assert {run: type(error) for run, error in lost.items()} == {"r2": Fenced, "r4": Usage}
+    clock.advance(LEASE_S - 1)
+    for run in ("r1", "r2", "r3"):
+        with pytest.raises(Refused):
+            await store.take(run, "elsewhere:5:6")
+    clock.advance(1)
+    assert (await store.take("r1", OTHER)).epoch == 2
+    await store.append(other, 1, [draft()])
+    assert await store.renew([]) == {}
+
+
+async def test_an_append_in_the_same_moment_leaves_the_renewal_as_it_is(
+    store, started, clock, draft
+):
+    lease, _ = await store.create("r1", [started()], ME)
+    clock.advance(LEASE_S - 1)
+    await asyncio.gather(
+        store.append(lease, 1, [draft()]), store.renew([lease]), store.append_outside("r1", draft())
+    )
+    await store.append_outside("r1", draft())
+    clock.advance(LEASE_S - 1)
+    with pytest.raises(Refused):
+        await store.take("r1", OTHER)
+    assert len(await store.events("r1")) == 4
 
 
 async def test_a_lease_let_go_is_free_at_once(store, started):
@@ -282,6 +319,36 @@ async def test_waiting_ends_when_its_time_is_over(store, started, clock):
     await clock.sleeping()
     clock.advance(61)
     assert not await waiting
+
+
+async def test_who_listens_hears_of_each_event_it_does_not_know_until_it_ends(
+    store, started, draft
+):
+    lease, _ = await store.create("r1", [started()], ME)
+    heard, seen = asyncio.Queue(), 1
+    end = store.listen("r1", lambda: seen, heard.put_nowait)
+    await store.append_outside("r1", draft())
+    assert await heard.get() is None
+    seen = 2
+    await store.append_outside("r1", draft())
+    assert await heard.get() is None
+    seen = 4
+    await store.append(lease, 3, [draft()])  # known by whoever appended it
+    await store.append_outside("r1", draft())
+    assert await heard.get() is None
+    end()
+    end()
+    await store.append_outside("r1", draft())
+    await asyncio.sleep(0)
+    assert heard.empty()
+
+
+async def test_who_listens_hears_of_what_is_there_already(store, started, draft, clock):
+    await store.create("r1", [started(), draft()], ME)
+    heard = asyncio.Queue()
+    end = store.listen("r1", lambda: 1, heard.put_nowait)
+    assert await heard.get() is None
+    end()
 
 
 async def test_a_whole_journal_verifies_and_names_its_end(store, started, draft):

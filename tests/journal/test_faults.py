@@ -153,7 +153,7 @@ async def test_after_an_fsync_error_everything_is_refused_until_the_store_is_ope
         store.append_outside("r1", draft()),
         store.create("r2", [started()], ME),
         store.take("r1", "other", force=True),
-        store.renew(lease),
+        store.renew([lease]),
     ):
         with pytest.raises(JournalError, match="is refused since an earlier error: the journal"):
             await call

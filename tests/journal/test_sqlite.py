@@ -15,7 +15,7 @@ from engine.core.events import Draft
 from engine.errors import Fenced, JournalError, Moved
 from engine.journal import schema, writer
 from engine.journal.contract import Verified
-from engine.journal.sqlite import POLL_S
+from engine.journal.looking import POLL_S
 
 ME, OTHER = "elsewhere:1:2", "elsewhere:3:4"
 RECORDED = Path(__file__).parent / "recorded"
@@ -93,7 +93,7 @@ async def test_nobody_looks_for_more_when_nobody_waits(
     await store.append_outside("r1", draft())
     assert await waiting
     clock.advance(POLL_S)
-    await store._poll
+    await store._looker.task
     assert not store._waiters
 
 
