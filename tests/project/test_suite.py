@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.exploring import EXPLORE
+from tests.spending import at_most_s
 
 ROOT = Path(__file__).parents[2]
 
@@ -130,3 +135,32 @@ def test_a_test_that_hangs_is_ended_and_named_and_the_others_are_run(tmp_path):
     *_, failed, counted = done.stdout.splitlines()
     assert failed.startswith("FAILED test_it.py::test_that_never_ends - worker 'gw0' crashed")
     assert "1 failed, 1 passed" in counted
+
+
+def test_what_takes_too_much_processor_time_fails_and_what_waits_does_not():
+    with at_most_s(0.05):
+        threading.Event().wait(0.1)
+    with (
+        pytest.raises(AssertionError, match=r"a loop took 0\.\d\d s of processor time, and may"),
+        at_most_s(0.05, "a loop"),
+    ):
+        spend(0.06)
+
+
+def test_what_never_ends_is_interrupted_whatever_it_catches():
+    endless = at_most_s(0.01)(catches_everything)
+    with pytest.raises(pytest.fail.Exception, match=r"it took 0\.1 s of processor time and went"):
+        endless()
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+
+
+def catches_everything() -> None:
+    while True:
+        with suppress(Exception):
+            spend(1.0)
+
+
+def spend(cpu_s: float) -> None:
+    until_s = time.thread_time() + cpu_s
+    while time.thread_time() < until_s:
+        pass
