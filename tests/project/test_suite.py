@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.exploring import EXPLORE
+from tests.ports import free_port
 from tests.spending import at_most_s
 
 ROOT = Path(__file__).parents[2]
@@ -164,3 +165,10 @@ def spend(cpu_s: float) -> None:
     until_s = time.thread_time() + cpu_s
     while time.thread_time() < until_s:
         pass
+
+
+def test_a_port_is_given_once_and_by_nobody_else():
+    ports = [free_port() for _ in range(200)]
+    assert len(set(ports)) == 200
+    first, _last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    assert max(ports) < int(first)
