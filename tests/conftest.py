@@ -11,12 +11,20 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # so that tests can `import servers`
 
 import servers
+from exploring import pytest_generate_tests, pytest_report_header
+
+__all__ = ["pytest_generate_tests", "pytest_report_header"]  # hooks, which pytest finds by name
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What tests that noted something for it saw, as a table."""
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    """What tests that noted something for it saw, as a table.
+
+    No table after a failure: what failed, and why, is to be the last thing on the screen.
+    """
     from tests.tables import told  # noqa: PLC0415 - only at the end
 
+    if exitstatus != pytest.ExitCode.OK:
+        return
     for title, lines in told(terminalreporter):
         terminalreporter.section(title)
         terminalreporter.line("\n".join(lines))

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from tests.ports import free_port
+
 JSON = "Content-Type: application/json"
 
 
@@ -170,9 +172,7 @@ async def http_target() -> AsyncIterator[Target]:
 
 def refusing_port() -> int:
     """A port of loopback on which nothing listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    return free_port()
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """Real servers for tests, and the faults of a network between them and us.
 
-Each starts on a socket or port that the kernel hands out, in a temporary folder, and is stopped at
-the end. A server that cannot be found is a failure that says what to install: a test that is left
-out proves nothing.
+Each starts on a socket or on a port that nobody else is given, in a temporary folder, and is
+stopped at the end. A server that cannot be found is a failure that says what to install: a test
+that is left out proves nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.ports import free_port
 
 START_MAX_S = 30.0
 """For a server to answer. They take about a second; a busy machine takes longer."""
@@ -82,14 +84,6 @@ class Redis:
 
     def tcp_url(self, port: int | None = None, db: int = 0) -> str:
         return f"redis://127.0.0.1:{port or self.port}/{db}"
-
-
-def free_port() -> int:
-    """A port of the loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -116,10 +116,12 @@ class Line:
                 return await _exchange(transport, _request(adapter, call, timeout_s, sent), call)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, zlib.error, OSError) as e:
             raise http_errors.told(
-                e,
+                sent.where_it_ended(e),
                 method=call.method,
                 where=adapter.address.authority,
-                sent=sent.begun and not isinstance(e, httpx.LocalProtocolError),
+                sent=sent.begun
+                and call.method not in http_errors.SAFE_METHODS
+                and not isinstance(e, httpx.LocalProtocolError),
                 timeout_s=limit_s,
             ) from e
 
@@ -136,14 +138,29 @@ class Line:
 class Sent:
     """Whether a request began to be sent: from then on it may have reached the other side."""
 
-    __slots__ = ("begun",)
+    __slots__ = ("answered", "begun")
 
     def __init__(self) -> None:
         self.begun = False
+        self.answered = False
 
     async def __call__(self, name: str, _info: Mapping[str, Any]) -> None:
         if name.endswith("send_request_headers.started"):
             self.begun = True
+        elif name.endswith("receive_response_headers.complete"):
+            self.answered = True
+
+    def where_it_ended(self, error: Exception) -> Exception:
+        """The end of the time, named by how far the request was: which limit is first, the client's
+        or that for the whole, is chance on a busy machine, and neither says it alone.
+        """
+        import httpx  # noqa: PLC0415 - imported by now
+
+        if not isinstance(error, TimeoutError | httpx.ReadTimeout):
+            return error
+        if self.answered:
+            return TimeoutError()
+        return httpx.ReadTimeout("") if self.begun else httpx.ConnectTimeout("")
 
 
 def _request(adapter: HttpAdapter, call: Call, timeout_s: float, sent: Sent) -> httpx.Request:
@@ -153,15 +170,12 @@ def _request(adapter: HttpAdapter, call: Call, timeout_s: float, sent: Sent) -> 
     standing = {k: v for k, v in adapter.sent_always.items() if k.lower() not in own}
     sent_with = standing | dict(call.headers)
     each = dict.fromkeys(("connect", "read", "write", "pool"), timeout_s)
-    extensions: dict[str, Any] = {"timeout": each}
-    if call.method not in http_errors.SAFE_METHODS:
-        extensions["trace"] = sent
     return httpx.Request(
         call.method,
         call.url,
         headers=[(k.encode("ascii"), v.encode("utf-8")) for k, v in sent_with.items()],
         content=call.content,
-        extensions=extensions,
+        extensions={"timeout": each, "trace": sent},
     )
 
 

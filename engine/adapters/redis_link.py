@@ -114,7 +114,12 @@ class RedisLink:
     async def _take(self, until: float) -> Talk:
         while self._idle:
             conn = self._idle.pop()
-            if await _answers(conn):
+            try:
+                lives = await _answers(conn)
+            except BaseException:  # cancelled: it is in nobody's hands but ours
+                await _hang_up(conn)
+                raise
+            if lives:
                 return Talk(conn, self.settings.timeout_s, until)
             await _hang_up(conn)  # it was cut while it lay idle
         limit_s = _left(self.settings.timeout_s, until)

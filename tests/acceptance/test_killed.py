@@ -28,7 +28,11 @@ from engine.wiring import Engine
 from tests.acceptance.counting import Counting
 
 ROOT = Path(__file__).parents[2]
-KILLS = 500
+PARTS = 5
+"""Tests of their own: workers share them, and none comes near the time at which a test hangs."""
+KILLS = 500 // PARTS
+KILLS_MAX = 5 * KILLS
+"""Of a part whose kills hit no action that only a person can settle: one in twenty does."""
 STEPS = 30
 ALICE = Actor("alice", "os-user")
 
@@ -120,10 +124,11 @@ def zygote(tmp_path: Path) -> Iterator[Zygote]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
 async def test_five_hundred_kills_lose_no_acknowledged_event_and_double_no_effect(
-    zygote: Zygote, tmp_path: Path
+    zygote: Zygote, tmp_path: Path, part: int
 ):
-    chance = random.Random(2)
+    chance = random.Random(part)
     store = open_store(f"sqlite:///{tmp_path}/journal.db")
     engine = Engine(books=Books([tmp_path / "books"]), registry=Registry(), store=store)
     by_person = by_itself = 0
@@ -134,7 +139,7 @@ async def test_five_hundred_kills_lose_no_acknowledged_event_and_double_no_effec
         where.write_text(f"connections: {{api: {{{url}}}, {keyed}}}\n")
         took_s = time_of(zygote)
         killed = 0
-        while killed < KILLS:
+        while killed < KILLS or (killed < KILLS_MAX and not (by_person and by_itself)):
             lines = zygote.drive(None, chance.uniform(0.0, took_s))
             run = next((line[4:] for line in lines if line.startswith("run ")), None)
             if run is None or "status resolved" in lines:
@@ -157,7 +162,7 @@ async def test_five_hundred_kills_lose_no_acknowledged_event_and_double_no_effec
     await store.verify()
     await store.close()
     assert set(service.effects.values()) == {1}
-    assert min(by_person, by_itself) > 0, "too few kills hit an action: badly chosen moments"
+    assert min(by_person, by_itself) > 0, "no kill hit an action: badly chosen moments"
 
 
 def time_of(zygote: Zygote) -> float:

@@ -22,6 +22,7 @@ from pathlib import Path
 import asyncssh
 
 from engine.adapters.ssh import SshAdapter
+from tests.ports import free_port
 
 START_MAX_S = 15.0
 """For sshd to answer."""
@@ -68,7 +69,7 @@ class Server:
 
     port: int
     keys: Keys
-    connections: list[int]
+    connections: list[asyncssh.SSHServerConnection]
     """One item for each connection that was let in; of asyncssh's server only."""
 
     def adapter(self, **settings) -> SshAdapter:
@@ -92,7 +93,7 @@ def openssh_server(folder: Path, *settings: str) -> Iterator[Server]:
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     keys = new_keys(folder)
-    port = _free_port()
+    port = free_port()
     config = folder / "sshd_config"
     lines = [
         f"ListenAddress 127.0.0.1:{port}",
@@ -125,12 +126,6 @@ def openssh_server(folder: Path, *settings: str) -> Iterator[Server]:
         process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + START_MAX_S
     while True:
@@ -142,11 +137,11 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 class _Door(asyncssh.SSHServer):
-    def __init__(self, connections: list[int]) -> None:
-        self._connections = connections
+    def __init__(self, made: list[asyncssh.SSHServerConnection]) -> None:
+        self._made = made
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        self._connections.append(id(conn))
+        self._made.append(conn)
 
     def connection_requested(self, *_: object) -> bool:
         return True  # a jump host
@@ -156,7 +151,7 @@ class _Door(asyncssh.SSHServer):
 async def asyncssh_server(folder: Path, handle=None) -> AsyncIterator[Server]:
     """asyncssh's server in this process. `handle` takes the place of a shell."""
     keys = new_keys(folder)
-    connections: list[int] = []
+    connections: list[asyncssh.SSHServerConnection] = []
     tasks: set[asyncio.Task[None]] = set()
 
     def begin(process: asyncssh.SSHServerProcess) -> None:
@@ -180,6 +175,9 @@ async def asyncssh_server(folder: Path, handle=None) -> AsyncIterator[Server]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for connection in connections:  # of which closing the server closes none
+            connection.abort()
+            await connection.wait_closed()
         await server.wait_closed()
 
 

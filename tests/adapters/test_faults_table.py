@@ -283,7 +283,7 @@ async def engine_of(folder: Path, scene: Scene) -> AsyncIterator[Engine]:
     environment = {"connections": {"target": scene.connection}}
     (pack / "environments" / "test.yaml").write_text(json.dumps(environment))
     probe = "{check: run.value, with: {value: 1}, expect: result.value == 1}"
-    step = f"id: it, action: {scene.step}, target: target, timeout: 1s, retry: 1, probe: {probe}"
+    step = f"id: it, action: {scene.step}, target: target, timeout: 3s, retry: 1, probe: {probe}"
     (pack / "book.yaml").write_text(f"title: t\nsteps: [{{{step}}}]\n")
     store = open_store("memory:")
     yield Engine(books=Books([folder / "books"]), registry=Registry(), store=store)

@@ -9,6 +9,7 @@ import json
 import http_target
 import pytest
 
+from engine.adapters import http_line
 from engine.adapters.http import Body, HttpAdapter, HttpAnswer
 from engine.errors import AdapterError
 from engine.plugin import StepContext
@@ -341,7 +342,7 @@ AFTER_SENDING = ["/silent", "/stalls", "/reset", "/closed", "/half", "/garbage",
 
 @pytest.mark.parametrize("path", AFTER_SENDING)
 async def test_after_the_request_left_a_read_is_errored_and_a_change_is_in_doubt(target, path):
-    async with connected(target.url, timeout_s=0.1) as adapter:
+    async with connected(target.url, timeout_s=0.5) as adapter:
         with pytest.raises(AdapterError) as of_read:
             await adapter.reader(CONTEXT).get(path)
         with pytest.raises(AdapterError) as of_change:
@@ -386,12 +387,19 @@ async def change(adapter):
     await adapter.writer(CONTEXT).request("POST", "/ok")
 
 
+CLIENT, WHOLE = 0.5, 1.9
+"""`OURS_OF_TIMEOUT` such that the client's own limit ends it, or that for the whole: with so much
+room between them that a busy machine does not exchange the two.
+"""
+
+
 BEFORE_SENDING = [nothing_listens, nobody_answers, no_such_name, no_tls, tls_begins_and_never_ends]
 
 
 @pytest.mark.parametrize("fault", BEFORE_SENDING, ids=lambda fault: fault.__name__)
 @pytest.mark.parametrize("ask", [read, change], ids=lambda ask: ask.__name__)
-async def test_before_the_request_left_nothing_is_in_doubt(fault, ask):
+async def test_before_the_request_left_nothing_is_in_doubt(fault, ask, monkeypatch):
+    monkeypatch.setattr(http_line, "OURS_OF_TIMEOUT", CLIENT)
     async with contextlib.AsyncExitStack() as stack:
         url, words, retryable = await fault(stack)
         adapter = await stack.enter_async_context(connected(url, timeout_s=0.3))
@@ -400,6 +408,31 @@ async def test_before_the_request_left_nothing_is_in_doubt(fault, ask):
     assert words in caught.value.message
     assert (caught.value.maybe_done, caught.value.retryable) == (False, retryable)
     assert caught.value.detail["sent"] is False
+
+
+@pytest.fixture(params=[CLIENT, WHOLE], ids=["the client's", "the whole"])
+def limits(request, monkeypatch):
+    monkeypatch.setattr(http_line, "OURS_OF_TIMEOUT", request.param)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (None, "no connection to"),
+        ("/silent", "did not answer within"),
+        ("/stalls", "did not finish its answer within"),
+    ],
+)
+async def test_whichever_limit_ends_a_request_it_is_said_how_far_it_was(
+    target, limits, method, path, words
+):
+    with http_target.deaf_port() as deaf:
+        url = f"http://127.0.0.1:{deaf}" if path is None else target.url
+        async with connected(url, timeout_s=0.5) as adapter:
+            with pytest.raises(AdapterError, match=words) as caught:
+                await adapter.writer(CONTEXT).request(method, path or "/")
+    assert caught.value.maybe_done is (path is not None and method == "POST")
 
 
 async def test_the_step_has_less_time_when_the_attempt_has(target):

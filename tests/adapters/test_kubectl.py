@@ -152,6 +152,7 @@ async def test_the_environment_is_set_and_told_as_it_was(there):
     assert (dict(found.before), found.changed) == ({"DATABASE_POOL_SIZE": "10", "NEW": None}, True)
     template = one.object("deployments.apps", "stratum-api")["spec"]["template"]["spec"]
     assert {v["name"]: v["value"] for v in template["containers"][0]["env"]} == env
+    await one.cluster.settled()  # to kubectl a change of the status is one too
     again = await step(adapter, "kubectl.set_env", "action", workload="stratum-api", env=env)
     assert not again.changed
 

@@ -167,6 +167,7 @@ async def test_scale_tells_the_former_number_and_can_expect_it(there):
 async def test_the_environment_is_set_and_told_as_it_was(there):
     found = await there.do("set_env", workload="api", env={"POOL": "20", "NEW": "1"})
     assert (dict(found.before), found.changed) == ({"POOL": "10", "NEW": None}, True)
+    await there.ask("rollout", workload="api", deadline="90s")  # its status is a change to kubectl
     again = await there.do("set_env", workload="api", env={"POOL": "20", "NEW": "1"})
     assert not again.changed
 

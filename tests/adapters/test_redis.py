@@ -9,6 +9,7 @@ import traceback
 import pytest
 import servers
 
+from engine.adapters import redis_link
 from engine.adapters.redis import RedisAdapter
 from engine.adapters.redis_info import parse_info
 from engine.adapters.redis_reader import matches_everything
@@ -345,6 +346,26 @@ async def test_a_cancelled_command_does_not_leave_its_reply_to_the_next(cache, r
         task.cancel()
         await asyncio.wait({task})  # cancelled, or it was faster
         assert await reader.ask("GET", "k") == b"v"
+
+
+async def test_a_connection_that_is_asked_whether_it_lives_is_closed_when_that_is_cancelled(
+    cache, reader, monkeypatch
+):
+    await reader.ask("GET", "k")
+    (idle,) = cache._link()._idle
+    asked = asyncio.Event()
+
+    async def never(_conn):
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(redis_link, "_answers", never)
+    task = asyncio.create_task(reader.ask("GET", "k"))
+    await asked.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not idle.is_connected
 
 
 async def test_a_ping_says_what_answered_and_close_may_come_twice(cache, redis):

@@ -270,10 +270,11 @@ async def test_a_statement_that_takes_too_long_is_stopped_and_nothing_is_committ
     endless = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     )
-    with pytest.raises(AdapterError, match="did not finish in") as caught:
+    # The server's limit comes first, and on a busy machine ours may.
+    with pytest.raises(AdapterError, match=r"did not (finish|answer) in") as caught:
         await db.reader(context(timeout_s=0.3)).query(endless)
     assert caught.value.maybe_done is False
-    with pytest.raises(AdapterError, match="did not finish in") as caught:
+    with pytest.raises(AdapterError, match=r"did not (finish|answer) in") as caught:
         await db.writer(context(timeout_s=0.3)).execute(
             f"INSERT INTO gone SELECT 1 WHERE ({endless}) > 0"
         )

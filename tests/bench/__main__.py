@@ -23,6 +23,7 @@ from tests.bench.kubectl import kubectl
 from tests.bench.lines import lines
 from tests.bench.paging import paging
 from tests.bench.place import Place, place
+from tests.bench.sandboxes import sandboxes
 from tests.bench.scenarios import scenarios
 from tests.bench.ssh import ssh
 from tests.bench.startup import startup
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Callable[[Place, int], Awaitable[list[Row]]]] = {
     "deliveries": deliveries,
     "paging": paging,
     "waiting": lambda where, _: waiting(where),
+    "sandboxes": lambda where, rounds: sandboxes(where, max(1, rounds // 2)),
     "ssh": lambda where, rounds: ssh(where, max(1, rounds // 2)),
 }
 

@@ -11,6 +11,7 @@ from tests.bench.crowd import crowd
 from tests.bench.deciding import deciding
 from tests.bench.lines import lines
 from tests.bench.place import place
+from tests.bench.sandboxes import sandboxes
 from tests.bench.ssh import ssh
 from tests.bench.startup import startup
 from tests.bench.table import Row, table
@@ -28,6 +29,7 @@ async def test_every_benchmark_measures_something_once(tmp_path: Path):
             *await ageing(where, 1, runs=3, steps=2),
             *await appends(where, 1, each=2),
             *await lines(where, 1, said=20, kilobytes=400),
+            *await sandboxes(where, 1),
             *await ssh(where, 1, count=2),
         ]
         idle = await waiting(where, runs=3, idle_s=0.2)

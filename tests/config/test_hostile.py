@@ -15,6 +15,7 @@ from engine.config.fields import Fields
 from engine.errors import Collector
 from engine.language.source import parse
 from engine.registry import Registry
+from tests.spending import at_most_s
 
 CATALOG = Registry()
 GOOD = [file.read_text() for file in sorted(Path(__file__).parent.glob("good_*.yaml"))]
@@ -57,6 +58,7 @@ KEYS = [
 ]
 
 
+@at_most_s(1, "one file")
 def read_both(text: str) -> None:
     for make in (
         lambda fields, root: EnvironmentReader(fields, CATALOG).read(root, "p", "e"),
@@ -71,7 +73,7 @@ def read_both(text: str) -> None:
             assert found.what
 
 
-@settings(max_examples=300, deadline=1000)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_mutated_file_is_read_or_told(data):
     text = data.draw(st.sampled_from(GOOD))
@@ -92,7 +94,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=1000)
+@settings(max_examples=300)
 @given(JSON)
 def test_any_json_is_read_or_told(value):
     with contextlib.suppress(UnicodeEncodeError):

@@ -25,14 +25,8 @@ WORDS = 6_000
 
 
 def many(count: int):
-    """Generated the same way every time; nothing is kept between runs."""
-    return settings(
-        max_examples=count,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    """So many; that they are large and take long is meant so."""
+    return settings(max_examples=count, suppress_health_check=list(HealthCheck))
 
 
 @many(TEXTS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import httpx
 import psycopg
@@ -137,13 +136,6 @@ async def test_a_service_without_its_fault_is_as_the_environment_describes_it(en
         assert await client.dbsize() == 20
 
 
-async def test_redis_is_up_in_less_than_a_second(environment):
-    read = environment(REDIS)
-    began = time.monotonic()
-    async with Sandbox(read, "pack/full", ["cache"]):
-        assert time.monotonic() - began < 1.0
-
-
 async def test_postgres_holds_the_rows_and_the_sessions_of_the_fault(environment):
     async with (
         Sandbox(environment(POSTGRES), "pack/busy", ["database"]) as sandbox,
@@ -168,13 +160,12 @@ async def test_postgres_holds_the_rows_and_the_sessions_of_the_fault(environment
     assert limit == ("20",)
 
 
-async def test_postgres_is_up_in_less_than_three_seconds_and_listens_on_the_loopback(environment):
-    read = environment(POSTGRES)
-    began = time.monotonic()
-    async with Sandbox(read, "pack/other", ["database"]) as sandbox:
-        assert time.monotonic() - began < 3.0
-        async with await psycopg.AsyncConnection.connect(sandbox.services["database.url"]) as c:
-            listens = await (await c.execute("SHOW listen_addresses")).fetchone()
+async def test_postgres_listens_on_the_loopback_only(environment):
+    async with (
+        Sandbox(environment(POSTGRES), "pack/other", ["database"]) as sandbox,
+        await psycopg.AsyncConnection.connect(sandbox.services["database.url"]) as c,
+    ):
+        listens = await (await c.execute("SHOW listen_addresses")).fetchone()
     assert listens == ("127.0.0.1",)
 
 
@@ -199,14 +190,14 @@ async def test_an_http_service_answers_by_its_routes(environment):
 async def test_an_http_service_breaks_as_its_fault_says(environment):
     async with (
         Sandbox(environment(HTTP), "pack/down", ["api"]) as sandbox,
-        http(sandbox, timeout=0.3) as client,
+        http(sandbox, timeout=30) as client,
     ):
         assert (await client.get("/health")).status_code == 503
         assert (await client.get("/late")).elapsed.total_seconds() >= 0.15
         with pytest.raises(httpx.ReadError):
             await client.get("/reset")
         with pytest.raises(httpx.ReadTimeout):
-            await client.get("/hang")
+            await client.get("/hang", timeout=0.3)
 
 
 async def test_many_clients_are_answered_at_once_over_connections_that_are_kept(environment):

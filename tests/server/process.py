@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 UP_MAX_S = 60.0
@@ -25,12 +26,6 @@ pagerduty: {{secrets: ["${{env:PD_SECRET}}"]{pagerduty}}}
 alertmanager: {{tokens: ["${{env:AM_TOKEN}}"]}}
 grace: 3s
 """
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @dataclass

@@ -7,7 +7,8 @@ import contextlib
 import subprocess
 from pathlib import Path
 
-from tests.server.process import free_port, server
+from tests.ports import free_port
+from tests.server.process import server
 
 RULES = """groups:
   - name: g
