@@ -77,13 +77,13 @@ def make_parts(
     ledger = Ledger(store)
     dispatcher = Dispatcher(ledger, keeper, shelf, metrics, log)
     dispatcher.environment = settings.environment
-    take_at, ask_at = (
-        f"{settings.public_url}/{word}/" if settings.public_url else None
-        for word in ("take", "ask")
+    url, keys = settings.public_url, settings.link_keys
+    engine.press = Press(
+        inbound.presser(keys, clock.now_us),
+        inbound.linker(keys, clock.now_us, url) if url else None,
+        answering.staker(keys, clock.now_us),
+        f"{url}/ask/" if url else None,
     )
-    keys = settings.link_keys
-    press, stake = inbound.presser(keys, clock.now_us), answering.staker(keys, clock.now_us)
-    engine.press = Press(press, take_at, stake, ask_at)
     parts = Parts(
         settings=settings,
         engine=engine,
