@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -75,6 +76,12 @@ class Books:
         self._loaded: dict[str, _Loaded] = {}
         self._contacts: dict[str, tuple[object, Contacts]] = {}
         """As they were read, and a stamp of the file: every run that calls people has them."""
+        self._broken: dict[str, tuple[object, str]] = {}
+        """The stamp of a file that cannot be read, and why, where older contacts are kept."""
+        self.keeps_contacts = False
+        """Whether contacts that cannot be read any more are as they were last: a server goes on
+        calling people while somebody edits the file.
+        """
 
     @classmethod
     def find(cls, given: Iterable[str] = (), environ: Mapping[str, str] | None = None) -> Books:
@@ -190,13 +197,40 @@ class Books:
         """The contacts of a pack; empty where there are none. Raises Usage, Diagnosed."""
         path = self.pack(pack) / "contacts.yaml"
         stamp = _stamp(path)
+        known = self._contacts.get(pack)
+        if known is not None and self.keeps_contacts:
+            return self._renewed(pack, path, known)
         if stamp is None:
             return Contacts()
-        known = self._contacts.get(pack)
         if known is None or known[0] != stamp:
             read = _read(path, lambda fields, root: ContactsReader(fields).read(root))
             known = self._contacts[pack] = (stamp, read)
         return known[1]
+
+    def contacts_trouble(self, pack: str) -> str | None:
+        """Why the contacts of a pack are older ones; None where they are not."""
+        broken = self._broken.get(pack)
+        return f"contacts.yaml cannot be read: {broken[1]}" if broken is not None else None
+
+    def _renewed(self, pack: str, path: Path, known: tuple[object, Contacts]) -> Contacts:
+        """The contacts as they are now, or as they were when they could be read last."""
+        stamp = _stamp(path)
+        if stamp == known[0]:
+            self._broken.pop(pack, None)
+            return known[1]
+        if pack in self._broken and self._broken[pack][0] == stamp:
+            return known[1]
+        if stamp is None:
+            self._broken[pack] = (stamp, "it is not there any more")
+            return known[1]
+        try:
+            read = _read(path, lambda fields, root: ContactsReader(fields).read(root))
+        except Diagnosed as error:
+            self._broken[pack] = (stamp, error.message)
+            return known[1]
+        self._broken.pop(pack, None)
+        self._contacts[pack] = (stamp, read)
+        return read
 
     def pack(self, name: str) -> Path:
         """The folder of a pack. Raises Usage when there is none."""
@@ -249,9 +283,12 @@ class Books:
 
 def _stamp(path: Path) -> object:
     """Another one when the file is another one; None where there is none."""
-    if not path.is_file():
+    try:
+        found = path.stat()
+    except OSError:
         return None
-    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        return None
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 

@@ -126,7 +126,7 @@ class Directory:
         except RunbookError as error:
             self.trouble = f"contacts.yaml cannot be read: {error.message}"
             return self._known or Contacts()
-        self.trouble = None
+        self.trouble = self.books.contacts_trouble(pack)
         return self._known
 
     # -- when a level is due -----------------------------------------------------------------------
