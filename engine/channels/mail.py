@@ -32,6 +32,9 @@ TOLD_MAX_CHARS = 300
 SUBJECT_MAX_CHARS = 200
 """Of a subject: mail programs show less."""
 
+ADDRESS_MAX_CHARS = 320
+"""Of an address: 64 before the @ and 255 behind it (RFC 5321, 4.5.3.1)."""
+
 AS_SENT = SMTPUTF8.clone(utf8=False, cte_type="7bit")
 """Seven bits: every server takes that, whatever it says that it can do."""
 
@@ -85,13 +88,12 @@ class MailChannel:
         return f"{self.fingerprint()} takes mail"
 
     async def send(self, message: Message) -> Mapping[str, Any]:
-        if message.to is None:
-            raise AdapterError("no mail address is given", retryable=False)
-        mail = self._mail(message, message.to)
+        to = mail_address(message.to)
+        mail = self._mail(message, to)
         until_s = asyncio.get_running_loop().time() + self._timeout_s
         client = await self._connected()
         try:
-            told = await self._deliver(client, mail, message.to, until_s)
+            told = await self._deliver(client, mail, to, until_s)
         finally:
             client.close()
         return {"id": mail["Message-ID"], "told": one_line(told)[:TOLD_MAX_CHARS], "follows": True}
@@ -170,6 +172,8 @@ class MailChannel:
             raise _refused(to, error) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise self._lost(error, begun) from error
+        except ValueError as error:  # nothing of it was sent: it is in no command
+            raise AdapterError(f"it cannot be sent: {_said(error)}", retryable=False) from error
 
     def _lost(self, error: Exception, begun: bool) -> AdapterError:
         told = _said(error) or f"nothing within {self._timeout_s:g} s"
@@ -177,6 +181,18 @@ class MailChannel:
             message = f"{self.fingerprint()} did not say whether it took the mail: {told}"
             return AdapterError(message, maybe_done=True)
         return AdapterError(f"{self.fingerprint()} broke off before the mail was sent: {told}")
+
+
+def mail_address(to: str | None) -> str:
+    """An address that can stand in a header and in a command. Raises AdapterError: it comes from
+    the contacts, or from whoever keeps a rota.
+    """
+    if to is None:
+        raise AdapterError("no mail address is given", retryable=False)
+    if not to or len(to) > ADDRESS_MAX_CHARS or to != one_line(to) or " " in to:
+        shown = cut(one_line(to), 50)
+        raise AdapterError(f"`{shown}` is no mail address", retryable=False)
+    return to
 
 
 def _said(told: object) -> str:

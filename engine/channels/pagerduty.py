@@ -166,7 +166,7 @@ class PagerDutyNotesChannel:
             return await self._write(incident, message)
 
     async def _write(self, incident: str, message: Message) -> Mapping[str, Any]:
-        path = f"/incidents/{quote(incident, safe='')}"
+        path = f"/incidents/{quote(incident, safe='', errors='replace')}"
         if message.kind == "status" or (message.receipt or {}).get("status_update"):
             try:
                 return {"incident": incident, **await self._update(path, message)}

@@ -167,7 +167,7 @@ def _said(content: bytes) -> str:
 
 def _place(incident: str) -> str:
     """Where an incident is; its id comes from outside."""
-    return f"/incidents/{quote(incident, safe='')}"
+    return f"/incidents/{quote(incident, safe='', errors='replace')}"
 
 
 class Notes:

@@ -6,6 +6,7 @@ journal, a terminal and a message can hold, and has no secret in it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
@@ -279,3 +280,39 @@ GARBAGE = (
 def test_a_time_to_come_again_is_never_longer_than_an_hour_nor_below_nothing(name, value):
     assert 0 <= blocked_s({name: value}) <= BLOCKED_MAX_S
     assert blocked_s({"retry-after": "7", name: value} if name != "retry-after" else {}) in (0, 7)
+
+
+ADDRESSES = (
+    *("", " ", "a@b\r\nBcc: eve@example.org", "a@b>\r\nDATA", "\ud800@example.org", "a@\udc00"),
+    *("x" * 100_000, "\x00", "\x1b[2J", "../../other", "a b@example.org", "<a@b>", "a@b, c@d"),
+    *(
+        '"a@b',
+        "(a",
+        "J\u00f6rg@ex\u00e4mple.org",
+        "\U0001f525",
+        "@",
+        "a@b?x=y&z#f",
+        "=?utf-8?q?x?=",
+    ),
+)
+
+
+@pytest.mark.parametrize("to", ADDRESSES, ids=lambda to: repr(to[:20]))
+async def test_an_address_that_is_none_is_refused_or_taken_as_it_is_and_never_breaks_out(to):
+    """Addresses come from the contacts, and from whoever keeps a rota."""
+    web, box = Talker(), Mailbox()
+    web.says = [answer(400, "{}")]
+    async with listening(web.serve) as port, listening(box.serve) as smtp:
+        for family in MADE:
+            for incident in ("PINC1", to):
+                channel = MADE[family](f"http://127.0.0.1:{port}")
+                with pytest.raises(AdapterError) as caught:
+                    await channel.send(dataclasses.replace(PAGE, to=to, incident=incident))
+                is_fit([caught.value.message, dict(caught.value.detail)])
+                assert not caught.value.maybe_done
+                await channel.close()
+        channel = MailChannel("127.0.0.1", port=smtp, sender="ops@example.com", tls="none")
+        with contextlib.suppress(AdapterError):
+            await channel.send(dataclasses.replace(PAGE, to=to))
+    assert all(b"\nBcc:" not in text for text in box.texts)
+    assert len(box.texts) <= 1

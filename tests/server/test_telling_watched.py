@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from io import StringIO
 
 import pytest
 
 from engine.channels.slack import SlackChannel
+from engine.server.logs import Log
 from tests.channels.counterparts import Web, listening
-from tests.server.conftest import serving_in
+from tests.server.conftest import Brisk, serving_in
 from tests.server.test_watched import read
 
 CALLS = """title: Calls for somebody
@@ -137,3 +139,11 @@ async def test_contacts_that_are_broken_at_the_start_are_said_then(books, tmp_pa
         found = read((await serving.http.get("/metrics")).text)
         assert found["runbook_contacts_broken", ""] == 1
         assert any("contacts cannot be read" in str(line["message"]) for line in lines(serving))
+
+
+def test_what_comes_from_outside_gives_a_terminal_no_orders_where_the_log_is_words():
+    out = StringIO()
+    log = Log(Brisk(), lambda text: text, out, plain=True)
+    log.warning("full\n\x1b[2J", about="\x1b]0;owned\x07x\r\nforged line", number=3)
+    assert out.getvalue().endswith("warning full about=x forged line number=3\n")
+    assert len(out.getvalue().splitlines()) == 1
