@@ -309,3 +309,47 @@ def settled(desk: Desk) -> None:
     until = time.monotonic() + 30
     while desk.rows("SELECT count(*) FROM deliveries WHERE settled_us IS NULL") != [(0,)]:
         assert time.monotonic() < until, desk.serving.log()[-2000:]
+
+
+def test_it_is_not_taken_over_the_api_by_whom_the_token_does_not_let(desk):
+    made = desk.serving.token
+    tokens = {
+        None: 401,
+        "rbk_00000000_forged": 401,
+        "\u00e9" * 10: 401,
+        "x" * 5000: 401,
+        made("eve", "--role", "viewer", "--for", "1d"): 403,
+        made("eve", "--role", "approver", "--for", "1d"): 403,
+        made("eve", "--role", "operator:q", "--for", "1d"): 404,
+        made("eve", "--role", "admin", "--scope", "read", "--for", "1d"): 403,
+    }
+    for token, status in tokens.items():
+        header = f"Bearer {token}".encode("latin-1")
+        headers = {} if token is None else {b"authorization": header}
+        answer = desk.post(f"/api/v1/runs/{desk.run}/ack", json={}, headers=headers)
+        assert (answer.status_code, desk.taken()) == (status, 0), token
+    good = made("bea", "--role", "operator:p", "--for", "1d")
+    headers = {"authorization": f"Bearer {good}"}
+    assert desk.post(f"/api/v1/runs/{desk.run}/ack", json={}, headers=headers).status_code == 200
+    again = desk.post(f"/api/v1/runs/{desk.run}/ack", json={}, headers=headers)
+    assert (again.status_code, desk.taken()) == (400, 1)
+
+
+def test_a_link_that_answers_is_not_answered_by_another_claim_nor_by_two_answers(desk):
+    """The links of questions: `test_asking` has those that count."""
+    ours = {"answer": "approve", "reason": "because it has to be"}
+    until = int(time.time()) + 99
+    claims = [
+        desk.claim("", who="bea"),
+        desk.claim("", who="bea", escalation="ask:call#1"),
+        desk.claim("approve", who="bea"),
+        desk.claim("", who=""),
+        desk.claim("", who="eve", until_s=until),
+        desk.claim(LINK_TAKES, who="bea"),
+    ]
+    before = sum(row[3] for row in desk.ledger())
+    for claim in claims:
+        assert desk.post(f"/ask/{claim}", data=ours).status_code == 403
+        assert httpx.head(f"{desk.serving.url}/ask/{claim}").status_code == 403
+    assert sum(row[3] for row in desk.ledger()) == before + 2 * len(claims)
+    assert desk.taken() == 0

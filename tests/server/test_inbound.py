@@ -219,3 +219,27 @@ async def test_it_is_taken_over_the_api_by_whom_the_token_is(serving):
     answer = await serving.call("POST", f"/runs/{run}/ack", token, {"note": "on it"})
     assert answer.status_code == 200
     assert await taken(serving, run) == [("bea", "API")]
+
+
+async def test_a_run_that_cannot_be_taken_up_for_its_environment_is_tried_until_it_can(
+    books, tmp_path
+):
+    place = books / "p/environments/test.yaml"
+    (books / "p/calls.yaml").write_text(CALLS)
+    (books / "p/contacts.yaml").write_text(CONTACTS)
+    async with serving_in(books, tmp_path / "journal.db") as first:
+        run = await calling(first)
+    text = place.read_text()
+    place.unlink()
+    async with serving_in(books, tmp_path / "journal.db") as second:
+        events = await second.parts.store.events(run)
+        async with asyncio.timeout(20):
+            while not second.parts.keeper.broken:
+                await second.parts.store.wait_for_more(run, events[-1].seq, 0.01)
+            faults = [line for line in second.log.getvalue().splitlines() if '"error"' in line]
+            assert any("has no environment" in line and run in line for line in faults)
+            place.write_text(text)
+            while not any(event.type == "RunTakenUp" for event in events):
+                second.clock.t_us += 16 * 1_000_000
+                await second.parts.store.wait_for_more(run, events[-1].seq, 0.05)
+                events = await second.parts.store.events(run)
