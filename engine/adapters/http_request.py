@@ -107,7 +107,7 @@ def _query(query: Mapping[str, Any] | None) -> str:
     for name, value in (query or {}).items():
         values = value if isinstance(value, list | tuple) else [value]
         pairs += [(name, _text(v)) for v in values if v is not None]
-    return urlencode(pairs)
+    return urlencode(pairs, errors="replace")
 
 
 def _text(value: Any) -> str:
@@ -176,8 +176,9 @@ class Body:
         if len(given) > 1:
             raise _wrong(f"a request has one body, and {' and '.join(given)} are given")
         if self.json is not None:
-            octets = json.dumps(self.json, ensure_ascii=False, separators=(",", ":")).encode()
-            return octets, "application/json"
+            text = json.dumps(self.json, ensure_ascii=False, separators=(",", ":"))
+            # half a character, as a target may have sent it: stays the escape that it was
+            return text.encode("utf-8", "backslashreplace"), "application/json"
         if self.form is not None:
             return _query(self.form).encode(), "application/x-www-form-urlencoded"
         if self.text is not None:

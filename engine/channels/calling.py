@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn, TypeVar
 
 from engine.adapters.http import Body, HttpAdapter, HttpAnswer
+from engine.channels.fitting import one_line
 from engine.errors import AdapterError
 from engine.language.shape import Duration
 from engine.plugin import StepContext, reveal
@@ -122,10 +123,16 @@ class Calling:
 
     def puzzled(self, told: object) -> AdapterError:
         """It was answered by something that is not this service, or no longer as it was."""
-        shown = " ".join(self.redact(str(told)).split())[:TOLD_MAX_CHARS]
         return AdapterError(
-            f"{self.authority} does not answer as this service does: {shown}", maybe_done=True
+            f"{self.authority} does not answer as this service does: {self.shown(told)}",
+            maybe_done=True,
         )
+
+    def shown(self, told: object) -> str:
+        """What a service said, as it may stand in an error: short, on one line, without what is
+        secret here, nor what a terminal obeys or no journal can hold.
+        """
+        return self.redact(one_line(self.redact(str(told)))).strip()[:TOLD_MAX_CHARS]
 
     def redact(self, text: str) -> str:
         """A text without what is secret here."""
@@ -160,7 +167,7 @@ class Calling:
         text = found.text or ""
         if found.json is not None:
             text = "; ".join(said(found.json)) or json.dumps(found.json, ensure_ascii=False)
-        return " ".join(self.redact(text).split())[:TOLD_MAX_CHARS]
+        return self.shown(text)
 
     def _opened(self) -> HttpAdapter:
         if self._http is None:
@@ -174,9 +181,22 @@ class Calling:
                 timeout_s=Duration(self._timeout_s),
             )
             for value in (*headers.values(), *map(reveal, self._secrets), reveal(password or "")):
-                self._redactor.add("of this connection", value)
-                self._redactor.add("of this connection", value.rpartition(" ")[2])
+                for part in _secrets(value):
+                    self._redactor.add("of this connection", part)
         return self._http
+
+
+PART_MIN_CHARS = 16
+"""Of a part of a secret that is one by itself, as the end of a webhook's path."""
+
+
+def _secrets(value: str) -> Iterator[str]:
+    """A secret, and what of it a service may repeat: of `Bearer X`, `Token token=X`, a path."""
+    yield value
+    yield value.rpartition(" ")[2]
+    _, scheme, rest = value.partition("://")
+    pieces = rest.partition("/")[2].split("/") if scheme else value.replace("=", " ").split()
+    yield from (piece for piece in pieces if len(piece) >= PART_MIN_CHARS)
 
 
 SAID = ("message", "detail", "error", "errors")
@@ -231,7 +251,7 @@ def _date_s(value: object) -> float | None:
 
     try:
         at = parsedate_to_datetime(str(value or ""))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 

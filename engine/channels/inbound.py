@@ -22,6 +22,9 @@ from engine.errors import Refused
 SLACK_WINDOW_S = 300
 """How old a request of Slack's may be: as its document says."""
 
+STAMP_MAX_DIGITS = 15
+"""Of a time in seconds: Python makes no number of over 4,300 digits."""
+
 LINK_S = 24 * 3600
 """How long a link in a mail is good: who takes it the day after takes the next one."""
 
@@ -49,13 +52,14 @@ def verify_slack(
     """Raises Refused unless Slack signed this body with one of the secrets, just now."""
     known = {name.lower(): value for name, value in headers.items()}
     stamp, given = known.get("x-slack-request-timestamp", ""), known.get("x-slack-signature", "")
-    if not stamp.isascii() or not stamp.isdigit() or not given:
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= STAMP_MAX_DIGITS) or not given:
         raise Refused("this request is not signed as Slack signs")
     if abs(now_s - int(stamp)) > SLACK_WINDOW_S:
         raise Refused(f"this request is older than {SLACK_WINDOW_S} s: it may be a repetition")
     text = b"v0:" + stamp.encode() + b":" + body
     for secret in secrets:
-        wanted = "v0=" + hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()
+        key = secret.encode("utf-8", "surrogateescape")  # as the environment had it
+        wanted = "v0=" + hmac.new(key, text, hashlib.sha256).hexdigest()
         if secret and hmac.compare_digest(wanted.encode(), given.encode("utf-8", "replace")):
             return
     raise Refused(
@@ -88,13 +92,17 @@ def read_press(body: bytes) -> Press:
         return Press(
             str(user["id"]),
             str(action["value"]),
-            place.get("id"),
-            message.get("ts"),
-            found.get("response_url"),
+            _text(place.get("id")),
+            _text(message.get("ts")),
+            _text(found.get("response_url")),
             _reason(found),
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise Refused("this is no press of a button") from error
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _reason(payload: Any) -> str:
@@ -138,7 +146,8 @@ def check(text: str, keys: Collection[bytes], now_s: float, used: Collection[str
     if len(text) > LINK_MAX_CHARS:
         raise Refused("this is no link of ours")
     packed, _, given = text.partition(".")
-    if not any(hmac.compare_digest(_mac(packed, k).encode(), given.encode()) for k in keys):
+    octets = given.encode("utf-8", "surrogatepass")
+    if not any(hmac.compare_digest(_mac(packed, key).encode(), octets) for key in keys):
         raise Refused("this link was not made here, or was altered")
     try:
         fields = json.loads(_unpack(packed))
@@ -153,7 +162,8 @@ def check(text: str, keys: Collection[bytes], now_s: float, used: Collection[str
 
 
 def _mac(packed: str, key: bytes) -> str:
-    return _pack(hmac.new(key, b"runbook-link:" + packed.encode(), hashlib.sha256).digest())
+    text = b"runbook-link:" + packed.encode("utf-8", "surrogatepass")
+    return _pack(hmac.new(key, text, hashlib.sha256).digest())
 
 
 def _pack(octets: bytes) -> str:

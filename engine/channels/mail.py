@@ -6,6 +6,7 @@ again. Its Message-ID is made of its key, so that mail programs show what came t
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 from email.message import EmailMessage
@@ -25,8 +26,14 @@ if TYPE_CHECKING:
 TEXT_MAX_CHARS = 20_000
 """Of a mail that a person reads on a telephone at night: much more than they will."""
 
+TOLD_MAX_CHARS = 300
+"""Of what a server says to a mail."""
+
 SUBJECT_MAX_CHARS = 200
 """Of a subject: mail programs show less."""
+
+ADDRESS_MAX_CHARS = 320
+"""Of an address: 64 before the @ and 255 behind it (RFC 5321, 4.5.3.1)."""
 
 AS_SENT = SMTPUTF8.clone(utf8=False, cte_type="7bit")
 """Seven bits: every server takes that, whatever it says that it can do."""
@@ -81,15 +88,15 @@ class MailChannel:
         return f"{self.fingerprint()} takes mail"
 
     async def send(self, message: Message) -> Mapping[str, Any]:
-        if message.to is None:
-            raise AdapterError("no mail address is given", retryable=False)
-        mail = self._mail(message, message.to)
+        to = mail_address(message.to)
+        mail = self._mail(message, to)
+        until_s = asyncio.get_running_loop().time() + self._timeout_s
         client = await self._connected()
         try:
-            told = await self._deliver(client, mail, message.to)
+            told = await self._deliver(client, mail, to, until_s)
         finally:
             client.close()
-        return {"id": mail["Message-ID"], "told": told[:200], "follows": True}
+        return {"id": mail["Message-ID"], "told": one_line(told)[:TOLD_MAX_CHARS], "follows": True}
 
     async def close(self) -> None:
         """Each message has a connection of its own."""
@@ -128,9 +135,10 @@ class MailChannel:
         )
         user, password = self._login
         try:
-            await client.connect()
-            if user is not None:
-                await client.login(reveal(user), reveal(password or ""))
+            async with asyncio.timeout(self._timeout_s):
+                await client.connect()
+                if user is not None:
+                    await client.login(reveal(user), reveal(password or ""))
         except aiosmtplib.SMTPAuthenticationError as error:
             client.close()
             raise AdapterError(
@@ -138,10 +146,13 @@ class MailChannel:
             ) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             client.close()
-            raise AdapterError(f"no connection to {self.fingerprint()}: {error}") from error
+            told = _said(error) or f"it is not ready within {self._timeout_s:g} s"
+            raise AdapterError(f"no connection to {self.fingerprint()}: {told}") from error
         return client
 
-    async def _deliver(self, client: aiosmtplib.SMTP, mail: EmailMessage, to: str) -> str:
+    async def _deliver(
+        self, client: aiosmtplib.SMTP, mail: EmailMessage, to: str, until_s: float
+    ) -> str:
         """What the server said when it took the mail. In doubt is only what happens once its text
         began to leave.
         """
@@ -150,28 +161,48 @@ class MailChannel:
         sender, begun = reveal(self._from[1]), False
         options = [] if f"{sender}{to}".isascii() else ["SMTPUTF8"]
         try:
-            await client.mail(sender, options=options, encoding="utf-8")
-            await client.rcpt(to, encoding="utf-8")
-            begun = True
-            return (await client.data(mail.as_bytes(policy=AS_SENT))).message
+            async with asyncio.timeout_at(until_s):
+                await client.mail(sender, options=options, encoding="utf-8")
+                await client.rcpt(to, encoding="utf-8")
+                begun = True
+                return (await client.data(mail.as_bytes(policy=AS_SENT))).message
         except aiosmtplib.SMTPResponseException as error:
             if error.code < 0:  # what it said is no reply
                 raise self._lost(error, begun) from error
             raise _refused(to, error) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise self._lost(error, begun) from error
+        except ValueError as error:  # nothing of it was sent: it is in no command
+            raise AdapterError(f"it cannot be sent: {_said(error)}", retryable=False) from error
 
     def _lost(self, error: Exception, begun: bool) -> AdapterError:
-        told = " ".join(str(error).split())[:200]
+        told = _said(error) or f"nothing within {self._timeout_s:g} s"
         if begun:
             message = f"{self.fingerprint()} did not say whether it took the mail: {told}"
             return AdapterError(message, maybe_done=True)
         return AdapterError(f"{self.fingerprint()} broke off before the mail was sent: {told}")
 
 
+def mail_address(to: str | None) -> str:
+    """An address that can stand in a header and in a command. Raises AdapterError: it comes from
+    the contacts, or from whoever keeps a rota.
+    """
+    if to is None:
+        raise AdapterError("no mail address is given", retryable=False)
+    if not to or len(to) > ADDRESS_MAX_CHARS or to != one_line(to) or " " in to:
+        shown = cut(one_line(to), 50)
+        raise AdapterError(f"`{shown}` is no mail address", retryable=False)
+    return to
+
+
+def _said(told: object) -> str:
+    """What a server said, as it may stand in an error: a reply is whatever octets it sent."""
+    return one_line(str(told))[:TOLD_MAX_CHARS]
+
+
 def _refused(to: str, error: Any) -> AdapterError:
     """A reply of the server: 4xx may be tried again, 5xx not (RFC 5321, 4.2.1)."""
-    code, text = int(error.code), " ".join(str(error.message).split())[:300]
+    code, text = int(error.code), _said(error.message)
     return AdapterError(
         f"the mail to {to} was refused with {code}: {text}",
         retryable=400 <= code < 500,

@@ -16,6 +16,7 @@ from engine.adapters.http import Body
 from engine.channels.calling import Calling
 from engine.channels.fate import Fates, looking
 from engine.channels.fitting import cut, mark_of, octets, one_line, plain
+from engine.channels.reading import inner, name_of, objects
 from engine.errors import AdapterError
 from engine.plugin import reveal
 from engine.plugin.channel import Message
@@ -93,7 +94,7 @@ class PagerDutyChannel:
         told = await self._calling.told("/v2/enqueue", Body(json=body))
         if told.get("status") != "success":
             raise self._calling.puzzled(told)
-        key = told.get("dedup_key") or body["dedup_key"]
+        key = name_of(told.get("dedup_key")) or body["dedup_key"]
         return {"id": key, "status": told["status"], "follows": message.kind in FIRST}
 
     async def close(self) -> None:
@@ -165,7 +166,7 @@ class PagerDutyNotesChannel:
             return await self._write(incident, message)
 
     async def _write(self, incident: str, message: Message) -> Mapping[str, Any]:
-        path = f"/incidents/{quote(incident, safe='')}"
+        path = f"/incidents/{quote(incident, safe='', errors='replace')}"
         if message.kind == "status" or (message.receipt or {}).get("status_update"):
             try:
                 return {"incident": incident, **await self._update(path, message)}
@@ -178,7 +179,8 @@ class PagerDutyNotesChannel:
         path, marker = f"{path}/notes", f"[runbook {message.key}]"
         if self._fates.unknown(message):
             with looking():
-                notes = (await self._calling().look(path, {}, dict)).get("notes") or ()
+                found = await self._calling().look(path, {}, dict)
+                notes = objects(found.get("notes"), self._calling().authority)
             if any(marker in str(note.get("content")) for note in notes):
                 return {"id": marker, "follows": False}
         tail = f"\n{message.link}\n{marker}" if message.link else f"\n{marker}"
@@ -196,7 +198,8 @@ class PagerDutyNotesChannel:
             asked = {"limit": LOG_ENTRIES, "is_overview": False}
             with looking():
                 log = await self._calling().look(f"{path}/log_entries", asked, dict)
-            updates = [e for e in log.get("log_entries") or () if "status_update" in str(e)]
+                entries = objects(log.get("log_entries"), self._calling().authority)
+            updates = [entry for entry in entries if "status_update" in str(entry)]
             if any(mark in str(entry) for entry in updates):
                 return {"id": mark, "status_update": True, "follows": False}
         text = plain(f"{message.title}\n{message.text}").strip()
@@ -207,10 +210,10 @@ class PagerDutyNotesChannel:
 
     def _made_id(self, found: Mapping[str, Any], name: str) -> str:
         """The id of what was made. Raises AdapterError where the answer does not have one."""
-        made = found.get(name)
-        if not isinstance(made, Mapping) or not made.get("id"):
+        made = name_of(inner(found, name).get("id"))
+        if not made:
             raise self._calling().puzzled(found)
-        return str(made["id"])
+        return made
 
     async def close(self) -> None:
         made, self._made = self._made, None

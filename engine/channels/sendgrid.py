@@ -11,8 +11,13 @@ from typing import Any, ClassVar
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
 from engine.channels.fitting import cut, one_line, plain
-from engine.channels.mail import SUBJECT_MAX_CHARS, TEXT_MAX_CHARS, answering, message_id
-from engine.errors import AdapterError
+from engine.channels.mail import (
+    SUBJECT_MAX_CHARS,
+    TEXT_MAX_CHARS,
+    answering,
+    mail_address,
+    message_id,
+)
 from engine.plugin import reveal
 from engine.plugin.channel import Message
 
@@ -57,8 +62,7 @@ class SendGridChannel:
         return "SendGrid takes the key"
 
     async def send(self, message: Message) -> Mapping[str, Any]:
-        if message.to is None:
-            raise AdapterError("no mail address is given", retryable=False)
+        to = mail_address(message.to)
         sender = reveal(self._from["email"])
         domain = sender.rpartition("@")[2] or "runbook.invalid"
         own = message_id(message.key, domain)
@@ -69,7 +73,7 @@ class SendGridChannel:
         body = {
             "personalizations": [
                 {
-                    "to": [{"email": message.to}],
+                    "to": [{"email": to}],
                     "custom_args": {"runbook_key": one_line(message.key)},
                 }
             ],

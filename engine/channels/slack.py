@@ -13,6 +13,7 @@ from engine.channels.calling import Calling
 from engine.channels.fate import Fates, looking
 from engine.channels.fitting import cut, mark_of, one_line, plain, utf16
 from engine.channels.inbound import REASON, REASON_MAX_CHARS
+from engine.channels.reading import inner, name_of, objects
 from engine.channels.slack_places import id_of
 from engine.errors import AdapterError
 from engine.plugin.channel import Button, Message
@@ -151,8 +152,7 @@ class SlackChannel:
             "text": fallback(message),
             "blocks": blocks(message, buttons=message.kind == "counted"),
         }
-        found = _ok(await self._post("/chat.update", body))
-        return self._receipt(message, found)
+        return self._receipt(message, await self._call("/chat.update", body))
 
     async def _posted(self, message: Message) -> Mapping[str, Any] | None:
         """The receipt of a message with this key that is there already."""
@@ -166,16 +166,17 @@ class SlackChannel:
         if thread is not None:
             path, query["ts"] = "/conversations.replies", thread["ts"]
         found = await self._read(path, query)
-        for one in found.get("messages", ()):
-            payload = (one.get("metadata") or {}).get("event_payload") or {}
-            named = {block.get("block_id") for block in one.get("blocks") or ()}
-            if payload.get("key") == message.key or block_id(message) in named:
-                return self._receipt(message, {"channel": place, "ts": one["ts"]})
+        for one in objects(found.get("messages"), "Slack"):
+            if _is_of(message, one):
+                return self._receipt(message, {"channel": place, "ts": one.get("ts")})
         return None
 
-    @staticmethod
-    def _receipt(message: Message, found: Mapping[str, Any]) -> dict[str, Any]:
-        known = {"id": message.key, "channel": found.get("channel"), "ts": found.get("ts")}
+    def _receipt(self, message: Message, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Raises AdapterError where it is not said what was posted: nothing could follow it."""
+        known = {name: name_of(found.get(name)) for name in ("channel", "ts")}
+        if not all(known.values()):
+            raise self._calling().puzzled(found)
+        known = {"id": message.key, **known}
         if message.kind == "question":
             return {**known, "follows": True, "edits": True}
         return {**known, "follows": message.kind in ("page", "status")}
@@ -184,10 +185,10 @@ class SlackChannel:
         return await self._calling().post(path, Body(json=body))
 
     async def _call(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _ok(await self._post(path, body))
+        return _ok(await self._post(path, body), self._calling())
 
     async def _read(self, path: str, query: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _ok(await self._calling().get(path, query))
+        return _ok(await self._calling().get(path, query), self._calling())
 
     async def close(self) -> None:
         made, self._made = self._made, None
@@ -203,16 +204,28 @@ class SlackChannel:
         return self._made
 
 
-def _ok(answer: HttpAnswer) -> dict[str, Any]:
-    """The answer of a method. Slack says `ok: false` with a status of 200."""
+def _is_of(message: Message, posted: Mapping[str, Any]) -> bool:
+    """Whether what is there has the key of this message, or its mark."""
+    if inner(posted, "metadata", "event_payload").get("key") == message.key:
+        return True
+    blocks = posted.get("blocks")
+    marks = [b.get("block_id") for b in blocks if isinstance(b, dict)] if blocks else []
+    return block_id(message) in marks
+
+
+def _ok(answer: HttpAnswer, calling: Calling) -> dict[str, Any]:
+    """The answer of a method. Slack says `ok: false` with a status of 200; what says neither that
+    nor `ok: true` is not Slack's.
+    """
     found = answer.json
     if isinstance(found, dict) and found.get("ok") is True:
         return found
-    word = str(found.get("error")) if isinstance(found, dict) else "no JSON"
+    own = isinstance(found, dict) and found.get("ok") is False
+    word = calling.shown(found["error"] if own and "error" in found else "no answer of its own")
     limited = word in ("ratelimited", "rate_limited")
     raise AdapterError(
         f"Slack: {word}",
-        maybe_done=not isinstance(found, dict) or word in PERHAPS_DONE,
+        maybe_done=not own or word in PERHAPS_DONE,
         retryable=word not in GONE_FOR_GOOD,
         detail={"error": word, **({"blocked_for_s": 30.0} if limited else {})},
     )

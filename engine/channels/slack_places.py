@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from engine.channels.reading import inner, name_of, objects
 from engine.errors import AdapterError
 
 Ask = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
@@ -30,15 +31,15 @@ async def id_of(to: str, read: Ask, call: Ask) -> str:
         return to
     if PERSON.fullmatch(to):
         opened = await call("/conversations.open", {"users": to})
-        return str((opened.get("channel") or {}).get("id"))
+        return _id(inner(opened, "channel"))
     name, cursor = to.removeprefix("#"), ""
     for _ in range(PAGES_MAX):
         asked = {"types": "public_channel,private_channel", "limit": PAGE, "cursor": cursor}
         found = await read("/conversations.list", {**asked, "exclude_archived": True})
-        for one in found.get("channels") or ():
+        for one in objects(found.get("channels"), "Slack"):
             if one.get("name") == name:
-                return str(one["id"])
-        cursor = (found.get("response_metadata") or {}).get("next_cursor") or ""
+                return _id(one)
+        cursor = name_of(inner(found, "response_metadata").get("next_cursor"))
         if not cursor:
             break
     raise AdapterError(
@@ -46,3 +47,9 @@ async def id_of(to: str, read: Ask, call: Ask) -> str:
         help="give the id of the channel (C...) in the contacts, or invite the bot to it",
         retryable=False,
     )
+
+
+def _id(place: Mapping[str, Any]) -> str:
+    if found := name_of(place.get("id")):
+        return found
+    raise AdapterError("Slack: it says of a place that it is there, and not where")

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
 from engine.channels.fate import Fates, looking
 from engine.channels.fitting import cut, one_line, plain
+from engine.channels.reading import inner, name_of, objects
 from engine.errors import AdapterError
 from engine.plugin import reveal
 from engine.plugin.channel import Message
@@ -60,8 +62,8 @@ class StatusPageChannel:
 
     async def ping(self) -> str:
         found = (await self._calling().get(f"/v1/pages/{reveal(self._page)}", {})).json
-        name = found.get("name") if isinstance(found, dict) else None
-        return f"the page {name}"
+        name = name_of(found.get("name")) if isinstance(found, dict) else ""
+        return f"the page {name or 'without a name'}"
 
     async def send(self, message: Message) -> Mapping[str, Any]:
         if message.kind not in STATUS:
@@ -78,8 +80,8 @@ class StatusPageChannel:
         if self._fates.unknown(message):
             with looking():
                 found = await self._found(path, message, incident)
-            incident = found.get("id", incident)
-            if _ours(found).get("key") == message.key:
+            incident = name_of(found.get("id")) or incident
+            if _ours(found).get("key") == message.key and incident is not None:
                 return {"id": message.key, "incident": incident, "follows": True}
         name = cut(shown(one_line(message.title)), NAME_MAX_CHARS) or "runbook"
         text = shown(cut(plain(_for_customers(message)), TEXT_MAX_CHARS))
@@ -92,16 +94,19 @@ class StatusPageChannel:
             found = await self._calling().told(path, made)
         else:
             change = Body(json={"incident": told})
-            found = await self._calling().told(f"{path}/{incident}", change, method="PATCH")
-        if not found.get("id"):
+            place = f"{path}/{quote(incident, safe='')}"
+            found = await self._calling().told(place, change, method="PATCH")
+        made_id = name_of(found.get("id"))
+        if not made_id:
             raise self._calling().puzzled(found)
-        return {"id": message.key, "incident": found["id"], "follows": True}
+        return {"id": message.key, "incident": made_id, "follows": True}
 
     async def _found(self, path: str, message: Message, incident: str | None) -> dict[str, Any]:
         """The incident as it is there, of an id or of this run; empty when there is none."""
         if incident is not None:
-            return await self._calling().look(f"{path}/{incident}", {}, dict)
-        for one in await self._calling().look(f"{path}/unresolved", {}, list):
+            return await self._calling().look(f"{path}/{quote(incident, safe='')}", {}, dict)
+        listed = await self._calling().look(f"{path}/unresolved", {}, list)
+        for one in objects(listed, self._calling().authority):
             if _ours(one).get("run") == message.run:
                 return dict(one)
         return {}
@@ -120,8 +125,7 @@ class StatusPageChannel:
 
 def _ours(incident: Mapping[str, Any]) -> Mapping[str, Any]:
     """What we wrote down with an incident: its run, and the key of what was told last."""
-    found = (incident.get("metadata") or {}).get("runbook")
-    return found if isinstance(found, Mapping) else {}
+    return inner(incident, "metadata", "runbook")
 
 
 def _for_customers(message: Message) -> str:

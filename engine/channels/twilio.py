@@ -14,6 +14,7 @@ from engine.adapters.http import Body
 from engine.channels.calling import Calling
 from engine.channels.fate import Fates, looking
 from engine.channels.fitting import mark_of, plain
+from engine.channels.reading import name_of, objects
 from engine.channels.sms import fitted, written
 from engine.errors import AdapterError
 from engine.plugin import reveal
@@ -79,12 +80,15 @@ class TwilioChannel:
         by = "MessagingServiceSid" if sender.startswith("MG") else "From"
         form = {"To": to, by: sender, "Body": text_of(message)}
         found = await self._calling.told(path, Body(form=form))
-        sid, status = found.get("sid"), found.get("status")
+        sid, status = name_of(found.get("sid")), name_of(found.get("status"))
         if not sid:
             raise self._calling.puzzled(found)
         if status in FAILED:
-            why = f"{found.get('error_message') or 'it gives no reason'}"
-            detail = {"code": found.get("error_code")}
+            why = self._calling.shown(found.get("error_message") or "it gives no reason")
+            code = found.get("error_code")
+            detail: dict[str, Any] = {
+                "code": code if isinstance(code, int) else name_of(code) or None
+            }
             raise AdapterError(f"Twilio says that it is {status}: {why}", detail=detail)
         return {"id": sid, "status": status, "follows": False}
 
@@ -93,10 +97,11 @@ class TwilioChannel:
         of a trial account, and writes some marks more simply.
         """
         asked = {"To": message.to, "PageSize": LOOK_BACK}
-        found = (await self._calling.look(path, asked, dict)).get("messages") or ()
+        listed = (await self._calling.look(path, asked, dict)).get("messages")
+        found = objects(listed, self._calling.authority)
         mark = mark_of(message.key)
         same = [m for m in found if mark in str(m.get("body")) and m.get("status") not in FAILED]
-        return str(same[0].get("sid")) if same else None
+        return name_of(same[0].get("sid")) or mark if same else None
 
     async def close(self) -> None:
         await self._calling.close()

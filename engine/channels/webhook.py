@@ -60,7 +60,7 @@ class WebhookChannel:
         return await self._calling.ping()
 
     async def send(self, message: Message) -> Mapping[str, Any]:
-        text = json.dumps(_document(message), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(_plain(_document(message)), ensure_ascii=False, separators=(",", ":"))
         key = quote(message.key, safe=HEADER_SAFE, errors="replace")
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         if self._secret is not None:
@@ -73,7 +73,8 @@ class WebhookChannel:
 
 
 def signature(secret: str, body: bytes) -> str:
-    return "v1=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    key = secret.encode("utf-8", "surrogateescape")  # as the environment had it
+    return "v1=" + hmac.new(key, body, hashlib.sha256).hexdigest()
 
 
 def _document(message: Message) -> dict[str, Any]:
@@ -82,14 +83,14 @@ def _document(message: Message) -> dict[str, Any]:
         "group": message.group,
         "kind": message.kind,
         "run": message.run,
-        "title": plain(message.title),
-        "text": plain(message.text),
+        "title": message.title,
+        "text": message.text,
         "to": message.to,
-        "name": plain(message.name),
+        "name": message.name,
         "severity": message.severity,
-        "source": plain(message.source),
+        "source": message.source,
         "link": message.link,
-        "details": _plain(dict(message.details)),
+        "details": dict(message.details),
     }
 
 

@@ -89,6 +89,12 @@ class Books:
         self._places: dict[tuple[object, ...], tuple[Catalog, str, Environment]] = {}
         self._contacts: dict[str, _Known] = {}
         """As they were read, and a stamp of the file: every run that calls people has them."""
+        self._broken: dict[str, tuple[object, str]] = {}
+        """The stamp of a file that cannot be read, and why, where older contacts are kept."""
+        self.keeps_contacts = False
+        """Whether contacts that cannot be read any more are as they were last: a server goes on
+        calling people while somebody edits the file.
+        """
 
     @classmethod
     def find(cls, given: Iterable[str] = (), environ: Mapping[str, str] | None = None) -> Books:
@@ -215,10 +221,33 @@ class Books:
         known = self._contacts.get(pack)
         path = known.path if known is not None else self.pack(pack) / "contacts.yaml"
         stamp = _stamp(path)
-        if known is None or known.stamp != stamp:
-            made = _contacts(path) if stamp is not None else Contacts()
-            known = self._contacts[pack] = _Known(path, stamp, made)
-        return known.contacts
+        if known is not None and known.stamp == stamp:
+            self._broken.pop(pack, None)
+            return known.contacts
+        if known is not None and self.keeps_contacts and not self._renews(pack, path, stamp):
+            return known.contacts
+        made = _contacts(path) if stamp is not None else Contacts()
+        self._contacts[pack] = _Known(path, stamp, made)
+        return made
+
+    def contacts_trouble(self, pack: str) -> str | None:
+        """Why the contacts of a pack are older ones; None where they are not."""
+        broken = self._broken.get(pack)
+        return f"contacts.yaml cannot be read: {broken[1]}" if broken is not None else None
+
+    def _renews(self, pack: str, path: Path, stamp: object) -> bool:
+        """Whether the contacts can be read as they are now; where not, it is kept why."""
+        if pack in self._broken and self._broken[pack][0] == stamp:
+            return False
+        why = "it is not there any more" if stamp is None else None
+        try:
+            _contacts(path)
+        except Diagnosed as error:
+            why = why or error.message
+        self._broken.pop(pack, None)
+        if why is not None:
+            self._broken[pack] = (stamp, why)
+        return why is None
 
     def pack(self, name: str) -> Path:
         """The folder of a pack. Raises Usage when there is none."""

@@ -17,6 +17,7 @@ BACK_S = 7 * 86_400.0
 FOUND_MAX = 10_000
 """Twice as many as call people in a storm: each has somebody who waits to be called."""
 
+_OVER = "finished_us > ?"
 _SQL = """
 SELECT run FROM runs WHERE finished_us > ? AND mode = 'real' AND EXISTS (
     SELECT 1 FROM events WHERE events.run = runs.run AND type IN ('EscalationStarted', 'LevelDue')
@@ -31,10 +32,19 @@ SELECT run FROM runs WHERE finished_us > ? AND mode = 'real' AND EXISTS (
 
 async def may_call(store: SqliteStore, now_us: int) -> list[str]:
     """Their names; whether one really does, its events say."""
+    return await _found(store, now_us, _SQL)
+
+
+async def calling(store: SqliteStore, now_us: int) -> list[str]:
+    """The same, and runs that are not over."""
+    return await _found(store, now_us, _SQL.replace(_OVER, f"({_OVER} OR finished_us IS NULL)"))
+
+
+async def _found(store: SqliteStore, now_us: int, sql: str) -> list[str]:
     since_us = now_us - round(BACK_S * MICROSECONDS)
 
     def work(connection: sqlite3.Connection) -> list[str]:
-        return [row[0] for row in connection.execute(_SQL, (since_us, FOUND_MAX))]
+        return [row[0] for row in connection.execute(sql, (since_us, FOUND_MAX))]
 
     return await store.read(work)
 

@@ -116,8 +116,10 @@ class Teller:
     incident: str | None = None
     button: Callable[[str, str], str] | None = None
     """The value of a button: of a run and an escalation; None where nobody takes presses in."""
-    take_at: str | None = None
-    """The address before what a button holds: where one without buttons takes it."""
+    take: Callable[[str, str], str] | None = None
+    """A link that does what a button does, for a channel without buttons. It holds another claim:
+    whoever sees a message in Slack can read what its buttons hold.
+    """
     stake: Callable[[Stake], str] | None = None
     """The value of a button that answers; None where nobody takes answers in."""
     ask_at: str | None = None
@@ -193,7 +195,9 @@ class Teller:
         buttons: tuple[Button, ...] = ()
         if press and kind == "page":
             buttons = (Button("Take it", press),)
-        take_link = f"{self.take_at}{press}" if buttons and self.take_at else None
+        take_link = None
+        if buttons and self.take is not None:
+            take_link = self.take(body["escalation"], body["key"])
         asks = kind in ASKS
         if asks:
             buttons = self._answers(body, words)

@@ -90,6 +90,8 @@ class Doorkeeper:
         if token is None or not token.valid_at(now_us):
             return None
         if now_us - self._used.get(token.id, 0) > USED_EVERY_S * MICROSECONDS:
+            if len(self._used) >= ADDRESSES_MAX:
+                self._used.clear()  # sessions come and go: then a write for each, once
             self._used[token.id] = now_us
             with suppress(JournalError):  # who only wants to look is let in all the same
                 await self._tokens.used(token.id, now_us)

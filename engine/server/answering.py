@@ -201,6 +201,8 @@ def read_form(body: bytes, claim: Claim) -> Word:
         fields = parse_qs(body.decode(), max_num_fields=FIELDS_MAX)
     except ValueError as error:
         raise Refused("this is no form of ours") from error
+    if any(len(values) > 1 for values in fields.values()):
+        raise Refused("this is no form of ours: it says something twice")
     said = fields.get("answer", [""])[0]
     reason = fields.get("reason", [""])[0][:REASON_MAX_CHARS]
     return Word(said, reason, Actor(claim.who, "link", claim.id))

@@ -44,6 +44,7 @@ from engine.server.schedules import Schedules
 from engine.server.settings import Settings
 from engine.server.shelf import Shelf
 from engine.server.tracing import make_tracing
+from engine.server.watch import ContactsWatch, Telling
 from engine.wiring import VERSION, Engine
 from engine.wiring.calling import Press
 
@@ -71,19 +72,23 @@ def make_parts(
     store.time_commits(metrics.append.observe)
     tokens = Tokens(store)
     keeper = Keeper(
-        engine, log, drive_max=settings.drive_max, surround=surround, observe=_observed(metrics)
+        engine,
+        log,
+        drive_max=settings.drive_max,
+        surround=surround,
+        observe=_observed(metrics, Telling(metrics, log)),
     )
     shelf = Shelf(engine.books, engine.registry, clock, log)
     ledger = Ledger(store)
     dispatcher = Dispatcher(ledger, keeper, shelf, metrics, log)
     dispatcher.environment = settings.environment
-    take_at, ask_at = (
-        f"{settings.public_url}/{word}/" if settings.public_url else None
-        for word in ("take", "ask")
+    url, keys = settings.public_url, settings.link_keys
+    engine.press = Press(
+        inbound.presser(keys, clock.now_us),
+        inbound.linker(keys, clock.now_us, url) if url else None,
+        answering.staker(keys, clock.now_us),
+        f"{url}/ask/" if url else None,
     )
-    keys = settings.link_keys
-    press, stake = inbound.presser(keys, clock.now_us), answering.staker(keys, clock.now_us)
-    engine.press = Press(press, take_at, stake, ask_at)
     parts = Parts(
         settings=settings,
         engine=engine,
@@ -103,18 +108,19 @@ def make_parts(
     return parts
 
 
-def _observed(metrics: Metrics) -> Callable[[Event], None]:
+def _observed(metrics: Metrics, telling: Telling) -> Callable[[Event], None]:
     """Who looks on at every run."""
+    lookers = [metrics.observe, telling.observe]
     tracing = make_tracing()
-    if tracing is None:
-        return metrics.observe
-    atexit.register(tracing.close)
+    if tracing is not None:
+        atexit.register(tracing.close)
+        lookers.append(tracing.observe)
 
-    def both(event: Event) -> None:
-        metrics.observe(event)
-        tracing.observe(event)
+    def all_of_them(event: Event) -> None:
+        for observe in lookers:
+            observe(event)
 
-    return both
+    return all_of_them
 
 
 def make_app(parts: Parts) -> FastAPI:
@@ -131,6 +137,7 @@ def make_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.counted = health.Counted(parts)
+    app.state.contacts = ContactsWatch(parts.engine.books, parts.metrics, parts.log)
     api = APIRouter(prefix="/api/v1")
     for module in (api_runs, api_people, api_rest):
         api.include_router(module.router)
@@ -145,6 +152,8 @@ def make_app(parts: Parts) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Takes up what was left, works until the end, then lets go."""
     parts: Parts = app.state.parts
+    contacts: ContactsWatch = app.state.contacts
+    contacts.look()
     found = await parts.keeper.recover()
     parts.log.info("serving", runs_taken_up=found, runbooks=len(parts.dispatcher.shelf.books()))
     work: Work = [
@@ -152,6 +161,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts.dispatcher.work,
         Schedules(parts.dispatcher, parts.requests, parts.log).keep,
         lambda: _prune(parts),
+        partial(contacts.keep, parts.engine.clock),
     ]
     if (place := parts.settings.rehearse_in) is not None:
         shelf = parts.dispatcher.shelf

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from engine.clock import MICROSECONDS
 from engine.errors import RunbookError
 from engine.server.parts import Parts
+from engine.server.watch import count_escalations
 
 DISK_MIN_BYTES = 64 * 1024 * 1024
 """Free space under which we are not ready: what is under way must still be recorded."""
@@ -100,6 +101,7 @@ class Counted:
         metrics.frozen.set(standing.frozen is not None)
         metrics.breakers.set(sum(v.guard == "breaker" for _, v in standing.closed))
         metrics.approvals.set(await self._approvals())
+        await count_escalations(parts.engine, metrics, parts.store)
         await self._rehearsed()
 
     async def _approvals(self) -> int:

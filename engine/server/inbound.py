@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,22 +30,33 @@ from engine.server.asked import asked, reader_of
 from engine.server.parts import Parts, address_of
 from engine.wiring import new_id
 
-TAKES = "acknowledged"
-"""What a claim says that takes what a run calls for; all others answer a question."""
+TAKES, LINK_TAKES = "acknowledged", "acknowledged by a link"
+"""What a claim says that takes what a run calls for, of a button and of a link; all others answer a
+question. A button is no link: everybody in a channel of Slack can read what its buttons hold, and
+of a press Slack says whose it is.
+"""
 
 KEPT_MAX_BYTES = 4096
 """Of a press or a link that is written down: it is evidence, not work."""
+
+AGAIN_US = 60 * MICROSECONDS
+"""What is not from us and comes again from one address within this is one row of the ledger, with
+how often it came: otherwise whoever knows the address could fill the disk.
+"""
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>runbook</title>
 <body style="font:16px/1.5 system-ui;max-width:40em;margin:3em auto;padding:0 1em">
 <h1>{title}</h1><p>{text}</p>{form}</body></html>"""
-SECURITY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"
+SECURITY = (
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
 FORM = '<form method="post"><button style="font-size:1.1em">Take it</button></form>'
 
 
 def presser(
-    keys: tuple[str, ...], now_us: Callable[[], int]
+    keys: tuple[str, ...], now_us: Callable[[], int], takes: str = TAKES
 ) -> Callable[[str, str, str], str] | None:
     """The value of a button: of a run, what it calls for, and the message. None without a key."""
     if not keys:
@@ -52,9 +64,19 @@ def presser(
 
     def press(run: str, escalation: str, key: str) -> str:
         until_s = now_us() // MICROSECONDS + LINK_S
-        return sign(Claim(key, run, escalation, "", until_s), keys[0].encode())
+        return sign(Claim(key, run, escalation, "", until_s, takes), keys[0].encode())
 
     return press
+
+
+def linker(
+    keys: tuple[str, ...], now_us: Callable[[], int], url: str
+) -> Callable[[str, str, str], str] | None:
+    """The same as a link, of a server that is reached at `url`."""
+    claim = presser(keys, now_us, LINK_TAKES)
+    if claim is None:
+        return None
+    return lambda run, escalation, key: f"{url}/take/{claim(run, escalation, key)}"
 
 
 async def slack(request: Request) -> Response:
@@ -67,7 +89,7 @@ async def slack(request: Request) -> Response:
     try:
         verify_slack(settings.slack_secrets, request.headers, body, _now_s(parts))
     except Refused as error:
-        await _told(parts, "slack", body, Verdict("refused", error.message))
+        await _told(parts, "slack", kept_press(body), _refused(error), address_of(request))
         await parts.door.slow_down(address_of(request))
         raise problems.Problem(401, "unauthorized", "Not Slack", error.message) from error
     press: Press | None = None
@@ -77,15 +99,17 @@ async def slack(request: Request) -> Response:
         person = await _person(parts, claim.run, press.user)
         actor = Actor(person, "slack", press.user)
         text, word = f"Taken by {person}.", "taken"
+        if claim.answer == LINK_TAKES:
+            raise Refused("this is a link of a mail, and no button")
         if claim.answer == TAKES:
             await _take(parts, claim, actor, "Slack")
         else:
             said = answering.Word(claim.answer, press.reason, actor)
             text, word = await answering.answer(parts, claim, said), claim.answer
     except RunbookError as error:
-        await _told(parts, "slack", body, Verdict("refused", error.message))
+        await _told(parts, "slack", kept_press(body), _refused(error))
         return _said_back(parts, press, f"Nothing done: {error.message}")
-    await _told(parts, "slack", body, Verdict("joined", word, None, claim.run))
+    await _told(parts, "slack", kept_press(body), Verdict("joined", word, None, claim.run))
     return _said_back(parts, press, text)
 
 
@@ -102,16 +126,17 @@ async def ask(request: Request) -> Response:
     pressed = request.method == "POST"
     came = ""
     try:
-        claim = check(text, _keys(parts), _now_s(parts))
+        claim = await _claim(request, text)
         state, one = await answering.asked_by_link(parts, claim)
         if pressed:
             word = answering.read_form(await request.body(), claim)
             came = await answering.answer(parts, claim, word)
     except RunbookError as error:
-        await _told(parts, "link", _kept(text), Verdict("refused", error.message))
+        await _told(parts, "link", _kept(text), _refused(error), address_of(request))
         return _page("Nothing done", f"{error.message}.", "", 403)
     if not pressed:
-        preview = await answering.previewed(parts, one, claim.run)
+        looked = request.method == "GET"  # a HEAD shows nothing: no target is asked for it
+        preview = await answering.previewed(parts, one, claim.run) if looked else ""
         shown = answering.form(state, one, preview)
         return _page(state.runbook.title, f"You are {claim.who}.", shown, 200)
     await _told(parts, "link", _kept(text), Verdict("joined", word.answer, None, claim.run))
@@ -124,15 +149,15 @@ async def link(request: Request) -> Response:
     text = str(request.path_params["claim"])
     pressed = request.method == "POST"
     try:
-        claim = check(text, _keys(parts), _now_s(parts))
-        if claim.answer != TAKES:
-            raise Refused("this takes nothing: it answers a question")
+        claim = await _claim(request, text)
+        if claim.answer != LINK_TAKES:
+            raise Refused("this link takes nothing: it is a button, or answers a question")
         asks = await asked(parts, claim)
         if pressed:
             reader = claim.who or await reader_of(parts, claim)
             await _take(parts, claim, Actor(reader, "link", claim.id), "mail")
     except RunbookError as error:
-        await _told(parts, "link", _kept(text), Verdict("refused", error.message))
+        await _told(parts, "link", _kept(text), _refused(error), address_of(request))
         return _page("Nothing done", error.message, "", 403)
     if pressed:
         await _told(parts, "link", _kept(text), Verdict("joined", "taken", None, claim.run))
@@ -145,18 +170,24 @@ async def acknowledged(parts: Parts, arrival: Arrival, name: str) -> Verdict | N
     event = arrival.candidates[0]
     incident = event.get("incident")
     key = incident.get("incident_key") if isinstance(incident, Mapping) else None
-    run, colon, rest = key.partition(":") if isinstance(key, str) else ("", "", "")
-    if arrival.kind != "incident.acknowledged" or not colon:
+    run, _, rest = key.partition(":") if isinstance(key, str) else ("", "", "")
+    path = rest.rpartition(":")[0]
+    if arrival.kind != "incident.acknowledged" or not path or not await _is_run(parts, run):
         return None
     actor = Actor(await _agent(parts, run, event.get("agent")), "webhook", name)
     try:
-        await parts.engine.acknowledge(
-            run, actor, "", path=rest.rpartition(":")[0], via="PagerDuty"
-        )
+        await parts.engine.acknowledge(run, actor, "", path=path, via="PagerDuty")
     except Usage as error:
         return Verdict("ignored", f"it acknowledges nothing of ours: {error.message}")
     parts.keeper.kick(run)
     return Verdict("joined", "acknowledged what it calls for", None, run)
+
+
+async def _is_run(parts: Parts, name: str) -> bool:
+    """Whether this is the whole id of a run here: an incident of somebody else's may be named as
+    people name runs (`last`, the beginning of an id).
+    """
+    return bool(name) and bool(await parts.store.events(name, 0, 1))
 
 
 async def _agent(parts: Parts, run: str, agent: Any) -> str:
@@ -202,21 +233,53 @@ async def _people(parts: Parts, run: str) -> list[Person]:
     return list(parts.engine.books.contacts(pack).people.values())
 
 
-async def _told(parts: Parts, source: str, body: bytes, verdict: Verdict) -> None:
-    """Into the ledger, as it came; a ledger that is full or broken holds up nobody."""
+async def _claim(request: Request, text: str) -> Claim:
+    """What a link says. Raises Refused, and late, for one that we did not make, or that is old."""
+    parts: Parts = request.app.state.parts
+    try:
+        return check(text, _keys(parts), _now_s(parts))
+    except Refused:
+        await parts.door.slow_down(address_of(request))
+        raise
+
+
+def _refused(error: RunbookError) -> Verdict:
+    return Verdict("refused", error.message)
+
+
+async def _told(
+    parts: Parts, source: str, body: bytes, verdict: Verdict, address: str | None = None
+) -> None:
+    """Into the ledger; one that is full or broken holds up nobody. `address`: from where somebody
+    sent it whom we do not know.
+    """
     now_us = parts.engine.clock.now_us()
     name = new_id(now_us)
     about = f"{verdict.word}: {verdict.why}"
-    arrived = Arrived(source, "press", about, (f"{source}\n{name}",), body[:KEPT_MAX_BYTES])
+    known = name if address is None else f"{address}\n{verdict.why}\n{now_us // AGAIN_US}"
+    arrived = Arrived(source, "press", about, (f"{source}\n{known}",), body[:KEPT_MAX_BYTES])
     try:
         await parts.ledger.take(name, arrived, now_us, verdict)
     except (JournalError, Refused) as error:
         parts.log.warning("a press is not written down", why=error.message)
 
 
+def kept_press(body: bytes) -> bytes:
+    """What of a press is written down: neither what makes it count, nor where it is answered; who
+    reads the ledger could use them.
+    """
+    try:
+        press = read_press(body)
+    except Refused:
+        return b"no press of a button"
+    claim = press.value.partition(".")[0]
+    kept = {"user": press.user, "claim": claim, "reason": press.reason, "channel": press.channel}
+    return json.dumps(kept).encode()
+
+
 def _kept(text: str) -> bytes:
     """What a link said, without what makes it count: who reads the ledger could use it."""
-    return text.partition(".")[0].encode()
+    return text.partition(".")[0].encode("utf-8", "replace")
 
 
 def _keys(parts: Parts) -> list[bytes]:
@@ -232,6 +295,8 @@ def _page(title: str, text: str, form: str, status: int) -> Response:
         "Cache-Control": "no-store",
         "Referrer-Policy": "no-referrer",
         "Content-Security-Policy": SECURITY,
+        "X-Content-Type-Options": "nosniff",
+        "X-Robots-Tag": "noindex",
     }
     page = PAGE.format(title=html.escape(title), text=html.escape(text), form=form)
     return HTMLResponse(page, status, headers)

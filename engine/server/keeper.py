@@ -32,6 +32,11 @@ OPEN_STATUSES = ("running", "waiting", "in doubt", "queued")
 OPEN_MAX = 10_000
 """Unfinished runs that are looked at, of each status."""
 
+RETRY_MAX_S = 600.0
+"""The longest between two tries to take up a run whose environment is not as it was: each is a line
+in the log.
+"""
+
 RETRY_S = 15.0
 """Before a run is taken up again after its driving broke (a full disk, another driver)."""
 
@@ -94,6 +99,8 @@ class Keeper:
         self._parked: dict[str, int] = {}
         """The last event of each parked run that its driver had seen."""
         self._retry: dict[str, float] = {}
+        self._late: dict[str, float] = {}
+        """How long was waited last for a run that cannot be taken up as it is."""
         self._again: set[str] = set()
         """Runs that somebody spoke to while they were driven, or about to be parked."""
         self._ended: list[Callable[[str, RunResult], None]] = []
@@ -242,11 +249,19 @@ class Keeper:
             return self.engine.resume(run, services=around.services, faces=faces, **given)
 
         try:
-            return await self._around(run, again, self._faces(None))
+            result = await self._around(run, again, self._faces(None))
         except Refused as error:
             self._log.info("run is left to its driver", run=run, why=error.message)
         except Usage as error:
-            self._log.info("run is not taken up", run=run, why=error.message)
+            if (await self.engine.state(run)).over:
+                self._log.info("run is not taken up", run=run, why=error.message)
+            else:  # an environment that is not there, a secret: it may call people, or has to act
+                self._log.fault("run is not taken up, and tried again", run=run, why=error.message)
+                late_s = self._late[run] = min(2 * self._late.get(run, RETRY_S / 2), RETRY_MAX_S)
+                self._retry[run] = self.engine.clock.monotonic_s() + late_s
+        else:
+            self._late.pop(run, None)
+            return result
         return None
 
     async def _begin(
@@ -293,9 +308,6 @@ class Keeper:
             if begun is not None and not begun.done():
                 how = _HOW.get(event.type, "joined" if event.type == "RunJoined" else "started")
                 begun.set_result(Begun(event.run, how, str(event.body.get("reason") or "")))
-            if event.type == "EscalationExhausted":
-                known = {"run": event.run, "escalation": event.body["escalation"]}
-                self._log.warning(str(event.body["why"]), **known)
             if self._observe is not None:
                 self._observe(event)
 

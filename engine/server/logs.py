@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from engine.channels.fitting import one_line
 from engine.clock import Clock, to_iso
 
 FIELD_MAX_CHARS = 2000
@@ -42,8 +43,8 @@ class Log:
         told = {key: _short(value) for key, value in fields.items() if value is not None}
         at = to_iso(self._clock.now_us())
         if self._plain:
-            words = " ".join(f"{key}={value}" for key, value in told.items())
-            line = f"{at[11:19]} {level:<7} {message} {words}".rstrip()
+            words = " ".join(f"{key}={one_line(str(value))}" for key, value in told.items())
+            line = f"{at[11:19]} {level:<7} {one_line(message)} {words}".rstrip()
         else:
             line = json.dumps({"at": at, "level": level, "message": message, **told})
         try:

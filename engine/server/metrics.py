@@ -55,16 +55,48 @@ class Metrics:
             buckets=_APPEND_BUCKETS,
             registry=here,
         )
-        self.untaken = Counter(
-            "runbook_escalations_untaken",
-            "Escalations of which all levels were called, and nobody took it",
-            ("runbook",),
-            registry=here,
-        )
+        self._make_telling()
         self._make_gauges()
         self._names: OrderedDict[str, str] = OrderedDict()
         self._types: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._arrived: OrderedDict[str, int] = OrderedDict()
+
+    def _make_telling(self) -> None:
+        """What is seen of how people are told, see `watch`."""
+        here = self.registry
+        self.messages = Counter(
+            "runbook_messages",
+            "Tries to tell somebody, by channel, kind and fate: told, again (it will be tried once "
+            "more), failed (not by this channel), doubt (it may have gone out)",
+            ("channel", "kind", "fate"),
+            registry=here,
+        )
+        self.exhausted = Counter(
+            "runbook_escalations_exhausted",
+            "Escalations of which no level is left and that nobody took: some were told, or nobody",
+            ("told",),
+            registry=here,
+        )
+        for told in ("some", "nobody"):
+            self.exhausted.labels(told)  # a rate needs the 0 before the first one
+        self.escalations = Gauge(
+            "runbook_escalations_open", "Escalations that nobody took so far", registry=here
+        )
+        self.escalation_age = Gauge(
+            "runbook_escalation_oldest_seconds",
+            "Since the oldest escalation began that nobody took so far",
+            registry=here,
+        )
+        self.late = Gauge(
+            "runbook_escalation_late_seconds",
+            "How long a level or a message is due that was not told yet, the longest",
+            registry=here,
+        )
+        self.contacts = Gauge(
+            "runbook_contacts_broken",
+            "Packs whose contacts cannot be read: people are called as they said last",
+            registry=here,
+        )
 
     def _make_gauges(self) -> None:
         """What is measured when it is asked for, see `health`."""
@@ -122,9 +154,7 @@ class Metrics:
             type_ = self._types.pop((run, str(body["path"])), "-")
             self.steps.labels(type_, body["status"]).observe((body["elapsed_ms"] or 0) / 1000)
         elif event.type == "RunFinished":
-            self.runs.labels(self._names.get(run, "-"), body["outcome"]).inc()
-        elif event.type == "EscalationExhausted" and ":" not in str(body["escalation"]):
-            self.untaken.labels(self._names.get(run, "-")).inc()
+            self.runs.labels(self._names.pop(run, "-"), body["outcome"]).inc()
 
     def text(self) -> bytes:
         """The exposition format, version 0.0.4."""

@@ -9,10 +9,14 @@ Facts: PagerDuty's REST API, version 2.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from engine.channels.fitting import one_line
+from engine.channels.reading import inner, objects
 from engine.clock import MICROSECONDS, to_iso
 from engine.errors import RunbookError, StepError
 from engine.journal.ledger import Arrived, Delivery, Ledger, Verdict
@@ -26,12 +30,23 @@ if TYPE_CHECKING:
 
 ACCEPT = "application/vnd.pagerduty+json;version=2"
 TIMEOUT_S = 10.0
+ANSWER_WITHIN_S = 30.0
+"""From the request to the last octet of its answer: deliveries wait for it, and an answer that
+drips has no end.
+"""
+
+ANSWER_MAX_BYTES = 8 * 1024 * 1024
+"""Of an answer: a page of a hundred incidents has under 1 MiB."""
+
 PAGE = 100
 INCIDENTS_MAX = 1000
 """Incidents one look goes through."""
 
 ALREADY_RESOLVED = 1001
 """PagerDuty's code for a change to an incident that is resolved."""
+
+SAID_MAX_CHARS = 200
+"""Of what PagerDuty says to a refusal."""
 
 NOTE_MAX_CHARS = 5000
 """Of a note; more is a report, to which it links."""
@@ -68,39 +83,52 @@ class Client:
         import httpx  # noqa: PLC0415 - only where PagerDuty is spoken to
 
         try:
-            answer = await self._http().request(method, path, params=params, json=body)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                status, content = await self._answer(method, path, params, body)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
             words = f"PagerDuty could not be asked: {type(error).__name__}"
             raise StepError(words, maybe_done=sent) from error
-        if answer.status_code >= 400:
-            told = f"PagerDuty answers {answer.status_code}: {_said(answer.content)}"
-            again = answer.status_code == 429 or answer.status_code >= 500
-            raise StepError(told, retryable=again, maybe_done=answer.status_code >= 500)
+        if not 200 <= status < 300:
+            told = f"PagerDuty answers {status}: {_said(content)}"
+            again = status == 429 or status >= 500
+            raise StepError(told, retryable=again, maybe_done=status >= 500)
         try:
-            found = json.loads(answer.content) if answer.content else {}
-        except ValueError as error:
+            found = json.loads(content) if content else {}
+        except (ValueError, RecursionError) as error:
             raise StepError("PagerDuty answers no JSON", maybe_done=True) from error
-        return found if isinstance(found, dict) else {}
+        if not isinstance(found, dict):
+            raise StepError("PagerDuty does not answer as its API does", maybe_done=True)
+        return found
+
+    async def _answer(self, method: str, path: str, params: Any, body: Any) -> tuple[int, bytes]:
+        """Status and body. Raises StepError for one that is too long to be PagerDuty's."""
+        read = bytearray()
+        async with self._http().stream(method, path, params=params, json=body) as answer:
+            async for chunk in answer.aiter_bytes():
+                read += chunk
+                if len(read) > ANSWER_MAX_BYTES:
+                    raise StepError("PagerDuty's answer has no end", maybe_done=True)
+        return answer.status_code, bytes(read)
 
     async def alerts(self, incident: str) -> tuple[Any, ...]:
         """The alerts of an incident, with their own details; at most a hundred."""
-        found = await self.call("GET", f"/incidents/{incident}/alerts", params={"limit": PAGE})
-        return tuple(found.get("alerts") or ())
+        found = await self.call("GET", f"{_place(incident)}/alerts", params={"limit": PAGE})
+        return tuple(objects(found.get("alerts") or [], "PagerDuty"))
 
     async def notes(self, incident: str) -> list[str]:
-        found = await self.call("GET", f"/incidents/{incident}/notes")
-        return [str(note.get("content", "")) for note in found.get("notes") or ()]
+        found = await self.call("GET", f"{_place(incident)}/notes")
+        return [str(one.get("content", "")) for one in objects(found.get("notes"), "PagerDuty")]
 
     async def note(self, incident: str, text: str) -> None:
         body = {"note": {"content": text[:NOTE_MAX_CHARS]}}
-        await self.call("POST", f"/incidents/{incident}/notes", body=body)
+        await self.call("POST", f"{_place(incident)}/notes", body=body)
 
     async def turn(self, incident: str, status: str) -> None:
         """Acknowledges or resolves an incident; one that is so already stays so."""
         body = {"incident": {"type": "incident_reference", "status": status}}
         try:
-            await self.call("PUT", f"/incidents/{incident}", body=body)
+            await self.call("PUT", _place(incident), body=body)
         except StepError as error:
             if f"({ALREADY_RESOLVED})" not in error.message:
                 raise
@@ -118,7 +146,7 @@ class Client:
                 "offset": len(found),
             }
             page = await self.call("GET", "/incidents", params=params)
-            incidents = page.get("incidents") or []
+            incidents = objects(page.get("incidents"), "PagerDuty")
             found += incidents
             if not page.get("more") or not incidents:
                 break
@@ -132,9 +160,14 @@ class Client:
 def _said(content: bytes) -> str:
     try:
         error = json.loads(content)["error"]
-        return f"{error.get('message')} ({error.get('code')})"
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return content[:200].decode("utf-8", "replace")
+        return one_line(f"{error.get('message')} ({error.get('code')})")[:SAID_MAX_CHARS]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return one_line(content[:SAID_MAX_CHARS].decode("utf-8", "replace"))
+
+
+def _place(incident: str) -> str:
+    """Where an incident is; its id comes from outside."""
+    return f"/incidents/{quote(incident, safe='', errors='replace')}"
 
 
 class Notes:
@@ -249,7 +282,7 @@ class Reconciler:
         if name is None:
             return
         found = await self._client.call("GET", f"/webhook_subscriptions/{name}")
-        method = (found.get("webhook_subscription") or {}).get("delivery_method") or {}
+        method = inner(found, "webhook_subscription", "delivery_method")
         if method.get("temporarily_disabled"):
             await self._client.call("POST", f"/webhook_subscriptions/{name}/enable")
             self._log.warning(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from engine.config import Books, Contacts, Environment, Level
@@ -355,13 +356,12 @@ def directory_of(
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """Where people take what a run calls for by a button or a link. `sign`: its claim, of a run, an
-    escalation and a message. `take_at`: the address before a claim. `stake` and `ask_at`: the same
-    of what answers a question.
+    """Where people take what a run calls for: of a run, an escalation and a message the value of a
+    button (`sign`) and a link (`take`). `stake` and `ask_at`: the same of what answers a question.
     """
 
     sign: Callable[[str, str, str], str] | None = None
-    take_at: str | None = None
+    take: Callable[[str, str, str], str] | None = None
     stake: Callable[[Stake], str] | None = None
     ask_at: str | None = None
 
@@ -376,11 +376,11 @@ def teller(
     """Who tells people of a run: its id, and the event that triggered it."""
 
     def of(run: str, event: Any) -> Teller:
-        sign = press.sign
-        button = (lambda escalation, key: sign(run, escalation, key)) if sign is not None else None
+        button = partial(press.sign, run) if press.sign is not None else None
         incident = incident_of(event)
         told = Teller(run, connections, directory, pace, pace.clock, say, incident, button)
-        told.take_at, told.stake, told.ask_at = press.take_at, press.stake, press.ask_at
+        told.take = partial(press.take, run) if press.take is not None else None
+        told.stake, told.ask_at = press.stake, press.ask_at
         return told
 
     return of

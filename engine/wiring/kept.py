@@ -16,4 +16,4 @@ def latest(books: Books, pack: str, before: Contacts | None) -> tuple[Contacts, 
         return before or Contacts(), f"contacts.yaml cannot be read: {error.message}"
     if found.file is None and before is not None and before.file is not None:
         return before, "contacts.yaml is not there any more"
-    return found, None
+    return found, books.contacts_trouble(pack)

@@ -530,3 +530,15 @@ async def test_a_rendered_request_shows_what_would_be_sent_and_nothing_of_the_co
         + json.dumps({"b": 1}, separators=(",", ":"))
     )
     assert target.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "octets"),
+    [
+        (Body(json={"name": "a\ud800b"}), b'{"name":"a\\ud800b"}'),
+        (Body(form={"name": "a\ud800b"}), b"name=a%3Fb"),
+        (Body(text="a\ud800b"), b"a?b"),
+    ],
+)
+def test_half_a_character_of_a_target_is_sent_as_well_as_can_be(body, octets):
+    assert body.encoded()[0] == octets

@@ -118,6 +118,8 @@ class Mailbox:
     """
 
     script: str = ""
+    delay_s: float = 0.0
+    """How long it takes to each reply."""
     texts: list[bytes] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -153,7 +155,11 @@ class Mailbox:
         if reply == "cut":
             writer.transport.abort()
             raise ConnectionResetError
-        writer.write(f"{reply}\r\n".encode())
+        octets = f"{reply}\r\n".encode("latin-1")
+        if self.delay_s:
+            asyncio.get_running_loop().call_later(self.delay_s, writer.write, octets)
+            return
+        writer.write(octets)
         await writer.drain()
 
 

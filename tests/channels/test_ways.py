@@ -8,6 +8,7 @@ import pytest
 
 from engine.adapters.http import HttpAnswer
 from engine.channels import slack
+from engine.channels.calling import Calling
 from engine.errors import AdapterError
 from tests.channels.test_channels import PAGE, made
 
@@ -84,8 +85,9 @@ async def test_what_slack_certainly_did_not_post_need_not_be_looked_for(serve):
 
 @pytest.mark.parametrize("word", ["fatal_error", "internal_error"])
 async def test_what_slack_may_have_done_before_it_failed_is_in_doubt(serve, word):
+    said = HttpAnswer(200, "", {}, 0.0, 0, False, {"ok": False, "error": word})
     with pytest.raises(AdapterError) as caught:
-        slack._ok(HttpAnswer(200, "", {}, 0.0, 0, False, {"ok": False, "error": word}))
+        slack._ok(said, Calling("https://slack.com"))
     assert (caught.value.maybe_done, caught.value.retryable) == (True, True)
 
 

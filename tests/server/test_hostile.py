@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from engine.channels.inbound import verify_slack
+from engine.errors import Refused
 from engine.secret import signatures
 from tests.server.conftest import AM_TOKEN, alert, group, pd_event, serving_in, signed
 from tests.server.process import server
@@ -87,7 +89,9 @@ async def test_mutated_webhooks_are_taken_or_refused_and_break_nothing(books, tm
 def test_a_strange_signature_is_no_signature(header):
     assert not signatures.pagerduty(b"x", header, ["secret"])
     assert signatures.standard(b"x", (header, header, header), ["secret"], 0) is not None
-    assert signatures.slack(b"x", header, header, "secret", 0) is not None
+    given = {"X-Slack-Request-Timestamp": header, "X-Slack-Signature": header}
+    with pytest.raises(Refused):
+        verify_slack(["secret"], given, b"x", 0)
     assert signatures.basic(header) is None
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from engine.errors import JournalError
-from engine.server.inbound import presser
+from engine.server.inbound import linker, presser
 from tests.server.conftest import pd_event, serving_in
 
 SECRET, KEY = "slack-signing-secret", "link-key-of-32-characters-length"
@@ -55,6 +55,11 @@ async def calling(serving) -> str:
 
 def value(serving, run, *, key=KEY, id_="m1", path="call"):
     return presser((key,), serving.clock.now_us)(run, path, id_)
+
+
+def link(serving, run, *, key=KEY, id_="m1", path="call"):
+    """The path of a link in a mail."""
+    return linker((key,), serving.clock.now_us, "")(run, path, id_)
 
 
 async def press(serving, value_, *, user="U777", secret=SECRET, age_s=0):
@@ -112,7 +117,7 @@ async def test_a_press_that_is_forged_old_expired_or_of_a_stranger_does_nothing_
 
 async def test_a_link_of_a_mail_asks_first_and_counts_once(serving):
     run = await calling(serving)
-    path = f"/take/{value(serving, run)}"
+    path = link(serving, run)
     for _ in range(3):
         opened = await serving.http.get(path)
         assert (opened.status_code, opened.headers["cache-control"]) == (200, "no-store")
@@ -127,7 +132,7 @@ async def test_a_link_of_a_mail_asks_first_and_counts_once(serving):
 
 async def test_a_link_says_what_it_is_about_and_counts_as_whom_it_was_sent_to(serving):
     run = await calling(serving)
-    path = f"/take/{value(serving, run, id_=f'{run}:call:1.1.1:bea:console')}"
+    path = link(serving, run, id_=f"{run}:call:1.1.1:bea:console")
     opened = await serving.http.get(path)
     assert "Calls for somebody: the disk is full (p/calls in test, run " in opened.text
     assert (await serving.http.post(path)).status_code == 200
@@ -203,7 +208,7 @@ async def test_a_run_that_is_over_and_still_calls_is_taken_up_by_the_next_server
             while not any(event.type == "RunTakenUp" for event in events):
                 await second.parts.store.wait_for_more(run, events[-1].seq, 5)
                 events = await second.parts.store.events(run)
-        path = f"/take/{value(second, run)}"
+        path = link(second, run)
         assert (await second.http.post(path)).status_code == 200
         assert await taken(second, run) == [("a link", "mail")]
 
@@ -214,3 +219,27 @@ async def test_it_is_taken_over_the_api_by_whom_the_token_is(serving):
     answer = await serving.call("POST", f"/runs/{run}/ack", token, {"note": "on it"})
     assert answer.status_code == 200
     assert await taken(serving, run) == [("bea", "API")]
+
+
+async def test_a_run_that_cannot_be_taken_up_for_its_environment_is_tried_until_it_can(
+    books, tmp_path
+):
+    place = books / "p/environments/test.yaml"
+    (books / "p/calls.yaml").write_text(CALLS)
+    (books / "p/contacts.yaml").write_text(CONTACTS)
+    async with serving_in(books, tmp_path / "journal.db") as first:
+        run = await calling(first)
+    text = place.read_text()
+    place.unlink()
+    async with serving_in(books, tmp_path / "journal.db") as second:
+        events = await second.parts.store.events(run)
+        async with asyncio.timeout(20):
+            while not second.parts.keeper.broken:
+                await second.parts.store.wait_for_more(run, events[-1].seq, 0.01)
+            faults = [line for line in second.log.getvalue().splitlines() if '"error"' in line]
+            assert any("has no environment" in line and run in line for line in faults)
+            place.write_text(text)
+            while not any(event.type == "RunTakenUp" for event in events):
+                second.clock.t_us += 16 * 1_000_000
+                await second.parts.store.wait_for_more(run, events[-1].seq, 0.05)
+                events = await second.parts.store.events(run)

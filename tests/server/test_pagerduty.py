@@ -10,6 +10,8 @@ from engine.errors import StepError
 from engine.server.pagerduty import Client, Notes, Reconciler
 from engine.server.reporting import Reporter
 from engine.server.settings import PagerDuty
+from tests.channels.counterparts import answer, listening
+from tests.channels.test_answers import Talker
 from tests.server.conftest import PD_SECRET, pd_event, serving_in
 from tests.server.pagerduty_double import TOKEN, double
 
@@ -246,3 +248,37 @@ async def test_what_pagerduty_says_is_told_and_the_token_is_not(pagerduty):
     assert "401: Invalid Credentials (2006)" in told.value.message
     assert "very-secret" not in told.value.message + repr(settings(pagerduty))
     assert not told.value.retryable
+
+
+ODD = {
+    "elsewhere": answer(302, "", "Location: https://login.example/"),
+    "a list": answer(200, "[]"),
+    "text for a list": answer(200, '{"alerts": "x", "notes": "x", "incidents": "x"}'),
+    "a mapping for a list": answer(200, '{"alerts": {"a": 1}, "notes": {"a": 1}, "incidents": {}}'),
+    "words in a list": answer(200, '{"alerts": ["x"], "notes": ["x"], "incidents": ["x"]}'),
+    "nested deeply": answer(200, "[" * 100_000),
+    "a page of a proxy": answer(200, "<h1>Log in</h1>", kind="text/html"),
+    "no end": answer(200, b'{"notes": "' + b"x" * 9 * 1024 * 1024 + b'"}'),
+    "half a character": answer(400, '{"error": {"message": "\\ud800\\u001b[2J", "code": []}}'),
+}
+
+
+@pytest.mark.parametrize("says", ODD)
+async def test_an_answer_that_is_not_pagerdutys_is_no_bug_and_says_nothing_was_done(says):
+    talker = Talker()
+    talker.says = [ODD[says]]
+    async with listening(talker.serve) as port:
+        made = Client(PagerDuty(token=TOKEN, url=f"http://127.0.0.1:{port}"))
+        for ask in (
+            made.alerts("PINC/../1"),
+            made.notes("PINC1\r\nX: y"),
+            made.open_incidents(0, 1),
+        ):
+            with pytest.raises(StepError) as caught:
+                await ask
+            caught.value.message.encode()
+            assert "\x1b" not in caught.value.message
+        if not says.startswith(("text", "a mapping", "words")):
+            with pytest.raises(StepError):
+                await made.note("PINC1", "said")
+        await made.close()

@@ -10,8 +10,6 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 
-from engine.core.events import Event
-from engine.server.metrics import Metrics
 from engine.server.tracing import Tracing
 from tests.runs import lab
 from tests.server.conftest import alert, group, pd_event, serving_in
@@ -43,22 +41,6 @@ async def test_metrics_count_runs_steps_deliveries_and_the_time_to_the_first_ste
     assert found["runbook_append_seconds_count", ""] > 3
     assert found["runbook_runs_driven", ""] == 0
     assert found["runbook_frozen", ""] == 0
-
-
-def test_escalations_that_nobody_took_are_counted_and_questions_are_none():
-    metrics = Metrics()
-    for number, (type_, body) in enumerate(
-        [
-            ("RunStarted", {"name": "p/main"}),
-            ("RunFinished", {"outcome": "unresolved"}),
-            ("EscalationExhausted", {"escalation": "run"}),
-            ("EscalationExhausted", {"escalation": "ask:free#1"}),
-        ]
-    ):
-        metrics.observe(Event("r", number, number, type_, 1, {}, body, ""))
-    found = read(metrics.text().decode())
-    assert found["runbook_escalations_untaken_total", "runbook=p/main"] == 1
-    assert found["runbook_runs_total", "outcome=unresolved,runbook=p/main"] == 1
 
 
 async def test_live_and_ready_say_so_and_ending_is_not_ready(serving):
