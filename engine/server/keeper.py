@@ -359,7 +359,12 @@ class Keeper:
 
     def _is_parked(self, parking: asyncio.Task[None]) -> None:
         run = self._tasks.pop(parking)
-        if run in self._again:
+        if parking.cancelled():
+            return
+        if (error := parking.exception()) is not None:
+            self._again.discard(run)
+            self._broke(run, error)
+        elif run in self._again:
             self._again.discard(run)
             self.kick(run)
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from engine.core.events import Actor, Draft
-from engine.errors import Refused
+from engine.errors import JournalError, Refused
 from engine.journal.called import may_call
 from engine.journal.schema import make_file
 from engine.journal.sqlite import SqliteStore
@@ -74,3 +74,27 @@ async def test_whoever_waits_for_a_run_to_begin_hears_that_the_server_ends(books
         with pytest.raises(Refused, match="this server is ending"):
             async with asyncio.timeout(20):
                 await asked
+
+
+async def test_a_run_whose_last_event_could_not_be_read_is_taken_up_again(
+    books, journal, monkeypatch
+):
+    text = "title: Sure\nsteps: [{id: sure, check: human.confirm, with: {question: Green?}}]\n"
+    (books / "p/sure.yaml").write_text(text)
+    async with serving_in(books, journal) as serving:
+        keeper = serving.parts.keeper
+
+        async def fails(_run: str) -> None:
+            raise JournalError("disk I/O error")
+
+        broke, told = asyncio.Event(), serving.parts.log.fault
+        monkeypatch.setattr(
+            serving.parts.log, "fault", lambda *a, **k: told(*a, **k) or broke.set()
+        )
+        monkeypatch.setattr(keeper, "_park", fails)
+        await keeper.start("p/sure", "test", actor=ANA)
+        async with asyncio.timeout(20):
+            await broke.wait()
+        assert "disk I/O error" in serving.log.getvalue()
+        await asyncio.sleep(0)
+        assert (keeper.parked, keeper.broken) == (0, 1)
