@@ -10,7 +10,6 @@ import subprocess
 import pytest
 import redis.asyncio
 
-from engine.errors import Diagnosed
 from engine.sandbox import Sandbox
 
 ENVIRONMENT = """
@@ -112,12 +111,7 @@ async def test_without_workers_nobody_answers(up):
         ("broker: broker, tasks: {a: 2h}", "is longer than 1h"),
     ],
 )
-async def test_a_mistake_in_its_description_is_told_with_its_place(environment, settings, words):
-    text = f"services:\n  broker: {{kind: redis}}\n  jobs: {{kind: celery, {settings}}}\n"
+async def test_a_mistake_in_its_description_is_told_with_its_place(mistake, settings, words):
+    services = f"broker: {{kind: redis}}\n  jobs: {{kind: celery, {settings}}}"
     used = 'adapter: command, allowed: [celery], cwd: "${service:jobs.home}"'
-    place = environment(f"{text}connections: {{jobs: {{{used}}}}}\n")
-    with pytest.raises(Diagnosed) as caught:
-        async with Sandbox(place, "pack/none", ["jobs"]):
-            raise AssertionError("it started")
-    (found,) = caught.value.diagnostics
-    assert words in found.what
+    assert words in await mistake("jobs", services, used)

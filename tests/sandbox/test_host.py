@@ -7,7 +7,6 @@ import subprocess
 import httpx
 import pytest
 
-from engine.errors import Diagnosed
 from engine.sandbox import Sandbox
 
 ENVIRONMENT = """
@@ -105,12 +104,6 @@ async def test_a_file_can_have_been_written_long_ago(up):
         ("files: [a]", "takes a mapping"),
     ],
 )
-async def test_a_mistake_in_its_description_is_told_with_its_place(environment, settings, words):
-    text = f"services:\n  machine: {{kind: host, {settings}}}\n"
+async def test_a_mistake_in_its_description_is_told_with_its_place(mistake, settings, words):
     used = 'adapter: command, allowed: [git], cwd: "${service:machine.home}"'
-    text += f"connections: {{machine: {{{used}}}}}\n"
-    with pytest.raises(Diagnosed) as caught:
-        async with Sandbox(environment(text), "pack/none", ["machine"]):
-            raise AssertionError("it started")
-    (found,) = caught.value.diagnostics
-    assert words in found.what
+    assert words in await mistake("machine", f"machine: {{kind: host, {settings}}}", used)

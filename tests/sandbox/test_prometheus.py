@@ -8,7 +8,6 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from engine.errors import Diagnosed
 from engine.sandbox import Sandbox
 
 ENVIRONMENT = """
@@ -79,12 +78,6 @@ async def test_a_server_that_is_down_is_down_for_every_query(environment):
         ("query: {}", "unknown key 'query'"),
     ],
 )
-async def test_a_mistake_in_its_description_is_told_with_its_place(environment, settings, words):
-    text = f"services:\n  metrics: {{kind: prometheus, {settings}}}\n"
+async def test_a_mistake_in_its_description_is_told_with_its_place(mistake, settings, words):
     used = 'adapter: prometheus, base_url: "${service:metrics.url}"'
-    place = environment(f"{text}connections: {{metrics: {{{used}}}}}\n")
-    with pytest.raises(Diagnosed) as caught:
-        async with Sandbox(place, "pack/none", ["metrics"]):
-            raise AssertionError("it started")
-    (found,) = caught.value.diagnostics
-    assert words in found.what
+    assert words in await mistake("metrics", f"metrics: {{kind: prometheus, {settings}}}", used)

@@ -37,7 +37,9 @@ HELD = "/act/3"
 """The change that the target is at when something happens to the disk."""
 
 LOG_LINES_PER_S = 10
-"""More than this would fill another disk. Deliveries that are refused are not counted."""
+"""More than this would fill another disk. Deliveries that are refused are not counted. As a rate it
+holds on any machine, and so does the share of a processor: a busy one looks less often, not more.
+"""
 
 BOOK = f"""title: Several changes
 triggers:
