@@ -157,6 +157,9 @@ GOES_ON = {
     "another item waits for it": f"{ITEMS}{CATCH}",
     "what is done always is left": f"{ALWAYS}{CATCH}",
     "it is passed over": PASSED_OVER,
+    "an end may not come and something is left behind it": f"{IN_WAY}{CATCH}".replace(
+        "{end", "{when: 1 > 2, end"
+    ),
     "the group around it is passed over": GROUP_PASSED_OVER,
     "what catches things runs already": "steps:\n  - {check: t.look, id: ask}\n"
     "on_failure:\n  - {escalate: default, id: call}\n",
@@ -169,6 +172,7 @@ WAITS = {
     "only the end is left": f"{ENDS}{CATCH}",
     "only an end is left that may not come": f"{MAY_END}{CATCH}",
     "only the end of all is left": f"{IN_WAY}{CATCH}",
+    "what is left is never come to": f"{ENDS}  - {{check: t.look, id: next}}\n{CATCH}",
     "something is done beside it": f"{BESIDE}{CATCH}",
 }
 
