@@ -496,3 +496,36 @@ def test_that_somebody_agreed_is_tried_twice_and_no_more():
     found = phone(APPROVE, told_by("chat"), channels={"chat": [True, Oops("it is down")]})
     approved(found, 10, BOB).go(until_s=3600)
     assert [kind for _, kind, _ in sent(found)] == ["question", "counted", "counted"]
+
+
+@pytest.mark.parametrize(
+    ("head", "how", "who"),
+    [
+        ("", {}, []),
+        ("", {"who": ["all"]}, ["all"]),
+        ("who: [ops]\n", {"who": ["all"]}, ["ops"]),
+    ],
+)
+def test_where_no_role_is_named_the_runbook_says_who_may_answer_and_else_the_contacts(
+    head: str, how: Any, who: list[str]
+):
+    found = phone(head + CONFIRM, told_by(**how)).go(until_s=0)
+    assert found.last("EscalationStarted")["question"]["who"] == who
+    found = phone(head + APPROVE, told_by(**how)).go(until_s=0)
+    assert found.last("EscalationStarted")["question"]["who"] == ["lead"]
+
+
+def test_a_question_without_words_is_asked_by_its_title():
+    found = phone(CONFIRM.replace("Is it green?", '" "'), told_by()).go(until_s=0)
+    assert found.last("EscalationStarted")["message"] == "sure: yes or no?"
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "why"),
+    [
+        (DO, {}, "it waits for somebody to do it"),
+        (DOUBT, {"script": LOST}, "nobody knows whether it happened"),
+    ],
+)
+def test_why_people_are_asked(text: str, more: Any, why: str):
+    assert phone(text, told_by(), **more).go(until_s=5).last("EscalationStarted")["why"] == why
