@@ -29,7 +29,9 @@ def end_of_step(state: State, step: StepState, one: Escalation) -> Record | None
         for s in calls
         if s.status == "told"
     ]
-    if one.level == 0 or any(_under_way(s, state.now_us) for s in calls):
+    if one.level == 0 and not (one.hands_over and one.acknowledged is not None):
+        return None  # nobody was called yet; an older run waited for that though it was taken
+    if any(_under_way(s, state.now_us) for s in calls):
         return None
     end, said = _end(step, one, calls)
     if end is None:
@@ -58,7 +60,7 @@ def _end(step: StepState, one: Escalation, calls: Sequence[Summons]) -> tuple[st
         return ("passed" if held else None), ""
     if not any(s.open for s in calls):
         return _nothing_open(step, one)
-    if held or (_tried(calls) and not _decides(step)):
+    if _tried(calls) and (held or not _decides(step)):
         return "passed", f"nobody is reached yet: {_so_far(calls)}"
     return None, ""
 
@@ -76,8 +78,8 @@ def _nothing_open(step: StepState, one: Escalation) -> tuple[str | None, str]:
 
 
 def _tried(calls: Sequence[Summons]) -> bool:
-    """Whether somebody is tried again by the last channel they have, and nobody by another one."""
-    return all(s.last for s in calls if s.status == "due")
+    """Whether nobody is tried again but by the last channel they have."""
+    return all(s.last for s in calls if s.status == "due" and s.attempt)
 
 
 def _so_far(calls: Sequence[Summons]) -> str:

@@ -465,3 +465,27 @@ def test_what_is_not_out_yet_of_that_it_was_taken_gives_way_to_that_it_is_over()
     told = [b["summons"] for b in bodies(found, "Told")]
     assert told == ["1.1.1:ana", "1.1.1:ana:resolved"]
     assert found.state.over
+
+
+# -- what was cut short ----------------------------------------------------------------------------
+
+
+def cut_short(text: str, how: Any, channels: Any, acked_s: float, died_s: float) -> Phone:
+    """A run whose driver dies, and what the next one does."""
+    died = phone(text, how, channels=channels).acked(acked_s, "call").go(until_s=died_s)
+    found = Phone(book(text), how).take_up(died.events, START + 900 * SECOND)
+    return found.go(until_s=1000)
+
+
+def test_that_somebody_took_it_is_told_again_where_it_was_cut_short():
+    found = cut_short(OPEN, telling(ANA) | UNTIL_END, {"page": [True, HANG]}, 60, 70)
+    assert [(at, kind) for at, kind, _, _ in found.sent] == [(900, "acknowledged")]
+
+
+def test_a_page_that_was_cut_short_is_wanted_as_its_own_level_says():
+    boss = level("boss", "page", 60, unless="resolved")
+    found = cut_short(OPEN, telling(ANA, boss), {"page": [True, HANG]}, 70, 80)
+    assert ("page", "boss") in [(kind, who) for _, kind, who, _ in found.sent]
+    other = telling(level("ana", "page", unless="resolved"), level("bo", "page", 60))
+    found = cut_short(OPEN, other, {"page": [True, HANG]}, 70, 80)
+    assert ("page", "bo") not in [(kind, who) for _, kind, who, _ in found.sent]

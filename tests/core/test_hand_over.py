@@ -157,6 +157,9 @@ GOES_ON = {
     "another item waits for it": f"{ITEMS}{CATCH}",
     "what is done always is left": f"{ALWAYS}{CATCH}",
     "it is passed over": PASSED_OVER,
+    "an end may not come and something is left behind it": f"{IN_WAY}{CATCH}".replace(
+        "{end", "{when: 1 > 2, end"
+    ),
     "the group around it is passed over": GROUP_PASSED_OVER,
     "what catches things runs already": "steps:\n  - {check: t.look, id: ask}\n"
     "on_failure:\n  - {escalate: default, id: call}\n",
@@ -169,6 +172,7 @@ WAITS = {
     "only the end is left": f"{ENDS}{CATCH}",
     "only an end is left that may not come": f"{MAY_END}{CATCH}",
     "only the end of all is left": f"{IN_WAY}{CATCH}",
+    "what is left is never come to": f"{ENDS}  - {{check: t.look, id: next}}\n{CATCH}",
     "something is done beside it": f"{BESIDE}{CATCH}",
 }
 
@@ -206,3 +210,37 @@ def test_in_quiet_hours_nothing_is_waited_for():
     found = phone(f"{ALONE}{CATCH}", ANA, later={"ana": START + 60 * MINUTE}).go()
     yet = ["nobody is reached yet: Ana is told later by page"]
     assert ends(found) == (0, "passed", [], yet)
+
+
+def test_who_is_told_later_does_not_keep_others_from_being_tried_by_all_their_channels():
+    later = {"bo": START + 60 * MINUTE}
+    found = phone(THEN, level("ana bo", "page sms"), channels=BOTH, later=later).go()
+    yet = ["nobody is reached yet: Ana is tried again by sms, Bo is told later by page"]
+    assert ends(found) == (2.8, "passed", [], yet)
+
+
+def test_of_two_the_one_who_cannot_be_told_does_not_hold_the_run_up():
+    how = level("ana bo", "sms")
+    found = phone(THEN, how, channels={"sms": [*REFUSES, *DOWN]}).go()
+    yet = ["nobody is reached yet: Bo is tried again by sms"]
+    assert ends(found) == (0.1, "passed", [], yet)
+
+
+def test_somebody_takes_it_though_nobody_was_reached_and_the_run_goes_on():
+    found = phone(f"{ALONE}{CATCH}", ANA, channels=BOTH).acked(30, "call").go()
+    assert ends(found) == (30, "passed", [], [])
+
+
+@pytest.mark.parametrize("more", [{}, {"until_end": True}])
+def test_somebody_takes_it_before_anybody_is_called_and_the_run_goes_on(more: Any):
+    late = level("ana", "page", 600)
+    found = Phone(book(THEN), how(late) | more).begin().acked(60, "call").go()
+    assert ends(found) == (60, "passed", [], [])
+    assert found.pages == []
+    older = Phone(book(THEN), telling(late) | more).begin().acked(60, "call").go()
+    assert older.state.steps["call"].status == "running"
+
+
+def test_in_an_older_run_who_has_no_channel_is_nobody_who_is_told_later():
+    found = Phone(book(ALONE), telling(level("ana", ""))).begin().go()
+    assert ends(found)[1:] == ("errored", ["nobody could be told"], [])

@@ -480,3 +480,58 @@ def test_the_doubt_of_what_was_approved_is_a_question_without_a_hash_that_counts
     assert (doubt["kind"], doubt["attempt"]) == ("doubt", 1)
     counted = [e.body["escalation"] for e in found.events if e.type == "QuestionCounted"]
     assert set(counted) == {"ask:free#1"}
+
+
+def told_as(found: Phone, kind: str) -> list[Any]:
+    """The words of messages of a kind."""
+    kinds = [sent for _, sent, _, _ in found.sent]
+    return [words for words, sent in zip(found.told, kinds, strict=True) if sent == kind]
+
+
+def test_who_was_asked_hears_how_many_agreed_and_what_became_of_it():
+    found = approved(phone(APPROVE, told_by("chat")), 10, BOB)
+    approved(found, 60, CAROL).go()
+    missing = "1 of 2 approved it (bob): 1 more is needed"
+    assert told_as(found, "counted") == [{"title": "Oh", "counted": missing}]
+    end = "Approved by bob, carol: looked at it"
+    known = {"title": "Oh", "became": end, "at_us": START + 60 * SECOND}
+    assert told_as(found, "answered") == [known]
+
+
+def test_that_somebody_agreed_is_tried_twice_and_no_more():
+    found = phone(APPROVE, told_by("chat"), channels={"chat": [True, Oops("it is down")]})
+    approved(found, 10, BOB).go(until_s=3600)
+    assert [kind for _, kind, _ in sent(found)] == ["question", "counted", "counted"]
+
+
+@pytest.mark.parametrize(
+    ("head", "how", "who"),
+    [
+        ("", {}, []),
+        ("", {"who": ["all"]}, ["all"]),
+        ("who: [ops]\n", {"who": ["all"]}, ["ops"]),
+    ],
+)
+def test_where_no_role_is_named_the_runbook_says_who_may_answer_and_else_the_contacts(
+    head: str, how: Any, who: list[str]
+):
+    found = phone(head + CONFIRM, told_by(**how)).go(until_s=0)
+    assert found.last("EscalationStarted")["question"]["who"] == who
+    found = phone(head + APPROVE, told_by(**how)).go(until_s=0)
+    assert found.last("EscalationStarted")["question"]["who"] == ["lead"]
+
+
+def test_a_question_without_words_is_asked_by_its_title():
+    found = phone(CONFIRM.replace("Is it green?", '" "'), told_by()).go(until_s=0)
+    assert found.last("EscalationStarted")["message"] == "sure: yes or no?"
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "why"),
+    [
+        (DO, {}, "it waits for somebody to do it"),
+        (DOUBT, {"script": LOST}, "nobody knows whether it happened"),
+    ],
+)
+def test_why_people_are_asked(text: str, more: Any, why: str):
+    assert phone(text, told_by(), **more).go(until_s=5).last("EscalationStarted")["why"] == why
