@@ -79,7 +79,7 @@ async def _calls(store: Store, rows: Sequence[RunRow]) -> dict[str, list[str]]:
 
     if not isinstance(store, SqliteStore):
         return {}
-    over = set(await may_call(store, time.time_ns() // 1000))
+    over = set(await may_call(store, time.time_ns() // 1000, [row.run for row in rows]))
     found = {}
     for row in rows:
         if row.mode == "real" and (row.run in over or row.status in CALLING_STATUSES):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Sequence
 
 from engine.clock import MICROSECONDS
 from engine.journal.sqlite import SqliteStore
@@ -13,22 +15,33 @@ BACK_S = 7 * 86_400.0
 FOUND_MAX = 1000
 
 _SQL = """
-SELECT run FROM runs WHERE finished_us > ? AND mode = 'real' AND EXISTS (
-    SELECT 1 FROM events WHERE events.run = runs.run AND type IN ('EscalationStarted', 'LevelDue')
+SELECT run FROM runs WHERE finished_us > ?1 AND mode = 'real'
+AND (?2 IS NULL OR run IN (SELECT value FROM json_each(?2))) AND EXISTS (
+    SELECT 1 FROM events INDEXED BY events_calls WHERE events.run = runs.run
+    AND type IN ('EscalationStarted', 'LevelDue', 'EscalationExhausted', 'EscalationClosed')
+    AND type IN ('EscalationStarted', 'LevelDue')
     AND NOT EXISTS (
-        SELECT 1 FROM events AS ends WHERE ends.run = runs.run AND ends.type = 'EscalationClosed'
+        SELECT 1 FROM events AS ends INDEXED BY events_calls WHERE ends.run = runs.run
+        AND ends.type IN (
+            'EscalationStarted', 'LevelDue', 'EscalationExhausted', 'EscalationClosed'
+        )
+        AND ends.type = 'EscalationClosed'
         AND json_extract(ends.body, '$.escalation') = json_extract(events.body, '$.escalation')
     )
-) ORDER BY finished_us LIMIT ?
+) ORDER BY finished_us LIMIT ?3
 """
+# the list of types is what the index has: without it, all that runs found would be read
 # one that was closed is so for good: a run of which all are needs not be read
 
 
-async def may_call(store: SqliteStore, now_us: int) -> list[str]:
-    """Their names; whether one really does, its events say."""
+async def may_call(
+    store: SqliteStore, now_us: int, among: Sequence[str] | None = None
+) -> list[str]:
+    """Their names; whether one really does, its events say. `among`: only of these runs."""
+    asked = None if among is None else json.dumps(list(among))
     since_us = now_us - round(BACK_S * MICROSECONDS)
 
     def work(connection: sqlite3.Connection) -> list[str]:
-        return [row[0] for row in connection.execute(_SQL, (since_us, FOUND_MAX))]
+        return [row[0] for row in connection.execute(_SQL, (since_us, asked, FOUND_MAX))]
 
     return await store.read(work)
