@@ -89,8 +89,9 @@ async def _calls(store: Store, rows: Sequence[RunRow]) -> tuple[Calling, Calling
 
     if not isinstance(store, SqliteStore):
         return {}, {}
-    some = set(await may_call(store, time.time_ns() // 1000))
-    some |= set(await exhausted(store, [row.run for row in rows]))
+    listed = [row.run for row in rows]
+    some = set(await may_call(store, time.time_ns() // 1000, listed))
+    some |= set(await exhausted(store, listed))
     found: tuple[Calling, Calling] = ({}, {})
     for row in rows:
         if row.mode == "real" and (row.run in some or row.status in CALLING_STATUSES):

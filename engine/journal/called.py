@@ -17,22 +17,32 @@ BACK_S = 7 * 86_400.0
 FOUND_MAX = 10_000
 """Twice as many as call people in a storm: each has somebody who waits to be called."""
 
-_OVER = "finished_us > ?"
+_OVER = "finished_us > ?1"
 _SQL = """
-SELECT run FROM runs WHERE finished_us > ? AND mode = 'real' AND EXISTS (
-    SELECT 1 FROM events WHERE events.run = runs.run AND type IN ('EscalationStarted', 'LevelDue')
+SELECT run FROM runs WHERE finished_us > ?1 AND mode = 'real'
+AND (?2 IS NULL OR run IN (SELECT value FROM json_each(?2))) AND EXISTS (
+    SELECT 1 FROM events INDEXED BY events_calls WHERE events.run = runs.run
+    AND type IN ('EscalationStarted', 'LevelDue', 'EscalationExhausted', 'EscalationClosed')
+    AND type IN ('EscalationStarted', 'LevelDue')
     AND NOT EXISTS (
-        SELECT 1 FROM events AS ends WHERE ends.run = runs.run AND ends.type = 'EscalationClosed'
+        SELECT 1 FROM events AS ends INDEXED BY events_calls WHERE ends.run = runs.run
+        AND ends.type IN (
+            'EscalationStarted', 'LevelDue', 'EscalationExhausted', 'EscalationClosed'
+        )
+        AND ends.type = 'EscalationClosed'
         AND json_extract(ends.body, '$.escalation') = json_extract(events.body, '$.escalation')
     )
-) ORDER BY finished_us LIMIT ?
+) ORDER BY finished_us LIMIT ?3
 """
+# the list of types is what the index has: without it, all that runs found would be read
 # one that was closed is so for good: a run of which all are needs not be read
 
 
-async def may_call(store: SqliteStore, now_us: int) -> list[str]:
-    """Their names; whether one really does, its events say."""
-    return await _found(store, now_us, _SQL)
+async def may_call(
+    store: SqliteStore, now_us: int, among: Sequence[str] | None = None
+) -> list[str]:
+    """Their names; whether one really does, its events say. `among`: only of these runs."""
+    return await _found(store, now_us, _SQL, among)
 
 
 async def calling(store: SqliteStore, now_us: int) -> list[str]:
@@ -40,18 +50,23 @@ async def calling(store: SqliteStore, now_us: int) -> list[str]:
     return await _found(store, now_us, _SQL.replace(_OVER, f"({_OVER} OR finished_us IS NULL)"))
 
 
-async def _found(store: SqliteStore, now_us: int, sql: str) -> list[str]:
+async def _found(
+    store: SqliteStore, now_us: int, sql: str, among: Sequence[str] | None = None
+) -> list[str]:
+    asked = None if among is None else json.dumps(list(among))
     since_us = now_us - round(BACK_S * MICROSECONDS)
 
     def work(connection: sqlite3.Connection) -> list[str]:
-        return [row[0] for row in connection.execute(sql, (since_us, FOUND_MAX))]
+        return [row[0] for row in connection.execute(sql, (since_us, asked, FOUND_MAX))]
 
     return await store.read(work)
 
 
 _EXHAUSTED = """
 SELECT run FROM json_each(?) AS asked JOIN runs ON runs.run = asked.value WHERE EXISTS (
-    SELECT 1 FROM events WHERE events.run = runs.run AND type = 'EscalationExhausted'
+    SELECT 1 FROM events INDEXED BY events_calls WHERE events.run = runs.run
+    AND type IN ('EscalationStarted', 'LevelDue', 'EscalationExhausted', 'EscalationClosed')
+    AND type = 'EscalationExhausted'
 )
 """
 

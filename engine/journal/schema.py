@@ -199,7 +199,16 @@ CREATE TABLE tokens (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2, VERSION_3)
+VERSION_4 = """
+-- A server asks every second which runs are not over, however many are.
+CREATE INDEX runs_by_status ON runs (status, started_us, run);
+
+-- Which runs call people, without reading what all the others found. For `engine.journal.called`.
+CREATE INDEX events_calls ON events (run, type)
+    WHERE type IN ('EscalationStarted', 'LevelDue', 'EscalationExhausted', 'EscalationClosed');
+"""
+
+MIGRATIONS: tuple[str, ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)
 """The n-th takes a database from version n-1 to n."""
 
 

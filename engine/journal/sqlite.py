@@ -44,9 +44,7 @@ ORDER BY seq LIMIT ?
 """
 _RUNS = """
 SELECT run, name, environment, mode, actor, started_us, finished_us, status, because, last_seq FROM
-runs WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR mode = ?3)
-AND (?4 IS NULL OR run = ?4) AND (started_us, run) < (?5, ?6)
-ORDER BY started_us DESC, run DESC LIMIT ?7
+runs WHERE (started_us, run) < (?, ?) {narrowed} ORDER BY started_us DESC, run DESC LIMIT ?
 """
 _LAST = ((1 << 63) - 1, "")
 """Behind every run there can be."""
@@ -244,10 +242,13 @@ class SqliteStore:
         before: tuple[int, str] | None = None,
         limit: int = 50,
     ) -> list[RunRow]:
-        values = (name, status, mode, run, *(before or _LAST), limit)
+        asked = {"name": name, "status": status, "mode": mode, "run": run}
+        given = {key: value for key, value in asked.items() if value is not None}
+        sql = _RUNS.format(narrowed=" ".join(f"AND {key} = ?" for key in given))
+        values = (*(before or _LAST), *given.values(), limit)
 
         def work(connection: sqlite3.Connection) -> list[RunRow]:
-            found = connection.execute(_RUNS, values)
+            found = connection.execute(sql, values)
             return [RunRow(*row) for row in found]
 
         return await self._read(work)

@@ -103,6 +103,8 @@ class Keeper:
         """How long was waited last for a run that cannot be taken up as it is."""
         self._again: set[str] = set()
         """Runs that somebody spoke to while they were driven, or about to be parked."""
+        self._opening: dict[str, Callable[[], None]] = {}
+        """Runs that are being taken up after the start, and what lets the next one be."""
         self._ended: list[Callable[[str, RunResult], None]] = []
 
     @property
@@ -183,8 +185,12 @@ class Keeper:
         gate = asyncio.Semaphore(RECOVER_AT_ONCE)
 
         async def one(run: str) -> RunResult | None:
-            async with gate:
+            await gate.acquire()
+            self._opening[run] = gate.release
+            try:
                 return await self._take_up(run)
+            finally:
+                self._opened(run)
 
         for run in rows:
             self._spawn(one(run), run)
@@ -303,8 +309,15 @@ class Keeper:
         async with self._surround(pack, state.environment, state.runbook) as around:
             return await take(around, faces)
 
+    def _opened(self, run: str) -> None:
+        """It is driven, perhaps for hours: nobody has to wait for that."""
+        release = self._opening.pop(run, None)
+        if release is not None:
+            release()
+
     def _faces(self, begun: asyncio.Future[Begun] | None) -> Faces:
         def observe(event: Event) -> None:
+            self._opened(event.run)
             if begun is not None and not begun.done():
                 how = _HOW.get(event.type, "joined" if event.type == "RunJoined" else "started")
                 begun.set_result(Begun(event.run, how, str(event.body.get("reason") or "")))
