@@ -46,8 +46,9 @@ async def may_call(
 
 
 async def calling(store: SqliteStore, now_us: int) -> list[str]:
-    """The same, and runs that are not over."""
-    return await _found(store, now_us, _SQL.replace(_OVER, f"({_OVER} OR finished_us IS NULL)"))
+    """The same, and runs that are not over; the oldest first."""
+    sql = _SQL.replace(_OVER, f"({_OVER} OR finished_us IS NULL)")
+    return await _found(store, now_us, sql.replace("ORDER BY finished_us", "ORDER BY started_us"))
 
 
 async def _found(

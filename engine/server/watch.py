@@ -19,8 +19,10 @@ from engine.server.logs import Log
 from engine.server.metrics import FOLLOWED_MAX, Metrics
 from engine.wiring import Engine
 
-FOLDED_MAX = 200
-"""Runs whose escalations are looked into for one scrape."""
+FOLDED_MAX = 50
+"""Runs whose escalations are looked into for one scrape, the oldest (some milliseconds each): of
+the others each is taken to have one.
+"""
 
 CONTACTS_EVERY_S = 5.0
 """Between two looks at the contacts: whoever breaks them is told while they look at their work, not
@@ -83,11 +85,12 @@ async def count_escalations(engine: Engine, metrics: Metrics, store: Any) -> Non
     due: after a few seconds nobody drives its run, or its channels fail. Raises RunbookError.
     """
     now_us = engine.clock.now_us()
-    states = [await engine.state(run) for run in (await calling(store, now_us))[:FOLDED_MAX]]
+    runs = await calling(store, now_us)
+    states = [await engine.state(run) for run in runs[:FOLDED_MAX]]
     found = [one for state in states for one in waiting(state)]
     ages = [now_us - one.started_us for one in found]
     late = [now_us - at_us for one in found for at_us in _due(one)]
-    metrics.escalations.set(len(found))
+    metrics.escalations.set(len(found) + len(runs[FOLDED_MAX:]))
     metrics.escalation_age.set(max([0, *ages]) / MICROSECONDS)
     metrics.late.set(max([0, *late]) / MICROSECONDS)
 

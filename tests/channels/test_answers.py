@@ -101,6 +101,10 @@ RAW: dict[str, bytes] = {
 }
 
 
+LOOKS = ("slack", "pagerduty_notes", "twilio", "statuspage")
+"""Channels that make several kinds of requests."""
+
+
 class Talker:
     """Answers each request with the next of `says`, the last of them for ever."""
 
@@ -178,7 +182,7 @@ async def judged(family: str, port: int, way: str, took_it: bool | None) -> None
 async def test_an_answer_of_another_shape_is_said_to_be_one(family):
     talker = Talker()
     async with listening(talker.serve) as port:
-        for way in WAYS:
+        for way in WAYS if family in LOOKS else ("a page",):
             for shape in SHAPES:
                 talker.says = [answer(200, json.dumps(shape))]
                 await judged(family, port, way, took(family, [(200, shape)]))
