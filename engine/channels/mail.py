@@ -7,6 +7,8 @@ again. Its Message-ID is made of its key, so that mail programs show what came t
 from __future__ import annotations
 
 import hashlib
+import socket
+import ssl
 from collections.abc import Mapping
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
@@ -138,7 +140,8 @@ class MailChannel:
             ) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             client.close()
-            raise AdapterError(f"no connection to {self.fingerprint()}: {error}") from error
+            what, hint = _no_connection(error, self.fingerprint())
+            raise AdapterError(what, help=hint) from error
         return client
 
     async def _deliver(self, client: aiosmtplib.SMTP, mail: EmailMessage, to: str) -> str:
@@ -188,3 +191,22 @@ def answering(message: Message) -> str:
 
 def message_id(key: str, domain: str) -> str:
     return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>"
+
+
+def _no_connection(error: BaseException, where: str) -> tuple[str, str | None]:
+    """Why there is no connection, and what mends it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            name = where.rpartition(":")[0]
+            return f"the name {name} is not known to DNS", "is the host right?"
+        if isinstance(cause, ConnectionRefusedError):
+            return f"{where} refuses connections", "is the server up, and the port right?"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            hint = "mend the certificate, or name its authority in SSL_CERT_FILE"
+            return f"the certificate of {where} is not trusted: {cause.verify_message}", hint
+        cause = cause.__cause__ or cause.__context__
+    hint = None
+    if "STARTTLS" in str(error):
+        hint = "`tls: tls` where it is safe from the start, `tls: none` where it never is"
+    return f"no connection to {where}: {error}", hint

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.cli.text import Style, clean, countdown, pad, wrap
+from engine.cli.text import Style, clean, countdown, in_turn, pad, wrap
 from engine.clock import MICROSECONDS, to_datetime
 from engine.core.events import Event
 
@@ -37,7 +37,7 @@ class Heard:
         if self.word == "is next":
             if self.not_before_us is not None and self.not_before_us > now_us:
                 return f"{self.name} at {face(self.not_before_us)}, when quiet hours are over"
-            return f"{self.name} by {', '.join(self.by)}"
+            return f"{self.name} by {in_turn(self.by)}"
         return f"{self.name} {self.word} by {self.channel}"
 
 
@@ -215,7 +215,7 @@ def _next(one: Called, now_us: int) -> Iterator[str]:
         yield f"they are called again at {_when(one.again_us, now_us)}"
     elif one.due_us is not None and one.level < len(one.levels):
         level = one.levels[one.level]
-        who, by = ", ".join(map(str, level["who"])), ", ".join(map(str, level["by"]))
+        who, by = ", ".join(map(str, level["who"])), in_turn(map(str, level["by"]))
         number = f"level {one.level + 1} of {len(one.levels)}"
         yield f"then {clean(who)} by {clean(by)} ({number}) at {_when(one.due_us, now_us)}"
 

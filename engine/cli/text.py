@@ -7,7 +7,7 @@ person who reads it; `clean` takes them out, and everything from outside goes th
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 
 from msgspec import Struct
@@ -78,6 +78,11 @@ def cut(text: str, width: int, ellipsis: str = "...") -> str:
 
 def pad(text: str, width: int) -> str:
     return text + " " * max(0, width - cells(text))
+
+
+def in_turn(channels: Iterable[str]) -> str:
+    """`slack, else sms`: of channels the second is taken where the first fails."""
+    return ", else ".join(channels)
 
 
 def wrap(text: str, width: int) -> list[str]:

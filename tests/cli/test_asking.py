@@ -19,6 +19,9 @@ def event(type_: str, body: dict[str, Any], **actor: str) -> Event:
     return Event("r", 1, 0, type_, 1, actor or {"name": "engine", "means": "engine"}, body, "")
 
 
+ROOM = {"channel": "room"}
+
+
 @pytest.mark.parametrize(
     ("type_", "body", "lines"),
     [
@@ -36,7 +39,7 @@ def event(type_: str, body: dict[str, Any], **actor: str) -> Event:
                 "recipients": [{"name": "Bea", "by": [{"channel": "slack"}, {"channel": "mail"}]}],
                 "nobody": ["Cy (no address)"],
             },
-            ["ask:free#1 is put to Bea by slack, mail, again (2)", "not told: Cy (no address)"],
+            ["free is put to Bea by slack, else mail, again (2)", "not told: Cy (no address)"],
         ),
         (
             "QuestionCounted",
@@ -59,6 +62,27 @@ def test_what_becomes_of_a_question_is_said_in_words(type_, body, lines):
     assert saying(event(type_, body)) == lines
 
 
+@pytest.mark.parametrize(
+    ("type_", "body", "line"),
+    [
+        (
+            "LevelDue",
+            {"escalation": "status", "round": 3, "recipients": [{"name": "room", "by": [ROOM]}]},
+            "how it stands is told, again (3) to room by room",
+        ),
+        ("Told", {"summons": "1.2.1:ana", "key": "k"}, "the message to ana is out"),
+        ("Told", {"summons": "1.2.1:ana:resolved", "key": "k"}, "the message to ana is out"),
+        (
+            "TellFailed",
+            {"summons": "1.2.1:ana", "doubt": True, "key": "k"},
+            "the message to ana may or may not be out",
+        ),
+    ],
+)
+def test_who_is_told_is_said_without_the_keys_of_the_trail(type_, body, line):
+    assert saying(event(type_, body))[0] == line
+
+
 def test_whoever_follows_a_run_hears_whom_it_asks_but_not_twice_what():
     assert not loud(event("EscalationStarted", {**ASKED, "question": {"kind": "approve"}}))
     assert loud(event("EscalationStarted", ASKED))
@@ -71,7 +95,7 @@ def test_whoever_follows_a_run_hears_whom_it_asks_but_not_twice_what():
         (None, []),
         (
             {"kind": "approve", "who": ["lead"], "by": ["slack", "mail"]},
-            ["would ask lead for approval by slack, mail"],
+            ["would ask lead for approval by slack, else mail"],
         ),
         ({"kind": "confirm", "who": [], "by": ["slack"]}, ["would ask anybody by slack"]),
         ({"kind": "do", "who": ["a", "b"], "by": ["s"]}, ["would ask a, b to do it, by s"]),

@@ -77,6 +77,26 @@ steps:
     assert "Again [command.run at host, changes, may be repeated]" in shown
 
 
+def test_show_says_what_a_step_waits_for(runbook, shop):
+    (shop / "runbooks/shop/night.yaml").write_text(
+        "title: Night\nsteps:\n"
+        "  - {escalate: default, wait: acknowledged}\n"
+        "  - id: free\n    action: run.note\n    with: {text: x}\n"
+        "    approve: {by: [lead], count: 2, within: 30m, reason_min: 5}\n"
+    )
+    shown = runbook("show", "shop/night").out
+    assert "waits until somebody takes it" in shown
+    assert "approved by 2 of lead, within 30m, with a reason of at least 5 characters" in " ".join(
+        shown.split()
+    )
+
+
+def test_the_manual_has_the_page_of_programs_and_says_where_the_others_are(runbook):
+    assert "\nprograms" in runbook("docs").out
+    assert runbook("docs", "programs").out.startswith("# Programs")
+    assert "`runbook docs` lists them" in runbook("docs", "nothing-like-it").err
+
+
 def test_a_name_that_is_nearly_right_gets_a_hint(runbook):
     done = runbook("show", "shop/disk-ful")
     assert done.code == 2
