@@ -206,7 +206,5 @@ def _no_connection(error: BaseException, where: str) -> tuple[str, str | None]:
             hint = "mend the certificate, or name its authority in SSL_CERT_FILE"
             return f"the certificate of {where} is not trusted: {cause.verify_message}", hint
         cause = cause.__cause__ or cause.__context__
-    hint = None
-    if "STARTTLS" in str(error):
-        hint = "`tls: tls` where it is safe from the start, `tls: none` where it never is"
-    return f"no connection to {where}: {error}", hint
+    mend = "`tls: tls` where it is safe from the start, `tls: none` where it never is"
+    return f"no connection to {where}: {error}", mend if "STARTTLS" in str(error) else None
