@@ -22,6 +22,9 @@ LEAD_CELLS = 8
 OWN, STATUS = "run", "status"
 """Escalations that no step of the runbook began."""
 
+QUESTION = "ask:"
+"""Escalations that put a question to people, which is answered and not taken."""
+
 
 @dataclass(slots=True)
 class Heard:
@@ -81,7 +84,8 @@ class Calls:
             title = body.get("title") or (plan.get("message") if made else body.get("id"))
             self._titles[path] = (clean(str(title or path)), str(plan.get("policy")))
         elif event.type == "EscalationStarted":
-            title = clean(str(body.get("why") or "the run itself"))
+            asked = body.get("message") if body.get("question") else None
+            title = clean(str(asked or body.get("why") or "the run itself"))
             self._titles[str(body["escalation"])] = (title, str(body["policy"]))
         elif event.type == "Acknowledged":
             for key in body.get("escalations") or ():
@@ -186,7 +190,8 @@ def call_lines(calls: Calls, run: str, frame: tuple[int, int], style: Style) -> 
         if one.taken:
             yield from _lines("taken", f"{one.title}: {one.taken}", width, style)
         elif not one.closed:
-            yield from _lines("calling", one.title, width, style)
+            word = "asking" if one.key.startswith(QUESTION) else "calling"
+            yield from _lines(word, one.title, width, style)
             yield from (
                 f"    {line}" for text in _said(one, run, now_us) for line in wrap(text, width - 4)
             )
@@ -207,7 +212,8 @@ def _said(one: Called, run: str, now_us: int) -> Iterator[str]:
     if one.nobody_left:
         yield one.nobody_left
     yield from _next(one, now_us)
-    yield f"take it: runbook ack {run}"
+    if not one.key.startswith(QUESTION):  # what is asked is answered, as its step says
+        yield f"take it: runbook ack {run}"
 
 
 def _next(one: Called, now_us: int) -> Iterator[str]:

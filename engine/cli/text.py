@@ -133,6 +133,7 @@ _SYMBOLS: Mapping[str, tuple[str, str, str]] = {
     "resolved": ("✓", "+", "green"),
     "ok": ("✓", "+", "green"),
     "calling": ("\N{BLACK UP-POINTING TRIANGLE}", "!", "yellow"),
+    "asking": ("\N{BLACK UP-POINTING TRIANGLE}", "!", "yellow"),
     "taken": ("\N{CHECK MARK}", "+", "green"),
     "warning": ("▲", "!", "yellow"),
     "failed": ("✗", "x", "red"),

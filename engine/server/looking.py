@@ -20,12 +20,13 @@ RUN = re.compile(r"[a-z0-9-]{1,64}")
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>run {run}</title>
-<body style="font:16px/1.5 system-ui;max-width:40em;margin:3em auto;padding:0 1em">
-<h1 style="font-size:1.4em">Run {run}</h1>
+<style>:root{{color-scheme:light dark}}h1{{font-size:1.4em}}
+body{{font:16px/1.5 system-ui;max-width:40em;margin:2em auto;padding:0 1em;overflow-wrap:anywhere}}
+</style><body><h1>Run {run}</h1>
 <p>Where <code>runbook</code> is installed (anywhere, with <code>RUNBOOK_SERVER</code>):</p>
-<pre style="overflow-x:auto">runbook watch {run}     how it stands
-runbook ack {run}       you take it
-runbook report {run}    what happened so far</pre>
+<ul><li>how it stands: <code>runbook watch {run}</code></li>
+<li>you take it: <code>runbook ack {run}</code></li>
+<li>what happened so far: <code>runbook report {run}</code></li></ul>
 <p>The link or button in a message takes it too. {more}</p></body></html>"""
 SECURITY = "default-src 'none'; style-src 'unsafe-inline'"
 

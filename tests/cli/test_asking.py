@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from engine.cli.called import Calls, call_lines
 from engine.cli.calls import loud, saying, would_ask
 from engine.cli.rows import Rows
+from engine.cli.text import Style
 from engine.cli.trail import entry_lines
 from engine.core.events import Event
 
@@ -87,6 +89,18 @@ def test_whoever_follows_a_run_hears_whom_it_asks_but_not_twice_what():
     assert not loud(event("EscalationStarted", {**ASKED, "question": {"kind": "approve"}}))
     assert loud(event("EscalationStarted", ASKED))
     assert loud(event("LevelDue", {"escalation": KEY}))
+
+
+def test_the_view_does_not_say_that_a_question_could_be_taken():
+    calls = Calls()
+    asked = {**ASKED, "question": {"path": "free", "kind": "approve"}, "why": "it waits"}
+    calls.apply(event("EscalationStarted", asked))
+    bea = {"id": "bea", "name": "Bea", "by": [{"channel": "slack"}, {"channel": "mail"}]}
+    due = {"escalation": KEY, "level": 1, "round": 1, "recipients": [bea]}
+    calls.apply(event("LevelDue", due))
+    lines = list(call_lines(calls, "r1", (0, 80), Style()))
+    assert lines[0].split(maxsplit=2)[1:] == ["asking", "May `Free` be done?"]
+    assert lines[1:] == ["    Bea by slack, else mail"]
 
 
 @pytest.mark.parametrize(
