@@ -56,7 +56,14 @@ def notify() -> None:
 
 @notify.command(short_help="Every message a run of RUNBOOK could send.")
 @click.argument("name", metavar="RUNBOOK", shell_complete=complete_runbooks)
-@click.option("--env", "environment", metavar="NAME", help="Where it would run.")
+@click.option(
+    "-e",
+    "--env",
+    "environment",
+    metavar="NAME",
+    shell_complete=complete_environments,
+    help="Where it would run.",
+)
 @click.pass_obj
 def preview(session: Session, name: str, environment: str | None) -> int:
     """Every message a run of RUNBOOK could send: when, to whom, by what, in which words.

@@ -91,6 +91,17 @@ def test_show_says_what_a_step_waits_for(runbook, shop):
     )
 
 
+def test_a_step_without_a_connection_is_shown_for_approval_without_a_place(runbook, shop):
+    (shop / "runbooks/shop/night.yaml").write_text(
+        "title: Night\nsteps:\n"
+        "  - {id: free, action: run.note, with: {text: x}, approve: {by: [lead]}}\n"
+    )
+    assert runbook("run", "shop/night", "--env", "staging").code == 7
+    shown = runbook("approve", "last", "--reason", "looked at it").err
+    assert "  with      " in shown
+    assert "None" not in shown
+
+
 def test_the_manual_has_the_page_of_programs_and_says_where_the_others_are(runbook):
     assert "\nprograms" in runbook("docs").out
     assert runbook("docs", "programs").out.startswith("# Programs")
