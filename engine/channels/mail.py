@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
+import ssl
 from collections.abc import Mapping
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
@@ -146,8 +148,9 @@ class MailChannel:
             ) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             client.close()
-            told = _said(error) or f"it is not ready within {self._timeout_s:g} s"
-            raise AdapterError(f"no connection to {self.fingerprint()}: {told}") from error
+            late = f"it is not ready within {self._timeout_s:g} s"
+            what, hint = _no_connection(error, self.fingerprint(), late)
+            raise AdapterError(what, help=hint) from error
         return client
 
     async def _deliver(
@@ -219,3 +222,21 @@ def answering(message: Message) -> str:
 
 def message_id(key: str, domain: str) -> str:
     return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>"
+
+
+def _no_connection(error: BaseException, where: str, late: str) -> tuple[str, str | None]:
+    """Why there is no connection, and what mends it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            name = where.rpartition(":")[0]
+            return f"the name {name} is not known to DNS", "is the host right?"
+        if isinstance(cause, ConnectionRefusedError):
+            return f"{where} refuses connections", "is the server up, and the port right?"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            hint = "mend the certificate, or name its authority in SSL_CERT_FILE"
+            return f"the certificate of {where} is not trusted: {_said(cause.verify_message)}", hint
+        cause = cause.__cause__ or cause.__context__
+    mend = "`tls: tls` where it is safe from the start, `tls: none` where it never is"
+    told = _said(error) or late
+    return f"no connection to {where}: {told}", mend if "STARTTLS" in told else None

@@ -72,7 +72,8 @@ async def _show(session: Session, run: str, seen: Any) -> None:
     evidence = seen["question"].evidence
     note = session.output.note
     note(f"{seen['question'].path} of run {run}: {seen['question'].text}")
-    note(f"  at        {evidence['target']}")
+    if evidence["target"] is not None:
+        note(f"  at        {evidence['target']}")
     note(f"  with      {to_json(evidence['params'])}")
     note(f"  plan hash {evidence['hash']}")
     if "error" in seen:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.cli.text import Style, clean, countdown, pad, wrap
+from engine.cli.text import Style, clean, countdown, in_turn, pad, wrap
 from engine.clock import MICROSECONDS, to_datetime
 from engine.core.events import Event
 from engine.core.summons import CONSOLE
@@ -22,6 +22,9 @@ LEAD_CELLS = 8
 
 OWN, STATUS = "run", "status"
 """Escalations that no step of the runbook began."""
+
+QUESTION = "ask:"
+"""Escalations that put a question to people, which is answered and not taken."""
 
 
 @dataclass(slots=True)
@@ -39,7 +42,7 @@ class Heard:
         if self.word == "is next":
             if self.not_before_us is not None and self.not_before_us > now_us:
                 return f"{self.name} at {face(self.not_before_us)}, when quiet hours are over"
-            return f"{self.name} by {', '.join(self.by)}"
+            return f"{self.name} by {in_turn(self.by)}"
         return f"{self.name} {self.word} by {self.channel}"
 
 
@@ -97,7 +100,8 @@ class Calls:
             title = body.get("title") or (plan.get("message") if made else body.get("id"))
             self._titles[path] = (clean(str(title or path)), str(plan.get("policy")))
         elif event.type == "EscalationStarted":
-            title = clean(str(body.get("why") or "the run itself"))
+            asked = body.get("message") if body.get("question") else None
+            title = clean(str(asked or body.get("why") or "the run itself"))
             self._titles[str(body["escalation"])] = (title, str(body["policy"]))
         elif event.type == "Acknowledged":
             for key in body.get("escalations") or ():
@@ -216,7 +220,8 @@ def call_lines(calls: Calls, run: str, frame: tuple[int, int], style: Style) -> 
         elif one.closed and one.untaken:
             yield from _lines("untaken", f"{one.title}: {one.nobody_left}", width, style)
         elif not one.closed:
-            yield from _lines("calling", one.title, width, style)
+            word = "asking" if one.key.startswith(QUESTION) else "calling"
+            yield from _lines(word, one.title, width, style)
             yield from (
                 f"    {line}" for text in _said(one, run, now_us) for line in wrap(text, width - 4)
             )
@@ -237,7 +242,8 @@ def _said(one: Called, run: str, now_us: int) -> Iterator[str]:
     if one.nobody_left:
         yield one.nobody_left
     yield from _next(one, now_us)
-    yield f"take it: runbook ack {run}"
+    if not one.key.startswith(QUESTION):  # what is asked is answered, as its step says
+        yield f"take it: runbook ack {run}"
 
 
 def _next(one: Called, now_us: int) -> Iterator[str]:
@@ -245,7 +251,7 @@ def _next(one: Called, now_us: int) -> Iterator[str]:
         yield f"they are called again at {_when(one.again_us, now_us)}"
     elif one.due_us is not None and one.level < len(one.levels):
         level = one.levels[one.level]
-        who, by = ", ".join(map(str, level["who"])), ", ".join(map(str, level["by"]))
+        who, by = ", ".join(map(str, level["who"])), in_turn(map(str, level["by"]))
         number = f"level {one.level + 1} of {len(one.levels)}"
         yield f"then {clean(who)} by {clean(by)} ({number}) at {_when(one.due_us, now_us)}"
     elif one.until_us is not None and not one.nobody_left:

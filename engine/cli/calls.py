@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.cli.text import clean
+from engine.cli.text import clean, in_turn
 from engine.core.events import Event, closing
+from engine.core.summons import STATUS
 from engine.language.duration import format_duration
 
 LOUD = frozenset(
@@ -61,7 +62,7 @@ def _saying(event: Event) -> list[str]:
         case "TellStarted":
             return [f"{clean(str(body.get('name')))} is told by {body.get('channel')}", _key(body)]
         case "Told":
-            return [f"the message is out ({body.get('summons')})", _key(body)]
+            return [f"the message to {_whom(body)} is out", _key(body)]
         case "TellFailed":
             return _failed(body)
         case "Acknowledged":
@@ -84,14 +85,17 @@ def _level(body: Mapping[str, Any]) -> list[str]:
     level, round_ = body.get("level"), body.get("round", 1)
     again = f", again ({round_})" if round_ > 1 else ""
     people = [
-        f"{clean(str(one['name']))} by {', '.join(way['channel'] for way in one['by'])}"
+        f"{clean(str(one['name']))} by {in_turn(way['channel'] for way in one['by'])}"
         for one in body.get("recipients") or ()
     ]
-    asks = str(body.get("escalation")).startswith("ask:")
+    key = str(body.get("escalation"))
+    asks = key.startswith("ask:")
     called = "; ".join(people) or ("nobody needs it any more" if body.get("skipped") else "nobody")
-    lines = [f"level {level} of {body.get('escalation')}{again} calls {called}"]
+    lines = [f"level {level} of {key}{again} calls {called}"]
     if asks:
-        lines = [f"{body.get('escalation')} is put to {called}{again}"]
+        lines = [f"{key[4:].partition('#')[0]} is put to {called}{again}"]
+    elif key == STATUS:
+        lines = [f"how it stands is told{again} to {called}"]
     head = "not told" if asks else "nobody is found for"
     lines += [f"{head}: {clean(str(who))}" for who in body.get("nobody") or ()]
     lines += [_on_call(fact) for fact in body.get("on_call") or ()]
@@ -110,8 +114,13 @@ def _failed(body: Mapping[str, Any]) -> list[str]:
     word = "may or may not be out" if body.get("doubt") else "is not out"
     if body.get("dropped") and not body.get("doubt"):
         word = "was not sent: nobody needs it any more"
-    lines = [f"the message {word} ({body.get('summons')})", f"why: {clean(str(body.get('why')))}"]
+    lines = [f"the message to {_whom(body)} {word}", f"why: {clean(str(body.get('why')))}"]
     return [*lines, _key(body)]
+
+
+def _whom(body: Mapping[str, Any]) -> str:
+    """Of `1.2.1:ana` or `1.2.1:ana:acknowledged` the one who is told."""
+    return clean(str(body.get("summons")).partition(":")[2].partition(":")[0])
 
 
 def _key(body: Mapping[str, Any]) -> str:
@@ -123,7 +132,7 @@ def would_ask(body: Mapping[str, Any]) -> list[str]:
     asks = body.get("asks")
     if not isinstance(asks, Mapping):
         return []
-    who, by = ", ".join(asks["who"]) or "anybody", ", ".join(asks["by"])
+    who, by = ", ".join(asks["who"]) or "anybody", in_turn(asks["by"])
     return [clean(ASKS[asks["kind"]].format(who=who, by=by))]
 
 
@@ -133,6 +142,6 @@ def would_call(body: Mapping[str, Any]) -> list[str]:
     lines = []
     for level in result.get("levels") or ():
         when = "at once" if not level["at_s"] else f"after {format_duration(level['at_s'])}"
-        who, by = ", ".join(level["who"]), ", ".join(level["by"])
+        who, by = ", ".join(level["who"]), in_turn(level["by"])
         lines.append(f"would call {clean(who)} by {clean(by)} {when}, unless {level['unless']}")
     return lines

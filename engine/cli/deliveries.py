@@ -119,11 +119,14 @@ def _json(row: Delivery) -> dict[str, Any]:
 
 
 def _cells(row: Delivery, now_us: int) -> tuple[str, ...]:
+    about = row.about
     told = [f"{v.runbook + ' ' if v.runbook else ''}{v.run or v.why}" for v in row.verdicts]
+    if row.kind == "press":  # what became of it is what it is about: said once
+        about, told = about.partition(": ")[2], [v.run for v in row.verdicts if v.run]
     times = f" x{row.times}" if row.times > 1 else ""
     came = ago((now_us - row.received_us) / 1e6) + times
     verdict = row.verdict or "open"
-    return (row.id, verdict, row.source, row.kind, clean(row.about), came, clean("; ".join(told)))
+    return (row.id, verdict, row.source, row.kind, clean(about), came, clean("; ".join(told)))
 
 
 def _pretty(text: str) -> str:

@@ -11,11 +11,14 @@ from engine.errors import Usage
 from engine.language.words import did_you_mean
 
 FOLDER = Path(__file__).parents[1] / "docs"
+HINT = "`runbook docs` lists them"
+PROGRAMS = Path(__file__).parents[2] / "checks/COMMANDS.md"
 
 
 def pages() -> dict[str, Path]:
     """The pages by name."""
-    return {file.stem: file for file in sorted(FOLDER.glob("*.md"))}
+    found = {file.stem: file for file in FOLDER.glob("*.md")} | {"programs": PROGRAMS}
+    return dict(sorted(found.items()))
 
 
 def _complete(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
@@ -37,7 +40,7 @@ def docs(session: Session, page: str | None) -> int:
             session.output.table(("PAGE", "WHAT"), rows)
         return 0
     if page not in known:
-        raise Usage(f"there is no page {page!r}", help=did_you_mean(page, known))
+        raise Usage(f"there is no page {page!r}", help=did_you_mean(page, known, HINT))
     session.output.lines(known[page].read_text(encoding="utf-8").splitlines())
     return 0
 

@@ -92,9 +92,15 @@ def _sum_up(session: Session, where: str, pings: list[Ping], rotas: list[Standin
     words = [f"{_count(len(pings), 'connection')}, {bad or 'none'} without an answer"]
     if rotas:
         unknown = sum(1 for rota in rotas if rota.trouble is not None)
-        known = f"{unknown or 'none'} of which it is not known who is on call"
-        words.append(f"{_count(len(rotas), 'rota')}, {known}")
+        not_known = _unknown(unknown)
+        words.append(f"{_count(len(rotas), 'rota')}, {not_known}")
     session.output.note(f"{where}: {'; '.join(words)}")
+
+
+def _unknown(number: int) -> str:
+    if number == 0:
+        return "who is on call is known"
+    return f"it is not known who is on call in {number} of them"
 
 
 def _count(number: int, what: str) -> str:

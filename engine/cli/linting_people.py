@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+from engine.cli.linting_reach import too_few, unreached, where
 from engine.config import Books, Connection, Contacts
-from engine.errors import Diagnostic, Place, RunbookError
+from engine.errors import Collector, Diagnostic, Place, RunbookError
 from engine.language.catalog import Catalog
 from engine.language.model import Escalate, Runbook, walk_runbook
+from engine.language.source import read
 from engine.language.words import did_you_mean, named
 
 SANDBOX = "sandbox"
+POLICIES_HINT = "`policies` of the pack's contacts.yaml say whom: runbook docs escalation"
 
 
 def calls_of(books: Books, runbook: Runbook) -> tuple[Diagnostic, ...]:
     """Policies and severities of a runbook that its pack does not have: what it says is told at the
-    console then, and nowhere else.
+    console then, and nowhere else. And roles that too few people have.
     """
     try:
         contacts = books.contacts(runbook.name.partition("/")[0])
     except RunbookError:
         return ()  # told where the contacts are read
-    return tuple(_unknown(runbook, contacts))
+    return (*_unknown(runbook, contacts), *too_few(runbook, contacts))
 
 
 def _unknown(runbook: Runbook, contacts: Contacts) -> Iterator[Diagnostic]:
@@ -30,14 +34,18 @@ def _unknown(runbook: Runbook, contacts: Contacts) -> Iterator[Diagnostic]:
     if runbook.escalation is not None:
         asked.append((runbook.escalation.policy, runbook.escalation.place))
     known = contacts.policies
-    for policy, place in asked if known else ():
+    for policy, place in asked:
         if policy not in known:
             what = f"the contacts have no policy {named(policy)}: only the console is told"
-            yield _warning("RB850", what, place, did_you_mean(policy, known))
+            at, width = where(runbook.text, place, r"(?:escalate|escalation|policy)\s*:", policy)
+            hint = did_you_mean(policy, known, None if known else POLICIES_HINT)
+            yield Diagnostic("RB850", what, at, hint, width, "warning")
     severity = runbook.severity
     if contacts.severities and severity is not None and severity not in contacts.severities:
         what = f"the contacts do not say what the severity {named(severity)} means"
-        yield _warning("RB851", what, runbook.place, did_you_mean(severity, contacts.severities))
+        at, width = where(runbook.text, runbook.place, r"severity\s*:", severity)
+        hint = did_you_mean(severity, contacts.severities)
+        yield Diagnostic("RB851", what, at, hint, width, "warning")
 
 
 def channels_of(books: Books, catalog: Catalog, pack: str) -> tuple[Diagnostic, ...]:
@@ -99,7 +107,9 @@ SHAPES: Mapping[str, tuple[str, str]] = {
 
 
 def addresses_of(books: Books, catalog: Catalog, pack: str) -> tuple[Diagnostic, ...]:
-    """Addresses that lead nowhere by their channel: told now, not by a vendor at night."""
+    """Addresses that lead nowhere by their channel, and people who have none for a level: told now,
+    not at night.
+    """
     contacts = books.contacts(pack)
     adapters: dict[str, set[str]] = {}
     for name in books.environments(pack):
@@ -110,17 +120,23 @@ def addresses_of(books: Books, catalog: Catalog, pack: str) -> tuple[Diagnostic,
         for channel in contacts.channels.values():
             if channel.connection is not None and channel.connection in there:
                 adapters.setdefault(channel.name, set()).add(there[channel.connection].adapter)
+    text = read(Path(contacts.file), Collector()) if contacts.file is not None else None
     given = [
         (person.place, person.id, channel, str(to))
         for person in contacts.people.values()
         for channel, to in person.channels.items()
     ]
     given += [(c.place, "", c.name, c.to) for c in contacts.channels.values() if c.to is not None]
-    return tuple(_misshapen(given, adapters))
+    addressed = {
+        name: bool(adapters.get(name)) and adapters[name] <= set(SHAPES) and channel.to is None
+        for name, channel in contacts.channels.items()
+    }
+    found = [*_misshapen(text or "", given, adapters), *unreached(contacts, addressed)]
+    return tuple(found)
 
 
 def _misshapen(
-    given: list[tuple[Place, str, str, str]], adapters: Mapping[str, set[str]]
+    text: str, given: list[tuple[Place, str, str, str]], adapters: Mapping[str, set[str]]
 ) -> Iterator[Diagnostic]:
     for place, who, channel, address in given:
         for adapter in sorted(adapters.get(channel, ())):
@@ -128,4 +144,7 @@ def _misshapen(
             if said and re.fullmatch(shape, address) is None:
                 whose = f"{named(who)} has" if who else f"the channel {named(channel)} leads to"
                 by = f" for {named(channel)}" if who else ""
-                yield _warning("RB854", f"{whose} {named(address)}{by}: not {said}", place, None)
+                key = rf"{re.escape(channel) if who else 'to'}\s*:"
+                at, width = where(text, place, key, address)
+                what = f"{whose} {named(address)}{by}: not {said}"
+                yield Diagnostic("RB854", what, at, None, width, "warning")

@@ -9,6 +9,7 @@ from typing import Any
 from engine.cli.text import Style, clean, wrap
 from engine.language.duration import format_duration
 from engine.language.model import (
+    Approve,
     Call,
     Choose,
     Each,
@@ -199,8 +200,11 @@ def _details(entry: Entry) -> Iterator[str]:
         yield f"only when {entry.when.text}"
     if isinstance(entry, Call):
         yield from _call_details(entry)
-    if isinstance(entry, Escalate) and entry.message:
-        yield f"message: {_text(entry.message)}"
+    if isinstance(entry, Escalate):
+        if entry.message:
+            yield f"message: {_text(entry.message)}"
+        if entry.wait is not None:
+            yield "waits until somebody takes it"
     if isinstance(entry, RunbookCall):
         yield from (f"{name}: {_text(value)}" for name, value in entry.inputs.items())
     if entry.on_failure == "continue":
@@ -227,9 +231,19 @@ def _call_details(call: Call) -> Iterator[str]:
     if call.max_affected is not None:
         yield f"at most {call.max_affected} affected"
     if call.approve is not None:
-        yield f"approved by {call.approve.count} of {', '.join(call.approve.by)}"
+        yield _approval(call.approve)
     if call.probe is not None:
         yield f"whether it happened is told by {call.probe.type}"
+
+
+def _approval(approve: Approve) -> str:
+    who = ", ".join(approve.by) or "anybody but whoever starts it"
+    parts = [f"approved by {approve.count} of {who}"]
+    if approve.within_s is not None:
+        parts.append(f"within {format_duration(approve.within_s)}")
+    if approve.reason_min:
+        parts.append(f"with a reason of at least {approve.reason_min} characters")
+    return ", ".join(parts)
 
 
 def _text(value: Any) -> str:

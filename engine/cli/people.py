@@ -15,7 +15,7 @@ from engine.cli.complete import (
 )
 from engine.cli.runs import told, who
 from engine.cli.session import Session
-from engine.cli.text import clean, pad, wrap
+from engine.cli.text import clean, in_turn, pad, wrap
 from engine.errors import Usage
 from engine.language.words import did_you_mean, listed, named
 
@@ -54,12 +54,22 @@ def notify() -> None:
     """What people are told."""
 
 
-@notify.command()
+@notify.command(short_help="Every message a run of RUNBOOK could send.")
 @click.argument("name", metavar="RUNBOOK", shell_complete=complete_runbooks)
-@click.option("--env", "environment", metavar="NAME", help="Where it would run.")
+@click.option(
+    "-e",
+    "--env",
+    "environment",
+    metavar="NAME",
+    shell_complete=complete_environments,
+    help="Where it would run.",
+)
 @click.pass_obj
 def preview(session: Session, name: str, environment: str | None) -> int:
-    """Every message a run of RUNBOOK could send: when, to whom, by what, in which words."""
+    """Every message a run of RUNBOOK could send: when, to whom, by what, in which words.
+
+    Several channels are tried in their order, until one works.
+    """
     from engine.wiring.preview import preview as previewed  # noqa: PLC0415 - the whole engine
 
     runbook = session.load(name)
@@ -89,7 +99,7 @@ async def _asked(session: Session, pack: str, environment: str) -> Any:
 def message_lines(one: Told, width: int) -> Iterator[str]:
     """A message that would be told, and an empty line."""
     told: dict[str, Any] = one.to_json()
-    yield f"{told['when']}  {clean(told['name'])}  by {', '.join(told['by']) or 'nobody'}"
+    yield f"{told['when']}  {clean(told['name'])}  by {in_turn(told['by']) or 'nobody'}"
     yield f"    {clean(told['title'])}"
     for line in told["text"].splitlines():
         yield from (f"    {part}".rstrip() for part in wrap(line, width - 4) or [""])
@@ -98,7 +108,7 @@ def message_lines(one: Told, width: int) -> Iterator[str]:
     yield ""
 
 
-@notify.command("who")
+@notify.command("who", short_help="Whom each level would call now.")
 @click.argument("pack", required=False, shell_complete=complete_packs)
 @click.option(
     "-e",
@@ -157,7 +167,7 @@ def _levels(found: list[WouldCall], width: int) -> Iterator[str]:
             policy = one.policy
         at = f"+ {format_duration(one.after_s)}" if one.after_s else "at once"
         lead = f"  {pad(at, 9)}  {pad(one.who, who)}  "
-        yield f"{lead}{clean(one.name)} by {', '.join(one.by) or 'nobody'}"
+        yield f"{lead}{clean(one.name)} by {in_turn(one.by) or 'nobody'}"
         said = [f"! {remark}" for remark in one.remarks]
         if one.standing is not None and one.standing.trouble is None:
             said.insert(0, f"on call: {one.standing.said}")

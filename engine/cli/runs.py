@@ -41,7 +41,12 @@ CALLING_STATUSES = ("running", "waiting", "in doubt")
 @click.option(
     "--name", metavar="NAME", shell_complete=complete_runbooks, help="Only of this runbook."
 )
-@click.option("--status", type=click.Choice(STATUSES), help="Only those with this status.")
+@click.option(
+    "--status",
+    type=click.Choice(STATUSES),
+    metavar="STATUS",
+    help=f"Only those with this status: {', '.join(STATUSES)}.",
+)
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many."
 )

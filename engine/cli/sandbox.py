@@ -58,7 +58,7 @@ def sandbox_up(session: Session, pack: str | None, fault: str, stays: str | None
     return _show(session, up, [])
 
 
-@sandbox.command("down")
+@sandbox.command("down", short_help="End it, also what a killed one left behind.")
 @click.argument("pack", required=False, shell_complete=complete_packs)
 @click.pass_obj
 def sandbox_down(session: Session, pack: str | None) -> int:
@@ -79,7 +79,7 @@ def sandbox_down(session: Session, pack: str | None) -> int:
     return 0
 
 
-@sandbox.command("status")
+@sandbox.command("status", short_help="Which are up, where, and what is broken.")
 @click.argument("pack", required=False, shell_complete=complete_packs)
 @click.pass_obj
 def sandbox_status(session: Session, pack: str | None) -> int:
@@ -102,7 +102,7 @@ def sandbox_status(session: Session, pack: str | None) -> int:
     return code
 
 
-@sandbox.command("inbox")
+@sandbox.command("inbox", short_help="What people were told there.")
 @click.argument("pack", required=False, shell_complete=complete_packs)
 @click.pass_obj
 def sandbox_inbox(session: Session, pack: str | None) -> int:
@@ -142,7 +142,7 @@ def _the_one(pack: str) -> Standing:
     return up[0]
 
 
-@sandbox.command("break")
+@sandbox.command("break", short_help="Break the one that is up, as FAULT says.")
 @click.argument("fault", shell_complete=complete_runbooks)
 @click.pass_obj
 def sandbox_break(session: Session, fault: str) -> int:
@@ -161,7 +161,7 @@ def _break(session: Session, up: Standing, fault: str) -> int:
     return _show(session, Standing(up.file, said["up"]), [])
 
 
-@sandbox.command("faults")
+@sandbox.command("faults", short_help="What can be broken.")
 @click.argument("pack", required=False, shell_complete=complete_packs)
 @click.pass_obj
 def sandbox_faults(session: Session, pack: str | None) -> int:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from engine.cli.session import Session
 from engine.errors import Usage
+from engine.language.words import listed
 
 if TYPE_CHECKING:
     from engine.language.model import Runbook
     from engine.server.keeper import Around
     from engine.server.settings import Settings
+
+T = TypeVar("T")
 
 
 @click.command()
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     "--listen", metavar="HOST:PORT", help="Where, instead of what the configuration says."
 )
 @click.option("-e", "--env", "environment", metavar="NAME", help="Where triggered runs go.")
-@click.option("--check", is_flag=True, help="Only check the configuration and every runbook.")
+@click.option("--check", is_flag=True, help="Only check the configuration, runbooks and contacts.")
 @click.pass_obj
 def serve(
     session: Session, config: str | None, listen: str | None, environment: str | None, check: bool
@@ -46,10 +49,14 @@ def serve(
         settings = replace(settings, environment=environment)
     if listen is not None:
         settings = _listening(settings, listen)
-    problems = _check(session)
+    problems = _check(session, settings)
     if check:
-        session.output.line(f"{named or 'the defaults'}: good; {problems or 'every runbook is'}")
+        session.output.line(
+            f"{named or 'the defaults'}: good" + (f"; but {problems}" if problems else "")
+        )
         return 1 if problems else 0
+    if problems:
+        session.output.note(problems)
     return session.run(_serve(session, settings))
 
 
@@ -60,19 +67,39 @@ def _listening(settings: Settings, listen: str) -> Settings:
     return replace(settings, host=host.strip("[]"), port=int(port))
 
 
-def _check(session: Session) -> str:
-    """How many runbooks cannot be read; each is told."""
+def _check(session: Session, settings: Settings) -> str:
+    """What cannot be read, each of which is told, and what would be missed at night only."""
+    books, place = session.find_books(), settings.environment
+    read = {name: _told(lambda name=name: session.load(name)) for name in books.names()}  # type: ignore[misc]
+    contacts = [_told(lambda pack=pack: books.contacts(pack)) for pack in books.packs()]  # type: ignore[misc]
+    said = []
+    if bad := list(read.values()).count(None):
+        said.append(f"{bad} runbooks cannot be read")
+    if bad := contacts.count(None):
+        said.append(f"{bad} contacts.yaml cannot be read")
+    triggered = {
+        name.partition("/")[0]
+        for name, runbook in read.items()
+        if runbook is not None and any("environment" not in t.rule for t in runbook.triggers)
+    }
+    missing = [pack for pack in sorted(triggered) if place not in books.environments(pack)]
+    if missing:
+        said.append(f"{listed(missing, 'and')} without the environment {place} of triggered runs")
+    if settings.link_keys and not settings.public_url:
+        said.append("`links` without `public_url` makes no link in a mail")
+    return "; ".join(said)
+
+
+def _told(read: Callable[[], T]) -> T | None:
+    """What was read; None where it cannot be, which is told."""
     from engine.cli.main import tell  # noqa: PLC0415  it imports every command's module
     from engine.errors import RunbookError  # noqa: PLC0415
 
-    bad = 0
-    for name in session.find_books().names():
-        try:
-            session.load(name)
-        except RunbookError as error:
-            tell(error)
-            bad += 1
-    return f"{bad} runbooks cannot be read" if bad else ""
+    try:
+        return read()
+    except RunbookError as error:
+        tell(error)
+        return None
 
 
 async def _serve(session: Session, settings: Settings) -> int:

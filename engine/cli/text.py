@@ -7,7 +7,7 @@ person who reads it; `clean` takes them out, and everything from outside goes th
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 
 from msgspec import Struct
@@ -80,6 +80,11 @@ def pad(text: str, width: int) -> str:
     return text + " " * max(0, width - cells(text))
 
 
+def in_turn(channels: Iterable[str]) -> str:
+    """`slack, else sms`: of channels the second is taken where the first fails."""
+    return ", else ".join(channels)
+
+
 def wrap(text: str, width: int) -> list[str]:
     """The text in lines of at most `width` columns, cut between words where there are any."""
     lines: list[str] = []
@@ -128,6 +133,7 @@ _SYMBOLS: Mapping[str, tuple[str, str, str]] = {
     "resolved": ("✓", "+", "green"),
     "ok": ("✓", "+", "green"),
     "calling": ("\N{BLACK UP-POINTING TRIANGLE}", "!", "yellow"),
+    "asking": ("\N{BLACK UP-POINTING TRIANGLE}", "!", "yellow"),
     "taken": ("\N{CHECK MARK}", "+", "green"),
     "untaken": ("✗", "x", "red"),
     "warning": ("▲", "!", "yellow"),

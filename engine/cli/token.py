@@ -83,7 +83,7 @@ def list_tokens(session: Session) -> int:
     return session.run(work())
 
 
-@token.command()
+@token.command(short_help="Make its successor.")
 @click.argument("name", metavar="TOKEN")
 @click.option("--grace", default=DEFAULT_GRACE, show_default=True, metavar="TIME")
 @click.option("--for", "life", default=DEFAULT_LIFE, show_default=True, metavar="TIME")

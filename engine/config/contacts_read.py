@@ -256,10 +256,13 @@ class Checker:
     contacts: Contacts
 
     def check(self, found: Mapping[str, Node]) -> None:
+        rotas = {
+            name for name, _ in pairs(found.get("rotas"))
+        }  # what is wrong in one is told there
         for _, policy in self.fields.mapping(found.get("policies"), "policies"):
             levels = policy.get("levels") if isinstance(policy, nodes.Mapping) else policy
             for level in items(levels) if levels is not None else ():
-                self._level(level)
+                self._level(level, rotas)
         for checked in self.contacts.policies.values():
             check_levels(self.fields, checked)
         for name, rota in self.contacts.rotas.items():
@@ -277,9 +280,9 @@ class Checker:
         if "channels" in found:
             self._addresses(found.get("people"))
 
-    def _level(self, level: Node) -> None:
+    def _level(self, level: Node, rotas: set[str]) -> None:
         contacts = self.contacts
-        known = {CONSOLE, *contacts.people, *contacts.roles, *contacts.rotas, *contacts.channels}
+        known = {CONSOLE, *contacts.people, *contacts.roles, *rotas, *contacts.channels}
         for key, node in pairs(level):
             for item in items(node):
                 if not isinstance(item, Scalar):
@@ -288,7 +291,7 @@ class Checker:
                     hint = did_you_mean(item.text, known, "name a person, a role or a rota")
                     what = f"nobody is named {named(item.text)}"
                     self.fields.error("RB822", what, item, hint)
-                elif key == "who" and not self._anybody(item.text):
+                elif key == "who" and item.text not in rotas and not self._anybody(item.text):
                     hint = "give it to somebody under 'people'"
                     what = f"nobody has the role {named(item.text)}"
                     self.fields.warn("RB825", what, item, hint)
@@ -297,8 +300,7 @@ class Checker:
 
     def _anybody(self, who: str) -> bool:
         contacts = self.contacts
-        others = {CONSOLE, *contacts.people, *contacts.rotas, *contacts.channels}
-        return who in others or bool(contacts.in_role(who))
+        return who in {CONSOLE, *contacts.people, *contacts.channels} or bool(contacts.in_role(who))
 
     def _by(self, item: Scalar) -> None:
         """Without `channels` any name goes: the file is older than channels, or says who only."""

@@ -24,7 +24,7 @@ from msgspec import Struct
 from engine.clock import MICROSECONDS
 from engine.config.fields import Fields
 from engine.core.guards import Closed
-from engine.language.cron import CRON_HINT, ZONE_HINT, cron_problem, times, us_of, zone_of
+from engine.language.cron import CRON_HINT, cron_problem, times, us_of, zone_hint, zone_of
 from engine.language.nodes import Mapping, Node, Scalar
 from engine.language.words import named
 
@@ -58,7 +58,8 @@ def read_window(fields: Fields, node: Mapping) -> Window | None:
     zone = given.get("timezone")
     timezone = (fields.text(zone, "timezone") if zone is not None else None) or "UTC"
     if zone_of(timezone) is None:
-        fields.error("RB840", f"there is no time zone {named(timezone)}", zone or node, ZONE_HINT)
+        what = f"there is no time zone {named(timezone)}"
+        fields.error("RB840", what, zone or node, zone_hint(timezone))
         return None
     why = given.get("why")
     common: dict[str, Any] = {"timezone": timezone}

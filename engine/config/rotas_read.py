@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.config.fields import Fields, plain
 from engine.config.rotas import Override, Quiet, Rota, instant
-from engine.language.cron import zone_of
+from engine.language.cron import zone_hint, zone_of
 from engine.language.nodes import Node, Scalar
 from engine.language.words import did_you_mean, named
 
@@ -59,8 +59,7 @@ def read_zone(fields: Fields, node: Node | None) -> str | None:
         return "UTC"
     text = fields.text(node, "timezone")
     if text is not None and zone_of(text) is None:
-        hint = "one is named like Europe/Berlin or America/New_York; UTC unless given"
-        fields.error("RB840", f"there is no time zone {named(text)}", node, hint)
+        fields.error("RB840", f"there is no time zone {named(text)}", node, zone_hint(text))
         return None
     return text
 

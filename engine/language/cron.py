@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from engine.clock import MICROSECONDS, to_datetime
+from engine.language.words import did_you_mean, named
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -44,8 +45,15 @@ def zones_like(name: str) -> list[str]:
 
     known = sorted(available_timezones())
     city = name.rpartition("/")[2].replace(" ", "_").lower()
-    named = [one for one in known if one.rpartition("/")[2].lower() == city]
-    return named[:1] or [one for one in known if one[:2].lower() == name[:2].lower()]
+    there = [one for one in known if one.rpartition("/")[2].lower() == city]
+    return there[:1] or [one for one in known if one[:2].lower() == name[:2].lower()]
+
+
+def zone_hint(name: str) -> str:
+    """How a time zone that is none is mended."""
+    near = zones_like(name)
+    meant = f"did you mean {named(near[0])}?" if len(near) == 1 else None
+    return meant or did_you_mean(name, near) or ZONE_HINT
 
 
 def cron_problem(cron: str) -> str | None:

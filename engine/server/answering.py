@@ -231,8 +231,7 @@ def form(state: State, one: Escalation, preview: str) -> str:
     text = html.escape(f"{text_of(said, 'question')}\n\n{preview}".strip())
     label = html.escape(reason_label(said) or "")
     buttons = "".join(
-        f'<button name="answer" value="{answer}" style="font-size:1.1em;margin-right:1em">'
-        f"{html.escape(label)}</button>"
+        f'<button name="answer" value="{answer}">{html.escape(label)}</button>'
         for label, answer, _ in BUTTONS[str(one.question["kind"])]
     )
     return (

@@ -25,6 +25,7 @@ from engine.server import (
     api_runs,
     health,
     inbound,
+    looking,
     problems,
     sign_on,
     webhooks,
@@ -143,6 +144,7 @@ def make_app(parts: Parts) -> FastAPI:
         api.include_router(module.router)
     app.include_router(api)
     app.router.routes.extend([*inbound.ROUTES, *webhooks.ROUTES, *health.ROUTES, *sign_on.ROUTES])
+    app.router.routes.extend(looking.ROUTES)
     app.add_middleware(BodyLimit)
     problems.install(app)
     return app

@@ -45,14 +45,17 @@ how often it came: otherwise whoever knows the address could fill the disk.
 """
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><title>runbook</title>
-<body style="font:16px/1.5 system-ui;max-width:40em;margin:3em auto;padding:0 1em">
-<h1>{title}</h1><p>{text}</p>{form}</body></html>"""
+<meta name="viewport" content="width=device-width"><title>{title}</title><style>
+:root{{color-scheme:light dark}}
+body{{font:16px/1.5 system-ui;max-width:40em;margin:2em auto;padding:0 1em;overflow-wrap:anywhere}}
+button{{font:inherit;padding:.6em 1.4em;margin:0 1em .5em 0}}
+</style><body><h1>{title}</h1><p>{text}</p>{form}</body></html>"""
 SECURITY = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
 )
-FORM = '<form method="post"><button style="font-size:1.1em">Take it</button></form>'
+BACK = '<p><a href="">Back to the question</a></p>'
+FORM = '<form method="post"><button>Take it</button></form>'
 
 
 def presser(
@@ -133,7 +136,7 @@ async def ask(request: Request) -> Response:
             came = await answering.answer(parts, claim, word)
     except RunbookError as error:
         await _told(parts, "link", _kept(text), _refused(error), address_of(request))
-        return _page("Nothing done", f"{error.message}.", "", 403)
+        return _page("Nothing done", f"{error.message}.", BACK if pressed else "", 403)
     if not pressed:
         looked = request.method == "GET"  # a HEAD shows nothing: no target is asked for it
         preview = await answering.previewed(parts, one, claim.run) if looked else ""

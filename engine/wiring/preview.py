@@ -194,7 +194,8 @@ def _told(
         remarks.append("also when somebody took it, until it is resolved")
     if level.get("every_us"):
         every = format_duration(level["every_us"] / 1e6)
-        remarks.append(f"again every {every}, up to {level['times']} times")
+        often = f"every {every}, up to {level['times']} times"
+        remarks.append(f"again after {every}" if level["times"] == 1 else f"again {often}")
     if recipient.get("not_before_us"):
         remarks.append(f"quiet hours: not before {clock_face(recipient['not_before_us'])}")
     place = (recipient["id"], recipient["name"], by)

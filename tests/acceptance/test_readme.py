@@ -98,9 +98,10 @@ def test_the_runbooks_and_environments_of_the_readme_lint(program: Program):
         name = re.match(r"# runbooks/(stratum/environments/\w+\.yaml)\n", text)
         assert name is not None
         program.write(name[1], text)
+    program.write("stratum/contacts.yaml", "policies: {default: [{who: console}]}\n")
     done = program("lint")
     assert (done.code, done.out) == (0, "")
-    assert done.err == f"{1 + len(environments)} files read: 0 errors, 0 warnings\n"
+    assert done.err == f"{2 + len(environments)} files read: 0 errors, 0 warnings\n"
 
 
 def test_the_scenarios_of_the_readme_hold(program: Program):

@@ -157,11 +157,14 @@ async def test_a_server_that_does_not_answer_leaves_it_in_doubt(server):
 async def test_nobody_there_is_no_doubt(server):
     error = await server.refused(port=9)
     assert (error.maybe_done, error.retryable) == (False, True)
+    assert error.message == "127.0.0.1:9 refuses connections"
+    assert error.help == "is the server up, and the port right?"
 
 
 async def test_a_server_without_starttls_gets_nothing_where_it_is_asked_for(server):
     error = await server.refused(tls="starttls")
     assert not error.maybe_done
+    assert "`tls: none`" in error.help
     assert server.mails == []
 
 
@@ -186,7 +189,8 @@ async def test_starttls_with_whom_nobody_vouches_for_gets_no_login_and_no_mail(t
         login = {"username": "runbook", "password": "right", "tls": "starttls"}
         error = await server.refused(**login)
     assert not error.maybe_done
-    assert "certificate" in error.message
+    assert "is not trusted" in error.message
+    assert "SSL_CERT_FILE" in error.help
     assert (server.mails, server.logins) == ([], 0)
 
 

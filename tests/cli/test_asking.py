@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from engine.cli.called import Calls, call_lines
 from engine.cli.calls import loud, saying, would_ask
 from engine.cli.rows import Rows
+from engine.cli.text import Style
 from engine.cli.trail import entry_lines
 from engine.core.events import Event
 
@@ -17,6 +19,9 @@ ASKED = {"escalation": KEY, "policy": "questions", "message": "May `Free` be don
 
 def event(type_: str, body: dict[str, Any], **actor: str) -> Event:
     return Event("r", 1, 0, type_, 1, actor or {"name": "engine", "means": "engine"}, body, "")
+
+
+ROOM = {"channel": "room"}
 
 
 @pytest.mark.parametrize(
@@ -36,7 +41,7 @@ def event(type_: str, body: dict[str, Any], **actor: str) -> Event:
                 "recipients": [{"name": "Bea", "by": [{"channel": "slack"}, {"channel": "mail"}]}],
                 "nobody": ["Cy (no address)"],
             },
-            ["ask:free#1 is put to Bea by slack, mail, again (2)", "not told: Cy (no address)"],
+            ["free is put to Bea by slack, else mail, again (2)", "not told: Cy (no address)"],
         ),
         (
             "QuestionCounted",
@@ -59,10 +64,43 @@ def test_what_becomes_of_a_question_is_said_in_words(type_, body, lines):
     assert saying(event(type_, body)) == lines
 
 
+@pytest.mark.parametrize(
+    ("type_", "body", "line"),
+    [
+        (
+            "LevelDue",
+            {"escalation": "status", "round": 3, "recipients": [{"name": "room", "by": [ROOM]}]},
+            "how it stands is told, again (3) to room by room",
+        ),
+        ("Told", {"summons": "1.2.1:ana", "key": "k"}, "the message to ana is out"),
+        ("Told", {"summons": "1.2.1:ana:resolved", "key": "k"}, "the message to ana is out"),
+        (
+            "TellFailed",
+            {"summons": "1.2.1:ana", "doubt": True, "key": "k"},
+            "the message to ana may or may not be out",
+        ),
+    ],
+)
+def test_who_is_told_is_said_without_the_keys_of_the_trail(type_, body, line):
+    assert saying(event(type_, body))[0] == line
+
+
 def test_whoever_follows_a_run_hears_whom_it_asks_but_not_twice_what():
     assert not loud(event("EscalationStarted", {**ASKED, "question": {"kind": "approve"}}))
     assert loud(event("EscalationStarted", ASKED))
     assert loud(event("LevelDue", {"escalation": KEY}))
+
+
+def test_the_view_does_not_say_that_a_question_could_be_taken():
+    calls = Calls()
+    asked = {**ASKED, "question": {"path": "free", "kind": "approve"}, "why": "it waits"}
+    calls.apply(event("EscalationStarted", asked))
+    bea = {"id": "bea", "name": "Bea", "by": [{"channel": "slack"}, {"channel": "mail"}]}
+    due = {"escalation": KEY, "level": 1, "round": 1, "recipients": [bea]}
+    calls.apply(event("LevelDue", due))
+    lines = list(call_lines(calls, "r1", (0, 80), Style()))
+    assert lines[0].split(maxsplit=2)[1:] == ["asking", "May `Free` be done?"]
+    assert lines[1:] == ["    Bea by slack, else mail"]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +109,7 @@ def test_whoever_follows_a_run_hears_whom_it_asks_but_not_twice_what():
         (None, []),
         (
             {"kind": "approve", "who": ["lead"], "by": ["slack", "mail"]},
-            ["would ask lead for approval by slack, mail"],
+            ["would ask lead for approval by slack, else mail"],
         ),
         ({"kind": "confirm", "who": [], "by": ["slack"]}, ["would ask anybody by slack"]),
         ({"kind": "do", "who": ["a", "b"], "by": ["s"]}, ["would ask a, b to do it, by s"]),

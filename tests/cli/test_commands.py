@@ -77,13 +77,45 @@ steps:
     assert "Again [command.run at host, changes, may be repeated]" in shown
 
 
+def test_show_says_what_a_step_waits_for(runbook, shop):
+    (shop / "runbooks/shop/night.yaml").write_text(
+        "title: Night\nsteps:\n"
+        "  - {escalate: default, wait: acknowledged}\n"
+        "  - id: free\n    action: run.note\n    with: {text: x}\n"
+        "    approve: {by: [lead], count: 2, within: 30m, reason_min: 5}\n"
+    )
+    shown = runbook("show", "shop/night").out
+    assert "waits until somebody takes it" in shown
+    assert "approved by 2 of lead, within 30m, with a reason of at least 5 characters" in " ".join(
+        shown.split()
+    )
+
+
+def test_a_step_without_a_connection_is_shown_for_approval_without_a_place(runbook, shop):
+    (shop / "runbooks/shop/night.yaml").write_text(
+        "title: Night\nsteps:\n"
+        "  - {id: free, action: run.note, with: {text: x}, approve: {by: [lead]}}\n"
+    )
+    assert runbook("run", "shop/night", "--env", "staging").code == 7
+    shown = runbook("approve", "last", "--reason", "looked at it").err
+    assert "  with      " in shown
+    assert "None" not in shown
+
+
+def test_the_manual_has_the_page_of_programs_and_says_where_the_others_are(runbook):
+    assert "\nprograms" in runbook("docs").out
+    assert runbook("docs", "programs").out.startswith("# Programs")
+    assert "`runbook docs` lists them" in runbook("docs", "nothing-like-it").err
+
+
 def test_a_name_that_is_nearly_right_gets_a_hint(runbook):
     done = runbook("show", "shop/disk-ful")
     assert done.code == 2
     assert "did you mean 'shop/disk-full'?" in done.err
 
 
-def test_clean_runbooks_lint_with_0(runbook):
+def test_clean_runbooks_lint_with_0(runbook, shop):
+    (shop / "runbooks/shop/contacts.yaml").write_text("policies: {default: [{who: console}]}\n")
     done = runbook("lint")
     assert (done.code, done.out, done.err) == (0, "", "10 files read: 0 errors, 0 warnings\n")
 

@@ -87,6 +87,24 @@ def test_the_report_has_what_the_trail_knows_and_marks_what_people_know(runbook)
     assert "Root Cause" in found["yours"]
 
 
+def test_the_preview_says_that_a_channel_is_tried_after_the_other_and_what_is_told_again(
+    runbook, shop
+):
+    (shop / "runbooks/shop/contacts.yaml").write_text(
+        "people: {ana: {name: Ana, channels: {mail: a@b.c, sms: '+4915112345678'}}}\n"
+        "channels: {mail: {connection: post}, sms: {connection: phone}}\n"
+        "policies: {default: [{who: ana, by: [mail, sms], repeat: 5m}]}\n"
+    )
+    (shop / "runbooks/shop/environments/night.yaml").write_text(
+        "connections:\n  post: {adapter: mail, host: h, sender: a@b.c}\n"
+        "  phone: {adapter: twilio, account: AC0, token: '${env:T}', sender: '+4930123456'}\n"
+    )
+    shown = runbook("notify", "preview", "shop/call", "--env", "night").out
+    assert "Ana  by mail, else sms" in shown
+    assert "! again after 5m" in shown
+    assert "Ana by mail, else sms" in runbook("notify", "who", "shop", "--env", "night").out
+
+
 def test_lint_names_what_leads_to_nobody(runbook, shop):
     pack = shop / "runbooks/shop"
     (pack / "contacts.yaml").write_text(

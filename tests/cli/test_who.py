@@ -140,7 +140,7 @@ def test_doctor_says_who_is_on_call_and_which_channels_do_not_answer(runbook, ve
     ]
     assert done.err == (
         "shop in staging: 2 connections, 1 without an answer;"
-        " 4 rotas, 1 of which it is not known who is on call\n"
+        " 4 rotas, it is not known who is on call in 1 of them\n"
         "no connection here for page: by these nobody is told\n"
     )
     found = runbook("--json", "doctor", "shop", "--env", "staging").objects

@@ -410,6 +410,7 @@ async def test_a_link_of_a_mail_shows_what_is_asked_and_counts_once_it_is_presse
     assert await desk.said(run) == []
     short = await desk.serving.http.post(path, data={"answer": "approve", "reason": "hm"})
     assert (short.status_code, "at least 10" in short.text) == (403, True)
+    assert '<a href="">Back to the question</a>' in short.text
     said = await desk.serving.http.post(path, data={"answer": "approve", "reason": GOOD})
     assert (said.status_code, f"Approved by cy: {GOOD}" in said.text) == (200, True)
     await desk.over(run)

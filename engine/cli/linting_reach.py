@@ -1,0 +1,94 @@
+"""Whether those whom a pack names can be reached, and are enough: held against its contacts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from engine.config import Contacts
+from engine.config.contacts import Level, Person
+from engine.errors import Diagnostic, Place
+from engine.language.model import Call, Runbook, walk_runbook
+from engine.language.words import did_you_mean, listed, named
+
+
+def unreached(contacts: Contacts, addressed: Mapping[str, bool]) -> Iterator[Diagnostic]:
+    """People of a level without an address for any of its channels. `addressed`: of channels,
+    whether they lead to people's own addresses only.
+    """
+    for policy, levels in contacts.policies.items():
+        for level in levels:
+            if all(addressed.get(channel, False) for channel in level.by):
+                for person in _called(contacts, level):
+                    if not set(level.by) & set(person.channels):
+                        by = listed(level.by, "or")
+                        what = f"{named(person.id)} has no address for {by}"
+                        hint = f"{named(policy)} calls them at the console only: give them one"
+                        yield Diagnostic("RB855", what, level.place, hint, 1, "warning")
+
+
+def _called(contacts: Contacts, level: Level) -> list[Person]:
+    """Everybody whom a level may call, in the order of the file, once."""
+    ids: set[str] = set()
+    for who in level.who:
+        rota = contacts.rotas.get(who)
+        if rota is not None:
+            ids |= {*rota.order, *(override.who for override in rota.overrides)}
+        ids |= {who} | {person.id for person in contacts.in_role(who)}
+    return [person for person in contacts.people.values() if person.id in ids]
+
+
+def too_few(runbook: Runbook, contacts: Contacts) -> Iterator[Diagnostic]:
+    """Roles that nobody has who may start it, or too few of those who must approve something."""
+    if not contacts.people:
+        return  # the file says who is called only
+    for role in runbook.who:
+        if not contacts.in_role(role):
+            place, width = where(runbook.text, runbook.place, r"who\s*:", role)
+            what = f"nobody has the role {named(role)}: nobody may start it by that"
+            yield Diagnostic("RB856", what, place, _role_hint(contacts, role), width, "warning")
+    for entry in walk_runbook(runbook):
+        approve = entry.approve if isinstance(entry, Call) else None
+        if approve is None or any(_kept_elsewhere(contacts, role) for role in approve.by):
+            continue
+        able = {one for role in approve.by for one in _members(contacts, role)}
+        if len(able) < approve.count:
+            place, width = where(runbook.text, entry.place, r"by\s*:", approve.by[0])
+            roles = listed([named(role) for role in approve.by], "or")
+            what = f"{approve.count} must approve it, and {_have(len(able))} the role {roles}"
+            hint = _role_hint(contacts, approve.by[0])
+            yield Diagnostic("RB856", what, place, hint, width, "warning")
+
+
+def _have(number: int) -> str:
+    if number == 0:
+        return "nobody has"
+    return f"only {number} {'has' if number == 1 else 'have'}"
+
+
+def _role_hint(contacts: Contacts, role: str) -> str | None:
+    known = sorted({*contacts.roles, *contacts.rotas} - {role})
+    return did_you_mean(role, known, "give it to somebody under 'people' of contacts.yaml")
+
+
+def _members(contacts: Contacts, role: str) -> Iterator[str]:
+    rota = contacts.rotas.get(role)
+    yield from (rota.order if rota is not None else ())
+    yield from (person.id for person in contacts.in_role(role))
+
+
+def _kept_elsewhere(contacts: Contacts, role: str) -> bool:
+    rota = contacts.rotas.get(role)
+    return rota is not None and rota.schedule is not None
+
+
+def where(text: str, start: Place, key: str, value: str) -> tuple[Place, int]:
+    """Where a value stands in a text, and how wide: behind a key (a pattern), at a place or below.
+    The place itself where it is not found so, as in a list over several lines.
+    """
+    line_of = re.compile(rf"(?<![\w-]){key}[^#]*?(?<![\w-])({re.escape(value)})(?![\w-])")
+    for number, line in enumerate(text.splitlines()[start.line - 1 :], start.line):
+        found = line_of.search(line)
+        if found is not None:
+            return Place(start.file, number, found.start(1) + 1), len(value)
+    return start, 1
