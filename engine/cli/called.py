@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.cli.text import Style, clean, countdown, pad, wrap
 from engine.clock import MICROSECONDS, to_datetime
-from engine.core.events import Event
+from engine.core.events import Event, spoken
 
 PEOPLE_MAX = 6
 """Of one escalation, that are named: the trail has all of them."""
@@ -153,7 +153,7 @@ class Calls:
 
     def _taken(self, key: str, event: Event) -> None:
         one = self._named(key)
-        who = clean(str(event.actor.get("name", "")))
+        who = clean(spoken(event.actor))
         note = clean(str(event.body.get("note") or ""))
         one.taken = f"{who} took it at {face(event.at_us)}" + (f": {note}" if note else "")
         rest = [level["unless"] == "resolved" for level in one.levels[one.level :]]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.cli.text import clean
-from engine.core.events import Event, closing
+from engine.core.events import Event, closing, spoken
 from engine.language.duration import format_duration
 
 LOUD = frozenset(
@@ -66,7 +66,7 @@ def _saying(event: Event) -> list[str]:
             return _failed(body)
         case "Acknowledged":
             note = [f"note: {clean(str(body['note']))}"] if body.get("note") else []
-            who = clean(str(event.actor.get("name", "")))
+            who = clean(spoken(event.actor))
             return [f"{who} has taken {', '.join(body.get('escalations') or ())}", *note]
         case "EscalationReopened":
             return [f"{where} is called for anew: {clean(str(body.get('why')))}"]

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from engine.core.events import spoken
 from engine.core.questions import missing
 from engine.core.state import State
 from engine.core.summons import OWN, STATUS, Escalation
@@ -67,7 +68,8 @@ def following(
         return said
     found = dict(said)
     if (taken := one.acknowledged) is not None:
-        found |= {"taken_by": taken["by"], "note": taken["note"], "taken_us": taken["at_us"]}
+        found |= {"taken_by": state.called(taken["by"])}
+        found |= {"note": taken["note"], "taken_us": taken["at_us"]}
     if kind == "resolved" and (end := state.finished) is not None:
         after = format_duration(round((state.ended_us - state.started_us) / 1e6))
         found |= {"outcome": end["outcome"], "because": end["because"] or "", "after": after}
@@ -97,17 +99,18 @@ def _wrong(state: State, one: Escalation) -> str:
 
 def _stands(state: State) -> str:
     """How a run stands: how long it is open, who has it, what it is at."""
-    took = format_duration(round((state.now_us - state.started_us) / 1e6))
+    lasts = format_duration(round((state.now_us - state.started_us) / 1e6))
     known = [one for one in state.escalations.values() if one.key != STATUS and one.level]
     calls = [one for one in known if not one.question]
-    taken = {one.acknowledged["by"] for one in calls if one.acknowledged is not None}
+    took = [one.acknowledged["by"] for one in calls if one.acknowledged is not None]
+    taken = {state.called(one) for one in took}
     word = f", {' and '.join(sorted(taken))} took it" if taken else ""
     if any(one.acknowledged is None and one.closed is None for one in calls):
         word += ", people are called and nobody took it yet" if not taken else ""
     running = [s for s in state.steps.values() if s.status == "running" and s.body is None]
     now = [s.title for s in running if s.entry.title or s.entry.named]
     at = f"\nUnder way: {', '.join(now)}"[:LINE_MAX_CHARS] if now else ""
-    return f"Open for {took}{word}{at}"
+    return f"Open for {lasts}{word}{at}"
 
 
 def _failures(state: State) -> list[StepState]:
@@ -147,7 +150,8 @@ def _asked(state: State, one: Escalation, level: int) -> str:
     holds = one.key != OWN and step is not None and isinstance(step.entry, Escalate)
     waits = holds and one.wait
     if one.acknowledged is not None:
-        return f"{one.acknowledged['by']} took it, and it is not resolved: ask if you are needed"
+        who = state.called(one.acknowledged["by"])
+        return f"{who} took it, and it is not resolved: ask if you are needed"
     asked = "Take it, or somebody else is called"
     if level >= len(one.levels):
         asked = "Take it: nobody is called behind you"
@@ -247,8 +251,8 @@ def _why(state: State, kind: str, step: StepState) -> Iterator[str]:
     if kind == "approve" and approval is not None:
         by = ", ".join(approval.by) or "anybody but who started it"
         yield f"{WHY_APPROVED[approval.why]}: {approval.count} of {by}"
-        if approval.given and missing(approval):
-            yield missing(approval)
+        if approval.given and missing(state, approval):
+            yield missing(state, approval)
         if approval.reason_min:
             yield f"A reason of at least {approval.reason_min} characters is needed"
     elif kind == "do" and isinstance(step.entry, Call) and not step.entry.signature.asks_person:
@@ -256,7 +260,7 @@ def _why(state: State, kind: str, step: StepState) -> Iterator[str]:
     elif kind == "doubt":
         yield from step.why
     if state.actor.get("means") not in (None, "engine"):
-        yield f"The run was started by {state.actor['name']}"
+        yield f"The run was started by {spoken(state.actor)}"
 
 
 def by_hand(step: StepState) -> str:

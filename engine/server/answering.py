@@ -20,8 +20,8 @@ from engine.channels.calling import Calling
 from engine.channels.inbound import QUESTION_S, REASON_MAX_CHARS, Claim, Press, sign
 from engine.channels.slack import escaped
 from engine.clock import MICROSECONDS
-from engine.core.events import Actor, closing
-from engine.core.questions import became, missing
+from engine.core.events import Actor
+from engine.core.questions import became, ended, missing
 from engine.core.state import State
 from engine.core.summons import Escalation
 from engine.core.words import words
@@ -111,7 +111,7 @@ async def asked(parts: Parts, claim: Claim) -> tuple[State, Escalation]:
         raise Refused("this answers no question of that run")
     end = one.became or became(state, one)
     if end is not None:
-        raise Refused(f"it is not asked any more. {closing(end)}")
+        raise Refused(f"it is not asked any more. {ended(state, end)}")
     if claim.plan_hash != (one.question.get("hash") or ""):
         raise Refused("it names another plan hash: what would happen has changed since it was sent")
     return state, one
@@ -161,9 +161,9 @@ def _what_came(state: State, claim: Claim, word: Word) -> str:
     one = state.escalations[claim.escalation]
     end = one.became or became(state, one)
     if end is not None:
-        return closing(end)
+        return ended(state, end)
     approval = state.steps[one.question["path"]].approval
-    left = missing(approval) if approval is not None else ""
+    left = missing(state, approval) if approval is not None else ""
     return f"Recorded: {word.answer}" + (f". {left}" if left else "")
 
 

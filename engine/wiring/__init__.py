@@ -127,7 +127,7 @@ class Engine(Asking):
         JournalError; Usage when there is a run of this id.
         """
         runbook = self.books.load(name, self.registry)
-        place = self._place(runbook, environment, actor)
+        place, actor = self._place(runbook, environment, actor), self._known(runbook, actor)
         taken = take_inputs(runbook, inputs)
         more = await self._mode(runbook, plan, forced if rehearsal else None)
         more |= {"through": through} if through is not None else {}
@@ -252,7 +252,7 @@ class Engine(Asking):
     ) -> RunResult:
         """Drives a run from where its journal ends, with these events first."""
         actor, services, faces, force = given
-        run = state.run
+        run, actor = state.run, self._known(state.runbook, actor)
         place = self._environment(state.runbook, state.environment)
         check_targets(state.runbook, place)
         vault = Vault(os.environ, services)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import structs
+
 from engine.config import Books, Contacts, Environment, Person
 from engine.core import guards
 from engine.core.events import Actor
@@ -125,6 +127,21 @@ def person_behind(contacts: Contacts, actor: Actor) -> Person | None:
     """Whoever acts, as `roles_of` knows them."""
     by_user = contacts.person(actor.name)
     return by_user if actor.means == "os-user" else contacts.people.get(actor.name) or by_user
+
+
+NAME_MAX_CHARS = 80
+"""Of what people call somebody, in a message: longer than any name, short enough for a line."""
+
+
+def named(contacts: Contacts, actor: Actor) -> Actor:
+    """Whoever acts, with what the contacts call them; of two of one name, with who they are too."""
+    person = person_behind(contacts, actor)
+    if person is None:
+        return actor
+    called = " ".join(person.name.split())[:NAME_MAX_CHARS]
+    if any(one.name == person.name and one is not person for one in contacts.people.values()):
+        called = f"{called} ({person.id})"
+    return structs.replace(actor, called=called if called != actor.name else None)
 
 
 def same_targets(then: Mapping[str, str], now: Mapping[str, str]) -> None:

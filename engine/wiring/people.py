@@ -78,6 +78,7 @@ class People(Guarding):
             over = f"run {run} is over: {state.finished['outcome']}"
             raise Usage(over, help=calls if state.calling else None)
         body = self._redacted(state, {"reason": reason})
+        actor = self._known(state.runbook, actor)
         asked = Draft("CancelRequested", body, self.clock.now_us(), actor)
         left = await withdraw(self.store, run, asked) if state.queued else None
         return left or await self.store.append_outside(run, asked)

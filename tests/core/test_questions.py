@@ -8,6 +8,7 @@ import pytest
 
 from engine.core.decide import decide, open_questions
 from engine.core.events import Actor
+from engine.core.questions import ended
 from engine.core.words import words
 from engine.runner.telling import text_of, title_of
 from tests.core.telling import MINUTE, START, Phone, level, telling
@@ -435,3 +436,34 @@ def test_what_was_being_sent_when_its_driver_died_is_sent_again_only_while_it_is
     late.put("RunTakenUp", {"driver": "h:1:1", "interrupted": []})
     assert late.go().sent == []
     assert late.last("TellFailed")["dropped"] is True
+
+
+# -- what people are called ------------------------------------------------------------------------
+
+BEA, ANA = Actor("bea", "os-user", called="Bea Ono"), Actor("ana", "os-user", called="Ana Lim")
+
+
+def test_people_are_called_by_their_name_and_the_facts_say_who_they_are():
+    found = approved(phone(APPROVE), 60, BEA, CAROL).go()
+    closed = next(e.body for e in found.events if e.type == "QuestionClosed")
+    assert closed["by"] == "bea, carol"
+    counted = next(e.body for e in found.events if e.type == "QuestionCounted")
+    assert counted["why"] == "1 of 2 approved it (Bea Ono): 1 more is needed"
+    assert ended(found.state, closed) == "Approved by Bea Ono, carol: looked at it"
+
+
+def test_two_who_go_by_one_name_are_not_called_by_each_other_s():
+    found = approved(phone(APPROVE), 60, BEA, Actor("bea", "token", called="Beate Ott")).go()
+    assert found.state.called("bea") == "bea"
+
+
+def test_whoever_denies_or_settles_is_called_by_their_name():
+    found = say(phone(APPROVE), 60, "Denied", BEA, path="free").go()
+    assert found.state.steps["free"].why == ("Bea Ono denied it: looked at it",)
+    lost = phone(DOUBT, script=LOST)
+    lost = say(lost, 60, "DoubtSettled", ANA, path="hit", happened=True, reason="seen: it is there")
+    lost.go()
+    assert lost.state.steps["hit"].why[-1] == "settled by Ana Lim: it happened (seen: it is there)"
+    one = next(one for one in lost.state.escalations.values() if one.question)
+    assert one.became is not None
+    assert (one.became["by"], one.became["why"]) == ("ana", "it happened (seen: it is there)")

@@ -164,7 +164,7 @@ async def test_whoever_approved_already_is_not_reminded(desk):
     result = await asked(desk, text, REMINDS, observe=observe)
     assert result.status == "waiting"
     assert told() == ["Bo Ek", "Cy Ott", "Cy Ott", "Cy Ott"]
-    assert "1 of 2 approved it (bo): 1 more is needed" in seen_words(seen)[-1]
+    assert "1 of 2 approved it (Bo Ek): 1 more is needed" in seen_words(seen)[-1]
 
 
 def seen_words(seen: list[Event]) -> list[list[str]]:
