@@ -61,7 +61,9 @@ def _saying(event: Event) -> list[str]:
         case "TellStarted":
             return [f"{clean(str(body.get('name')))} is told by {body.get('channel')}", _key(body)]
         case "Told":
-            return [f"the message is out ({body.get('summons')})", _key(body)]
+            remark = (body.get("receipt") or {}).get("remark")
+            said = [clean(str(remark))] if remark else []
+            return [f"the message is out ({body.get('summons')})", _key(body), *said]
         case "TellFailed":
             return _failed(body)
         case "Acknowledged":

@@ -44,7 +44,7 @@ LevelDue: escalation, level, round (both from 1), due_us, who [name, ...], by [c
 TellStarted: escalation, summons, key, attempt, kind (`page`, `status`, `question`, `acknowledged`,
     `resolved`, `counted`, `answered`), who, name, channel
 Told: escalation, summons, key, attempt, receipt {..., follows: it can take in what comes of it,
-    edits: by being changed}, elapsed_ms
+    edits: by being changed, remark: why it was not said in the pack's own words}, elapsed_ms
 TellFailed: escalation, summons, key, attempt, why, doubt (it may have gone out), dropped (nobody
     needs it any more), next_us (when it is tried again by this channel, or null), random,
     elapsed_ms

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
+from engine.clock import to_datetime
 from engine.core.events import spoken
 from engine.core.questions import missing
 from engine.core.state import State
@@ -41,21 +43,37 @@ def words(state: State, escalation: str, level: int) -> dict[str, Any]:
     of = one.question.get("path")
     found, done = _lines(state, "check", of), _lines(state, "action", of)
     policy = one.policy
-    more = _question(state, one) if one.question else {}
+    by_us = _by_us(state, one, level)
+    by = when(by_us, state.now_us) if by_us is not None else ""
+    more = _question(state, one, by) if one.question else {}
     return {
         "title": _title(state, one)[:LINE_MAX_CHARS],
+        "about": state.runbook.title,
+        "public": _public(state, one),
         "policy": policy,
         "level": level,
         "wrong": _wrong(state, one),
         "found": found,
         "done": done,
-        "asked": _asked(state, one, level),
+        "asked": _asked(state, one, level, f" by {by}" if by else ""),
         "runbook": state.runbook.name,
         "environment": state.environment,
         "severity": state.runbook.severity or "",
-        "by_us": _by_us(state, one, level),
+        "by_us": by_us,
+        "by": by,
         **more,
     }
+
+
+def when(at_us: int, now_us: int) -> str:
+    """A time for somebody who reads it now: its day is said where that is another one."""
+    at, now = to_datetime(at_us), to_datetime(now_us)
+    day = "" if at.date() == now.date() else "%a " if abs(at - now) < WEEK else "%Y-%m-%d "
+    return at.strftime(f"{day}%H:%M UTC")
+
+
+WEEK = timedelta(days=6)
+"""A day of the week names one day only, this far from it."""
 
 
 def following(
@@ -84,6 +102,14 @@ def _title(state: State, one: Escalation) -> str:
         return state.runbook.title
     wrong = _wrong(state, one).partition("\n")[0].removeprefix(f"{state.runbook.title}: ")
     return f"{state.runbook.title}: {wrong or 'people are asked'}"
+
+
+def _public(state: State, one: Escalation) -> str:
+    """What the author of the runbook wrote for a step that calls people, and nothing that the
+    engine made of what went wrong.
+    """
+    step = state.steps.get(one.key)
+    return one.message or "" if step is not None and isinstance(step.entry, Escalate) else ""
 
 
 def _wrong(state: State, one: Escalation) -> str:
@@ -143,7 +169,7 @@ def _sign(step: StepState) -> str:
     return SIGNS[step.status]
 
 
-def _asked(state: State, one: Escalation, level: int) -> str:
+def _asked(state: State, one: Escalation, level: int, by: str) -> str:
     if one.key == STATUS:
         return ""
     step = state.steps.get(one.key)
@@ -152,18 +178,24 @@ def _asked(state: State, one: Escalation, level: int) -> str:
     if one.acknowledged is not None:
         who = state.called(one.acknowledged["by"])
         return f"{who} took it, and it is not resolved: ask if you are needed"
-    asked = "Take it, or somebody else is called"
+    asked = f"Take it{by}, or somebody else is called"
     if level >= len(one.levels):
-        asked = "Take it: nobody is called behind you"
+        asked = f"Take it{by}, nobody is called behind you"
+    asked = f"{asked}: runbook ack {state.run}"
     if waits:
-        asked += "; the run waits until somebody does"
+        asked += " (the run waits until somebody does)"
     if state.finished is not None:
         asked = f"The run ended {state.finished['outcome']}. {asked}"
-    return f"{asked}: runbook ack {state.run}"
+    return asked
 
 
 def _by_us(state: State, one: Escalation, level: int) -> int | None:
-    """By when the reader of a level is to act: when it is due that the next are told."""
+    """By when the reader of a level is to act: when it is due that the next are told; of a question
+    its end.
+    """
+    if one.question:
+        expires_us: int | None = one.question.get("expires_us")
+        return expires_us
     if one.acknowledged is not None:
         return None
     if level < len(one.levels) and one.key != STATUS:
@@ -183,23 +215,22 @@ WHY_APPROVED: Mapping[str, str] = {
 }
 
 HOW: Mapping[str, str] = {
-    "approve": "Approve or deny it: runbook approve {run} {path} --reason '...' (or deny)",
-    "confirm": "Answer it: runbook answer {run} {path} yes (or no)",
+    "approve": "Approve or deny it{by}: runbook approve {run} {path} --reason '...' (or deny)",
+    "confirm": "Answer it{by}: runbook answer {run} {path} yes (or no)",
     "do": "Say when it is done: runbook answer {run} {path} done (or not-done)",
     "doubt": "Settle it: runbook settle {run} {path} --happened (or --did-not) --reason '...'",
 }
 """How a question is answered on the command line, by its kind."""
 
 
-def _question(state: State, one: Escalation) -> dict[str, Any]:
+def _question(state: State, one: Escalation, by: str) -> dict[str, Any]:
     """What there is to say of a question besides: what is asked, why, by when, how to answer."""
     asked = one.question
     step, kind = state.steps[asked["path"]], str(asked["kind"])
     return {
-        "asked": HOW[kind].format(run=state.run, path=step.path),
+        "asked": HOW[kind].format(run=state.run, path=step.path, by=f" by {by}" if by else ""),
         "happens": _details(kind, step),
         "why": [line[:LINE_MAX_CHARS] for line in _why(state, kind, step)],
-        "by_us": asked.get("expires_us"),
         "question": {k: asked.get(k) for k in ("kind", "hash", "reason_min", "expires_us")},
     }
 

@@ -11,13 +11,14 @@ from typing import Any, Protocol
 
 from engine.channels.console import ConsoleChannel
 from engine.channels.fitting import cut
-from engine.clock import Clock, to_datetime
+from engine.clock import Clock
 from engine.core.effects import Tell
 from engine.core.judge import Outcome
 from engine.errors import RunbookError, StepError
 from engine.plugin import to_json
 from engine.plugin.channel import Button, Message
 from engine.runner.connections import Connections, fault
+from engine.runner.wording import ASKS, Own, Said, said
 
 SEND_TIMEOUT_S = 60.0
 """For one message: longer than any channel takes by its own limits."""
@@ -63,8 +64,8 @@ class Ways(Protocol):
         """Raises RunbookError when there is none (any more)."""
         ...
 
-    def text(self, words: Mapping[str, Any], kind: str) -> tuple[str, str] | None:
-        """Title and text in the pack's own words, where it has some."""
+    def text(self, words: Mapping[str, Any], kind: str) -> Own | None:
+        """The pack's own words, where it has some."""
         ...
 
     def page(self, words: Mapping[str, Any]) -> str:
@@ -92,9 +93,6 @@ class Stake:
     hash: str
     expires_us: int | None
 
-
-ASKS = ("question", "counted")
-"""Kinds of messages that are answered."""
 
 BUTTONS: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
     "approve": (("Approve", "approve", False), ("Deny", "deny", True)),
@@ -156,8 +154,10 @@ class Teller:
         await self.pace.turn(f"{body['channel']}:{way.to}", channel.interval_s)
         if not await wanted():
             return None, _error("it was taken meanwhile, and not sent", "stopped", False, False)
-        message = self.message(effect, way.to, channel.text_max_chars)
-        return to_json(await channel.send(message)), None
+        words = said(self.ways, effect.words, body["kind"])
+        message = self.message(effect, words, way.to, channel.text_max_chars)
+        receipt = to_json(await channel.send(message))
+        return receipt | ({"remark": words.remark} if words.remark else {}), None
 
     def _channel(self, who: str, channel: str) -> tuple[Any, Way]:
         way = self.ways.way(who, channel)
@@ -165,12 +165,10 @@ class Teller:
             return self._console, way
         return self.connections.adapter(way.connection), way
 
-    def message(self, effect: Tell, to: str | None, text_max_chars: int) -> Message:
+    def message(self, effect: Tell, told: Said, to: str | None, text_max_chars: int) -> Message:
         """What is told, in the length of its channel."""
         body, words = effect.body, effect.words
         kind = body["kind"]
-        own = self.ways.text(words, kind)
-        title, text = own or (title_of(words, kind), text_of(words, kind))
         level = body["summons"].partition(":")[0].rpartition(".")[0]
         redact = self.connections.redact
         press = self.button(body["escalation"], body["key"]) if self.button is not None else None
@@ -186,8 +184,10 @@ class Teller:
             group=f"{self.run}:{body['escalation']}:{level}",
             run=self.run,
             kind=kind,
-            title=fit(redact(title), TITLE_MAX_CHARS),
-            text=fit(redact(text), text_max_chars),
+            title=fit(redact(told.title), TITLE_MAX_CHARS),
+            text=fit(redact(told.text), text_max_chars),
+            public=(fit(redact(told.public[0]), TITLE_MAX_CHARS), redact(told.public[1])),
+            outcome=str(words.get("outcome") or ""),
             to=to,
             name=body["name"],
             severity=self.ways.page(words),
@@ -244,69 +244,6 @@ def reason_label(words: Mapping[str, Any]) -> str | None:
 def _error(message: str, kind: str, maybe_done: bool, retryable: bool) -> dict[str, Any]:
     known: dict[str, Any] = {"message": message, "help": None, "kind": kind, "detail": {}}
     return {**known, "maybe_done": maybe_done, "retryable": retryable}
-
-
-UNSAID: Mapping[str, str] = {"taken_by": "", "note": "", "outcome": "", "because": "", "after": ""}
-"""What is known only once somebody took it, or the run is over; a pack's own words may name it."""
-
-
-def title_of(words: Mapping[str, Any], kind: str) -> str:
-    """What a lock screen shows: of what follows, first how it stands now."""
-    head = ""
-    if kind == "status":
-        head = "Status: "
-    elif kind == "acknowledged":
-        head = f"Taken by {words['taken_by']}: " if words.get("taken_by") else "Taken: "
-    elif kind in ("question", "counted"):
-        head = "Asked: "
-    elif kind == "answered" and words.get("became"):
-        head = f"{words['became'].partition(':')[0]}: "
-    elif kind == "resolved":
-        head = f"{str(words.get('outcome') or 'over').capitalize()}: "
-    severity = f"[{words['severity']}] " if words.get("severity") else ""
-    return f"{head}{severity}{words.get('title') or 'runbook'}"
-
-
-PARTS = (("What:", "happens"), ("Why:", "why"), ("Found:", "found"), ("Done:", "done"))
-"""Lists of a message, with what stands above them."""
-
-
-def text_of(words: Mapping[str, Any], kind: str) -> str:
-    """The usual words: what is wrong, what is asked and by when, what was found and done; of what
-    follows, first who took it and how the run ended.
-    """
-    lines = _meanwhile(words, kind)
-    if words.get("wrong"):
-        lines += ["", words["wrong"]]
-    if kind == "counted" and words.get("counted"):
-        lines += ["", words["counted"]]
-    if kind in ("page", *ASKS) and words.get("asked"):
-        by = f" (by {clock_face(words['by_us'])})" if words.get("by_us") else ""
-        lines += ["", f"{words['asked']}{by}"]
-    if kind == "answered" and words.get("became"):
-        lines = [f"{words['became']} ({clock_face(words['at_us'])})", *lines]
-    for head, key in PARTS:
-        if words.get(key):
-            lines += ["", head, *[f"- {line}" for line in words[key]]]
-    return "\n".join(lines).strip()
-
-
-def _meanwhile(words: Mapping[str, Any], kind: str) -> list[str]:
-    """What became of it since people were told."""
-    if kind not in ("acknowledged", "resolved"):
-        return []
-    lines = []
-    if words.get("outcome"):
-        because = f": {words['because']}" if words["because"] else ""
-        lines.append(f"The run is {words['outcome']} after {words['after']}{because}")
-    if words.get("taken_by"):
-        note = f": {words['note']}" if words["note"] else ""
-        lines.append(f"{words['taken_by']} took it at {clock_face(words['taken_us'])}{note}")
-    return lines
-
-
-def clock_face(at_us: int) -> str:
-    return to_datetime(at_us).strftime("%H:%M UTC")
 
 
 def fit(text: str, limit: int) -> str:

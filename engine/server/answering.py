@@ -26,12 +26,13 @@ from engine.core.state import State
 from engine.core.summons import Escalation
 from engine.core.words import words
 from engine.errors import Refused, RunbookError
-from engine.runner.telling import BUTTONS, Stake, reason_label, text_of
+from engine.runner.telling import BUTTONS, Stake, reason_label
+from engine.runner.wording import text_of
 from engine.server.parts import Parts
 from engine.wiring.admission import roles_of
 
 if TYPE_CHECKING:
-    from engine.config import Contacts
+    from engine.config import Contacts, Person
 
 SLACK_ANSWERS = ("https://hooks.slack.com/", "https://hooks.slack-gov.com/")
 """Where a press says that it is answered; anything else is not Slack's and is not called."""
@@ -117,9 +118,9 @@ async def asked(parts: Parts, claim: Claim) -> tuple[State, Escalation]:
     return state, one
 
 
-async def asked_by_link(parts: Parts, claim: Claim) -> tuple[State, Escalation]:
-    """The same for a link, which is one person's own. Raises Refused, also when the contacts know
-    them no more.
+async def asked_by_link(parts: Parts, claim: Claim) -> tuple[State, Escalation, Person]:
+    """The same for a link, which is one person's own, and whose. Raises Refused, also when the
+    contacts know them no more.
     """
     if not claim.who or claim.answer:
         raise Refused("this is nobody's own link")
@@ -127,7 +128,7 @@ async def asked_by_link(parts: Parts, claim: Claim) -> tuple[State, Escalation]:
     contacts = parts.engine.books.contacts(state.runbook.name.partition("/")[0])
     if claim.who not in contacts.people:
         raise Refused(f"{claim.who} is nobody in the contacts of this pack")
-    return state, one
+    return state, one, contacts.people[claim.who]
 
 
 async def _record(parts: Parts, claim: Claim, state: State, word: Word) -> None:

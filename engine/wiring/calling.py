@@ -19,11 +19,11 @@ from engine.core.state import State
 from engine.core.words import words
 from engine.errors import RunbookError
 from engine.language.model import Escalate, Runbook, walk_runbook
-from engine.language.template import tell
 from engine.registry import Registry
 from engine.runner.connections import Connections
 from engine.runner.on_call import Known
-from engine.runner.telling import UNSAID, Pace, Stake, Teller, Way
+from engine.runner.telling import Pace, Stake, Teller, Way
+from engine.runner.wording import Own, own_words
 from engine.wiring import whom
 from engine.wiring.admission import SANDBOX, called
 from engine.wiring.hurry import hurried, hurry_of
@@ -317,12 +317,11 @@ class Directory:
             own = who  # on call elsewhere, and nobody of the contacts
         return Way(known.connection, str(own) if own is not None else known.to)
 
-    def text(self, words: Mapping[str, Any], kind: str) -> tuple[str, str] | None:
+    def text(self, words: Mapping[str, Any], kind: str) -> Own | None:
         own = self.contacts.messages.get(kind)
         if own is None:
             return None
-        scope = {**UNSAID, **words, "kind": kind}
-        return tell(own.title, scope), tell(own.text, scope)
+        return own_words({"title": own.title, "text": own.text}, words, kind)
 
     def page(self, words: Mapping[str, Any]) -> str:  # noqa: ARG002 - as the teller asks
         severity = self.severity(self.contacts)

@@ -19,7 +19,8 @@ from engine.core.words import words
 from engine.language.duration import format_duration
 from engine.language.model import Call, Escalate, Runbook, Template, walk_runbook
 from engine.registry import Registry
-from engine.runner.telling import clock_face, fit, text_of, title_of
+from engine.runner.telling import TITLE_MAX_CHARS, fit
+from engine.runner.wording import Said, clock_face, said
 from engine.wiring.admission import autonomy_of, called
 from engine.wiring.calling import Directory, telling
 from engine.wiring.on_call import Asked
@@ -153,23 +154,17 @@ def _levels(
         after_us += level["after_us"]
         one.level = number
         due = directory.recipients(level["who"], level["by"], state.now_us, asked)
-        said = words(state, key, number)
+        told = said(directory, words(state, key, number), "page")
         at = when if after_us == 0 else f"{when} + {format_duration(after_us / 1e6)}"
-        title, text = directory.text(said, "page") or (
-            title_of(said, "page"),
-            text_of(said, "page"),
-        )
         troubles = tuple(fact["trouble"] for fact in due.get("on_call", ()) if fact["trouble"])
         for recipient in due["recipients"]:
             paged = recipient["id"] in directory.contacts.rotas  # not by the level's channels
-            found = _told(
-                one, {**level, "by": []} if paged else level, at, recipient, (title, text)
-            )
+            found = _told(one, {**level, "by": []} if paged else level, at, recipient, told)
             yield replace(found, remarks=troubles + found.remarks)
             troubles = ()
         for nobody in due["nobody"]:
             remark = (f"nobody is found for {nobody}: the next level is told at once",)
-            yield Told(key, policy, number, at, nobody, nobody, (), title, text, remark)
+            yield Told(key, policy, number, at, nobody, nobody, (), told.title, told.text, remark)
     del state.escalations[key]
 
 
@@ -182,11 +177,9 @@ def _put(put: Put) -> Told:
     return replace(told, remarks=(*told.remarks, *remarks))
 
 
-def _told(
-    one: Escalation, level: Any, when: str, recipient: dict[str, Any], said: tuple[str, str]
-) -> Told:
+def _told(one: Escalation, level: Any, when: str, recipient: dict[str, Any], words: Said) -> Told:
     by = tuple(way["channel"] for way in recipient["by"])
-    remarks = []
+    remarks = [words.remark] if words.remark else []
     missing = [name for name in level["by"] if name not in by]
     if missing and recipient["id"] not in by:
         remarks.append(f"not by {', '.join(missing)}: no address or no connection there")
@@ -204,7 +197,7 @@ def _told(
         one.level or 1,
         when,
         *place,
-        fit(said[0], 200),
-        said[1],
+        fit(words.title, TITLE_MAX_CHARS),
+        words.text,
         tuple(remarks),
     )

@@ -10,7 +10,7 @@ from engine.core.decide import decide, open_questions
 from engine.core.events import Actor
 from engine.core.questions import ended
 from engine.core.words import words
-from engine.runner.telling import text_of, title_of
+from engine.runner.wording import text_of, title_of
 from tests.core.telling import MINUTE, START, Phone, level, telling
 from tests.core.world import HANG, SECOND, Oops, book, once
 
@@ -387,7 +387,8 @@ def test_an_approval_says_what_would_happen_why_by_when_and_how_to_answer():
     assert title == "Asked: main: May `Free them` be done?"
     lines = text.splitlines()
     assert lines[0] == "May `Free them` be done?"
-    assert "runbook approve r free --reason '...' (or deny) (by 02:16 UTC)" in lines[2]
+    assert "runbook approve r free --reason '...' (or deny)" in lines[2]
+    assert lines[2].startswith("Approve or deny it by 02:16 UTC: ")
     assert "- t.strike" in lines
     assert any(line.startswith("- plan hash ") for line in lines)
     assert "- The runbook asks for approval: 2 of lead" in lines
