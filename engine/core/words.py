@@ -100,8 +100,15 @@ def following(
 def _title(state: State, one: Escalation) -> str:
     if one.key == STATUS:
         return state.runbook.title
-    wrong = _wrong(state, one).partition("\n")[0].removeprefix(f"{state.runbook.title}: ")
-    return f"{state.runbook.title}: {wrong or 'people are asked'}"
+    about = state.runbook.title
+    wrong, _, more = _wrong(state, one).strip().partition("\n")
+    wrong = wrong.removeprefix(f"{about}: ")
+    if wrong.endswith(":") and more:
+        first = more.strip().partition("\n")[0]
+        wrong = f"{wrong} {first.lstrip('-* ')}"
+    if wrong.casefold().startswith(about.casefold()):
+        return wrong
+    return f"{about}: {wrong or 'people are asked'}"
 
 
 def _public(state: State, one: Escalation) -> str:

@@ -227,7 +227,7 @@ class Teller:
         return Stake(*place, asked.get("hash") or "", asked.get("expires_us"))
 
 
-DETAILS = (("policy", "level", "wrong"), ("level", "wrong", "asked", "happens", "why"))
+DETAILS = (("policy", "level", "wrong", "asked"), ("level", "wrong", "asked", "happens", "why"))
 """What a message says in parts too, for programs: of any, and of a question."""
 
 

@@ -17,7 +17,7 @@ from engine.core.state import State
 from engine.core.summons import OWN, STATUS, Escalation
 from engine.core.words import words
 from engine.language.duration import format_duration
-from engine.language.model import Call, Escalate, Runbook, Template, walk_runbook
+from engine.language.model import Call, Escalate, Runbook, walk_runbook
 from engine.registry import Registry
 from engine.runner.telling import TITLE_MAX_CHARS, fit
 from engine.runner.wording import Said, clock_face, said
@@ -25,6 +25,7 @@ from engine.wiring.admission import autonomy_of, called
 from engine.wiring.calling import Directory, telling
 from engine.wiring.on_call import Asked
 from engine.wiring.preview_asking import Put, puts
+from engine.wiring.preview_words import foretold
 
 NOT_ASKED: Asked = {}
 
@@ -60,7 +61,7 @@ def preview(
     uses = telling(runbook, directory.contacts, place)
     state = _state(runbook, environment, uses)
     found: list[Told] = []
-    for key, policy, message, when in _escalations(runbook):
+    for key, policy, message, when in _escalations(runbook, environment):
         found += _levels(state, (directory, asked), (key, policy, message), when)
     found += [_put(one) for one in puts(state, directory, autonomy_of(place, runbook))]
     status = uses.get("status")
@@ -113,14 +114,15 @@ def _now_us() -> int:
     return time.time_ns() // 1000
 
 
-def _escalations(runbook: Runbook) -> Iterator[tuple[str, str, str | None, str]]:
-    """Key, policy, message (as it is written) and when."""
+def _escalations(runbook: Runbook, environment: str) -> Iterator[tuple[str, str, str | None, str]]:
+    """Key, policy, message and when."""
     approving = []
     for book in called(runbook):
         for entry in walk_runbook(book):
             if isinstance(entry, Escalate):
                 where = entry.title or (entry.id if entry.named else f"escalate: {entry.policy}")
-                yield entry.id, entry.policy, _written(entry.message), f"at `{where}`"
+                message = foretold(entry.message, book, environment, own=book is runbook)
+                yield entry.id, entry.policy, message, f"at `{where}`"
             elif isinstance(entry, Call) and entry.approve is not None and entry.approve.within_s:
                 approving.append(entry)
     own = runbook.escalation
@@ -136,10 +138,6 @@ def _escalations(runbook: Runbook) -> Iterator[tuple[str, str, str | None, str]]
         policy = own.policy if own is not None else DEFAULT_POLICY
         message = f"{entry.title or entry.id}: nobody approved it in time, so it is not done"
         yield entry.id, policy, message, f"when nobody approves `{entry.title or entry.id}` in time"
-
-
-def _written(message: Template | str | None) -> str | None:
-    return message.text if isinstance(message, Template) else message
 
 
 def _levels(

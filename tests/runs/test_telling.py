@@ -135,7 +135,7 @@ async def test_people_are_told_level_by_level_until_one_of_them_acts(desk):
     assert result.status == "resolved"
     assert [(m.name, m.to) for m in Beeper.rang] == [("Ana Lim", "+1"), ("Bo Ek", "+2")]
     first = Beeper.rang[0]
-    assert first.title == "Redis: Redis is full"
+    assert first.title == "Redis is full"
     assert first.link == f"https://runbook.example.com/runs/{result.run}"
     assert f"runbook ack {result.run}" in first.text
     assert len(first.text) <= 200
@@ -425,10 +425,10 @@ async def test_what_follows_says_who_took_it_and_how_it_ended(desk):
     Beeper.follows = True
     await desk.run(f"severity: SEV1\n{ends}", acks(desk, told=1))
     _, taken, over = [m for m in Beeper.rang if m.to == "+1"]
-    assert taken.title == "Taken by bo: [SEV1] Redis: Redis is full"
+    assert taken.title == "Taken by bo: [SEV1] Redis is full"
     assert taken.text.startswith("bo took it at ")
     assert taken.text.splitlines()[0].endswith(": on it")
-    assert over.title == "Resolved: [SEV1] Redis: Redis is full"
+    assert over.title == "Resolved: [SEV1] Redis is full"
     assert over.text.startswith("The run is resolved after 1h")
     assert "there is room\nbo took it" in over.text
 
