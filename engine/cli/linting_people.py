@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from engine.config import Books, Connection, Contacts
 from engine.errors import Diagnostic, Place, RunbookError
 from engine.language.catalog import Catalog
-from engine.language.model import Escalate, Runbook, walk_runbook
+from engine.language.model import Call, Escalate, Runbook, walk_runbook
 from engine.language.words import did_you_mean, named
 
 SANDBOX = "sandbox"
@@ -16,13 +16,13 @@ SANDBOX = "sandbox"
 
 def calls_of(books: Books, runbook: Runbook) -> tuple[Diagnostic, ...]:
     """Policies and severities of a runbook that its pack does not have: what it says is told at the
-    console then, and nowhere else.
+    console then, and nowhere else; and roles and rotas that it does not have.
     """
     try:
         contacts = books.contacts(runbook.name.partition("/")[0])
     except RunbookError:
         return ()  # told where the contacts are read
-    return tuple(_unknown(runbook, contacts))
+    return (*_unknown(runbook, contacts), *_nobody(runbook, contacts))
 
 
 def _unknown(runbook: Runbook, contacts: Contacts) -> Iterator[Diagnostic]:
@@ -38,6 +38,20 @@ def _unknown(runbook: Runbook, contacts: Contacts) -> Iterator[Diagnostic]:
     if contacts.severities and severity is not None and severity not in contacts.severities:
         what = f"the contacts do not say what the severity {named(severity)} means"
         yield _warning("RB851", what, runbook.place, did_you_mean(severity, contacts.severities))
+
+
+def _nobody(runbook: Runbook, contacts: Contacts) -> Iterator[Diagnostic]:
+    """Names of whom it takes to start, answer or approve, which are neither a role nor a rota."""
+    known = {**contacts.roles, **contacts.rotas}
+    asked = [(name, runbook.place, "start it") for name in runbook.who]
+    for entry in walk_runbook(runbook):
+        if isinstance(entry, Call) and entry.approve is not None:
+            may = f"approve {named(entry.id)}"
+            asked += [(name, entry.place, may) for name in entry.approve.by]
+    for name, place, what in asked if contacts.file is not None else ():
+        if name not in known:
+            said = f"the contacts have neither a role nor a rota {named(name)}"
+            yield _warning("RB855", f"{said}, who may {what}", place, did_you_mean(name, known))
 
 
 def channels_of(books: Books, catalog: Catalog, pack: str) -> tuple[Diagnostic, ...]:

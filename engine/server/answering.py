@@ -29,10 +29,11 @@ from engine.errors import Refused, RunbookError
 from engine.runner.telling import BUTTONS, Stake, reason_label
 from engine.runner.wording import text_of
 from engine.server.parts import Parts
-from engine.wiring.admission import roles_of
+from engine.wiring.admission import one_of
 
 if TYPE_CHECKING:
-    from engine.config import Contacts, Person
+    from engine.config import Person
+    from engine.wiring import Engine
 
 SLACK_ANSWERS = ("https://hooks.slack.com/", "https://hooks.slack-gov.com/")
 """Where a press says that it is answered; anything else is not Slack's and is not called."""
@@ -142,8 +143,7 @@ async def _record(parts: Parts, claim: Claim, state: State, word: Word) -> None:
         deny = word.answer == "deny"
         await engine.approve(run, path, reason, actor, hash=claim.plan_hash, deny=deny)
         return
-    contacts = engine.books.contacts(state.runbook.name.partition("/")[0])
-    _check_roles(contacts, one, actor)
+    await _check_roles(engine, state, one, actor)
     if kind == "doubt":
         if not reason:
             raise Refused("say how you know: a reason is needed")
@@ -152,10 +152,15 @@ async def _record(parts: Parts, claim: Claim, state: State, word: Word) -> None:
         await engine.answer(run, path, word.answer, reason, actor)
 
 
-def _check_roles(contacts: Contacts, one: Escalation, actor: Actor) -> None:
-    roles = one.question["who"]
-    if roles and not set(roles) & roles_of(contacts, actor):
-        raise Refused(f"it takes one of the roles {', '.join(roles)}")
+async def _check_roles(engine: Engine, state: State, one: Escalation, actor: Actor) -> None:
+    who = one.question["who"]
+    if not who:
+        return
+    roles, unknown = await engine.roles(state.runbook, state.environment, actor, who)
+    if not set(who) & roles:
+        contacts = engine.books.contacts(state.runbook.name.partition("/")[0])
+        why = f" ({unknown})" if unknown is not None else ""
+        raise Refused(f"it takes {one_of(contacts, who)}{why}")
 
 
 def _what_came(state: State, claim: Claim, word: Word) -> str:

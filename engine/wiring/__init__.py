@@ -127,7 +127,8 @@ class Engine(Asking):
         JournalError; Usage when there is a run of this id.
         """
         runbook = self.books.load(name, self.registry)
-        place, actor = self._place(runbook, environment, actor), self._known(runbook, actor)
+        place = await self._place(runbook, environment, actor)
+        actor = self._known(runbook, actor)
         taken = take_inputs(runbook, inputs)
         more = await self._mode(runbook, plan, forced if rehearsal else None)
         more |= {"through": through} if through is not None else {}
@@ -154,11 +155,12 @@ class Engine(Asking):
             means = _Means(began[0], runbook, connections, vault, faces, actor, directory)
             return await self._drive(means, began[1], [])
 
-    def _place(self, runbook: Runbook, environment: str, actor: Actor) -> Environment:
+    async def _place(self, runbook: Runbook, environment: str, actor: Actor) -> Environment:
         """Where it runs; may this runbook run there, for this person?"""
         place = self._environment(runbook, environment)
         check_targets(runbook, place)
-        admit(runbook, place, actor, self.books)
+        admit(place, actor)
+        await self.check_who(runbook, place, actor)
         return place
 
     async def _begin(
