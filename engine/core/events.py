@@ -38,7 +38,8 @@ EscalationStarted: escalation, policy, message, why: the run's own; that of a st
     an approval hash, count, reason_min, expires_us}
 LevelDue: escalation, level, round (both from 1), due_us, who [name, ...], by [channel, ...],
     skipped (nobody needs it any more), recipients [recipient (below), ...], nobody [name, ...]:
-    whom the level names and who cannot be found, words (what there is to say), on_call [{rota,
+    whom the level names and who cannot be found, words (what there is to say; of an approval too
+    what a preview said), on_call [{rota,
     schedule, connection, asked_us, found [{user, name, person or null}], until_us, trouble (why
     it is not known who is on call, or null)}, ...]: what was answered of rotas that others keep
 TellStarted: escalation, summons, key, attempt, kind (`page`, `status`, `question`, `acknowledged`,

@@ -23,7 +23,7 @@ ASKS = ("question", "counted")
 UNSAID: Mapping[str, Any] = {
     **dict.fromkeys(("taken_by", "note", "outcome", "because", "after"), ""),
     **dict.fromkeys(("asked", "became", "by", "wrong"), ""),
-    **dict.fromkeys(("done", "found", "happens", "why"), ()),
+    **dict.fromkeys(("done", "foreseen", "found", "happens", "why"), ()),
 }
 """What is known of some messages only; a pack's own words may name it in all."""
 
@@ -116,6 +116,8 @@ def text_of(words: Mapping[str, Any], kind: str) -> str:
     lines = _meanwhile(words, kind)
     if words.get("wrong"):
         lines += ["", words["wrong"]]
+    if kind in ASKS and words.get("foreseen"):
+        lines += ["", *words["foreseen"]]
     if kind == "counted" and words.get("counted"):
         lines += ["", words["counted"]]
     if kind in ("page", *ASKS) and words.get("asked"):

@@ -47,6 +47,7 @@ from engine.wiring.asking import Asking
 from engine.wiring.calling import Directory, Press, directory_of, teller, telling
 from engine.wiring.ended import ended
 from engine.wiring.faces import Answerer, Faces, Ping, Question, RunResult, os_actor
+from engine.wiring.foreseen import Foreseeing
 from engine.wiring.guarding import asked_for, not_begun, over_in_line
 from engine.wiring.on_call import OnCall
 
@@ -280,6 +281,9 @@ class Engine(Asking):
     async def _drive(self, means: _Means, events: list[Event], first: list[Draft]) -> RunResult:
         faces, lease = means.faces, means.lease
         self._asks_who_is_on_call(means.directory, means.connections)
+        means.directory.foreseeing = Foreseeing(
+            self._performer(means, rehearsal=True), means.connections.redact_json, self.clock
+        )
         driver = Driver(
             Driving(
                 store=self.store,

@@ -26,7 +26,9 @@ from engine.runner.telling import Pace, Stake, Teller, Way
 from engine.runner.wording import Own, own_words
 from engine.wiring import whom
 from engine.wiring.admission import SANDBOX, called
+from engine.wiring.foreseen import Foreseeing, together
 from engine.wiring.hurry import hurried, hurry_of
+from engine.wiring.incident import incident_of
 from engine.wiring.on_call import Callee, Calls, OnCall
 
 
@@ -117,6 +119,9 @@ class Directory:
     on_call: OnCall | None = None
     """Asks for rotas that others keep; without it, nobody does."""
 
+    foreseeing: Foreseeing | None = None
+    """Asks what would be done that people are to approve; without it, nobody does."""
+
     @property
     def contacts(self) -> Contacts:
         pack = self.runbook.name.partition("/")[0]
@@ -132,7 +137,9 @@ class Directory:
 
     def first(self, state: State, body: Mapping[str, Any]) -> Coroutine[Any, Any, None] | None:
         """What is to be asked before `called` can say whom a level calls; None: nothing."""
-        return self.on_call.first(self.contacts, state, body) if self.on_call is not None else None
+        rotas = self.on_call.first(self.contacts, state, body) if self.on_call else None
+        seen = self.foreseeing.first(state, body) if self.foreseeing else None
+        return together(rotas, seen)
 
     def called(self, state: State, body: Mapping[str, Any]) -> dict[str, Any]:
         """What a `LevelDue` says besides what was decided: recipients, nobody, words."""
@@ -142,7 +149,8 @@ class Directory:
         else:
             found = self.recipients(body["who"], body["by"], state.now_us, asked)
         said = words(state, body["escalation"], body["level"])
-        return {**found, "words": said}
+        seen = self.foreseeing.taken(body) if self.foreseeing is not None else []
+        return {**found, "words": {**said, "foreseen": seen} if seen else said}
 
     def recipients(
         self, names: Iterable[str], by: list[str], at_us: int, asked: Mapping[str, Known]
@@ -386,13 +394,3 @@ def teller(
         return told
 
     return of
-
-
-def incident_of(event: Any) -> str | None:
-    """PagerDuty's id of the incident that started a run."""
-    if not isinstance(event, Mapping):
-        return None
-    inner = event.get("data")
-    data = inner if isinstance(inner, Mapping) else event
-    found = data.get("incident_id") or (data.get("id") if data.get("type") == "incident" else None)
-    return str(found) if found else None

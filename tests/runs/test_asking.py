@@ -76,7 +76,7 @@ async def test_whoever_may_approve_is_told_but_not_the_requester(desk):
     message = next(m for m in Beeper.rang if m.name == "Bo Ek")
     assert (message.title, message.to) == ("Asked: Redis: May `Free them` be done?", "+2")
     assert message.text.startswith(
-        "May `Free them` be done?\n\nApprove or deny it: runbook approve"
+        "May `Free them` be done?\n\nPreview at 08:00 UTC: would act on orders\n\nApprove or deny"
     )
 
 
