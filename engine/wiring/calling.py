@@ -219,7 +219,7 @@ class Directory:
             contacts=contacts,
             at_us=at_us,
             ways=lambda one: [name for name in by if self._reaches(contacts, one, name)],
-            mails=tuple(name for name in by if self._family(contacts, name) in MAILS),
+            mails=tuple(name for name in by if self.family(contacts, name) in MAILS),
             quiet=lambda one: self._quiet(contacts, one),
             paged=lambda rota: self._paged(contacts, rota, by),
         )
@@ -235,7 +235,7 @@ class Directory:
         found = self._recipient(contacts, one.id, one.name, list(one.by))
         return found | ({"not_before_us": one.not_before_us} if one.not_before_us else {})
 
-    def _family(self, contacts: Contacts, channel: str) -> str | None:
+    def family(self, contacts: Contacts, channel: str) -> str | None:
         """The adapter of a channel; None where it cannot be used in this environment."""
         known = contacts.channels.get(channel)
         connection = self.place.connections.get((known.connection if known else None) or "")
@@ -321,7 +321,7 @@ class Directory:
             return Way(None, None)
         person = contacts.people.get(who)
         own = person.channels.get(channel) if person is not None else None
-        if person is None and "@" in who and self._family(contacts, channel) in MAILS:
+        if person is None and "@" in who and self.family(contacts, channel) in MAILS:
             own = who  # on call elsewhere, and nobody of the contacts
         return Way(known.connection, str(own) if own is not None else known.to)
 

@@ -24,6 +24,8 @@ from engine.runner.wording import Said, clock_face, said
 from engine.wiring.admission import autonomy_of, called
 from engine.wiring.calling import Directory, telling
 from engine.wiring.on_call import Asked
+from engine.wiring.preview_after import After, afterwards
+from engine.wiring.preview_after import status as standing
 from engine.wiring.preview_asking import Put, puts
 from engine.wiring.preview_words import foretold
 
@@ -61,17 +63,29 @@ def preview(
     uses = telling(runbook, directory.contacts, place)
     state = _state(runbook, environment, uses)
     found: list[Told] = []
+    first: tuple[str, str, str | None] | None = None
     for key, policy, message, when in _escalations(runbook, environment):
+        first = first or (key, policy, message)
         found += _levels(state, (directory, asked), (key, policy, message), when)
+    if first is not None:
+        used = {name for told in found for name in told.by}
+        found += [_after(one, first) for one in afterwards(state, directory, first, used)]
     found += [_put(one) for one in puts(state, directory, autonomy_of(place, runbook))]
     status = uses.get("status")
     if status is not None:
         every = f"every {format_duration(status['every_us'] / 1e6)} while it is open"
         by = tuple(status["by"])
-        title = f"Status: {runbook.title}"
-        text = "How it stands then; at its end, how it ended"
-        found.append(Told(STATUS, STATUS, 1, every, ", ".join(by), ", ".join(by), by, title, text))
+        who, told = ", ".join(by), standing(state, directory, status)
+        remark = ("at its end, how it ended",)
+        found.append(Told(STATUS, STATUS, 1, every, who, who, by, told.title, told.text, remark))
     return found
+
+
+def _after(one: After, called: tuple[str, str, str | None]) -> Told:
+    """What whoever was told hears later, in the words of the first that calls people."""
+    who = "whoever was told"
+    place = (called[0], called[1], 1, one.when, who, who, one.by)
+    return Told(*place, fit(one.said.title, TITLE_MAX_CHARS), one.said.text)
 
 
 def would_tell(

@@ -279,9 +279,16 @@ def test_every_message_of_a_runbook_is_shown_before_one_is_sent(tmp_path):
         ("when it ends, unless resolved", "Ana Lim", ("beep",)),
         ("when it ends, unless resolved + 15m", "Bo Ek", ("siren", "beep")),
         ("when it ends, unless resolved + 30m", "Cy Ott", ("siren",)),
+        ("once somebody took it", "whoever was told", ("beep", "siren")),
+        ("once the run is resolved or cancelled", "whoever was told", ("beep", "siren")),
         ("every 15m while it is open", "room", ("room",)),
     ]
     assert Beeper.rang == []
+    taken, over, stands = found[-3:]
+    assert taken.title == "Taken by <who>: [SEV1] Redis is full"
+    assert taken.text.startswith("<who> took it at ")
+    assert over.text.startswith("The run is resolved after <how long>: <because>\n")
+    assert (stands.title, stands.text) == ("Status: [SEV1] Redis", "Open for 15m")
 
 
 class Killed(Exception):
