@@ -1,4 +1,4 @@
-"""What those hear who were told before, and how a run stands meanwhile, for the preview of messages.
+"""What those hear who were told before, and how a run stands meanwhile: for a preview of messages.
 What only the run will know stands there in angle brackets.
 """
 
