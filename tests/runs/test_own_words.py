@@ -63,7 +63,7 @@ async def test_what_comes_to_nothing_is_told_in_the_engine_s_words_and_the_trail
 
 async def test_a_title_that_cannot_be_filled_in_is_the_engine_s(desk):
     title, said, remark = await told(desk, "{{ found[0].nothing }}", "Level {{ level }}")
-    assert (title, said) == ("Redis: Redis is full", "Level 1")
+    assert (title, said) == ("Redis is full", "Level 1")
     assert remark is not None
     assert "`title` of the message `page`" in remark
 
