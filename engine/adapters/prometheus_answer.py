@@ -96,10 +96,10 @@ def sample(pair: Any) -> Sample:
 
 
 def named(series: Mapping[str, str]) -> str:
-    """A series as Prometheus writes it: `up{job="api"}`."""
+    """A series as Prometheus writes it: `up{job="api"}`; in words where it has no name at all."""
     rest = ", ".join(f'{k}="{v}"' for k, v in series.items() if k != "__name__")
     name = series.get("__name__", "")
-    return f"{name}{{{rest}}}" if rest or not name else name
+    return f"{name}{{{rest}}}" if rest else name or "the value"
 
 
 def _refused(body: Mapping[str, Any], status: int, query: str) -> AdapterError:

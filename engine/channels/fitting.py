@@ -42,6 +42,12 @@ def one_line(text: str) -> str:
     return " ".join(plain(text).split())
 
 
+def under(title: str, text: str) -> str:
+    """A text below its title, without a first line that the title says already."""
+    first, _, rest = text.lstrip().partition("\n")
+    return rest.strip() if first.strip() and title.endswith(first.strip()) else text.strip()
+
+
 def cut(text: str, limit: int, size: Size = len) -> str:
     """At most `limit` of a text, as `size` counts it. What is cut off is said to be."""
     if size(text) <= limit:

@@ -83,9 +83,13 @@ class StatusPageChannel:
             incident = name_of(found.get("id")) or incident
             if _ours(found).get("key") == message.key and incident is not None:
                 return {"id": message.key, "incident": incident, "follows": True}
-        name = cut(shown(one_line(message.title)), NAME_MAX_CHARS) or "runbook"
-        text = shown(cut(plain(_for_customers(message)), TEXT_MAX_CHARS))
-        told: dict[str, Any] = {"status": STATUS[message.kind], "body": text or name}
+        title, said = message.public or (message.title, message.text)
+        name = cut(shown(one_line(title)), NAME_MAX_CHARS) or "runbook"
+        text = shown(cut(plain(said), TEXT_MAX_CHARS))
+        status = STATUS[message.kind]
+        if message.outcome not in ("", "resolved"):
+            status = "identified"  # the run is over, and what it was about is not
+        told: dict[str, Any] = {"status": status, "body": text or name}
         told["metadata"] = {"runbook": {"run": message.run, "key": message.key}}
         if incident is None:
             if message.kind in ("acknowledged", "resolved"):
@@ -126,14 +130,6 @@ class StatusPageChannel:
 def _ours(incident: Mapping[str, Any]) -> Mapping[str, Any]:
     """What we wrote down with an incident: its run, and the key of what was told last."""
     return inner(incident, "metadata", "runbook")
-
-
-def _for_customers(message: Message) -> str:
-    """What is wrong. The engine's own words go on with what was found and what the reader is to do,
-    which is for those who run the system; a pack's own words are taken as they are.
-    """
-    wrong = str(message.details.get("wrong") or "")
-    return wrong if wrong and message.text.startswith(f"{wrong}\n\n") else message.text
 
 
 def shown(text: str) -> str:

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
 from engine.channels.fate import Fates, looking
-from engine.channels.fitting import mark_of, plain
+from engine.channels.fitting import mark_of, plain, under
 from engine.channels.reading import name_of, objects
-from engine.channels.sms import fitted, written
+from engine.channels.sms import fitted, parts, written
 from engine.errors import AdapterError
 from engine.plugin import reveal
 from engine.plugin.channel import Message
@@ -108,10 +108,18 @@ class TwilioChannel:
 
 
 def text_of(message: Message) -> str:
-    """The title, what is asked, the link, and a mark of the key, by which it is found again. Of the
-    first two the end is cut off where it is too long.
+    """The title, the text, the link, and a mark of the key, by which it is found again. Where it is
+    too long what is asked stands before the rest, whose end is cut off.
     """
-    text = message.text if message.text.startswith(message.title) else ""
-    text = written(plain(text or f"{message.title}\n{message.text}")).strip()
     link = f"\n{message.link}" if message.link else ""
-    return fitted(text, f"{link} {mark_of(message.key)}", PARTS_MAX)
+    tail = f"{link} {mark_of(message.key)}"
+    below, asked = under(message.title, message.text), str(message.details.get("asked") or "")
+    if parts(_body(message, below) + tail) > PARTS_MAX and asked and asked in below:
+        rest = below.replace(asked, "", 1).strip()
+        below = f"{asked}\n\n{rest}"
+    return fitted(_body(message, below), tail, PARTS_MAX)
+
+
+def _body(message: Message, below: str) -> str:
+    text = message.text if message.text.startswith(message.title) else ""
+    return written(plain(text or f"{message.title}\n{below}")).strip()

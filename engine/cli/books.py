@@ -11,7 +11,7 @@ from engine.cli.complete import complete_runbooks
 from engine.cli.outline import outline
 from engine.cli.session import Session
 from engine.clock import to_iso
-from engine.errors import Diagnosed
+from engine.errors import Diagnosed, RunbookError
 from engine.language.model import Runbook
 
 if TYPE_CHECKING:
@@ -120,11 +120,22 @@ def show(session: Session, name: str) -> int:
     if session.json:
         session.output.object(_show_json(session, runbook) | {"rehearsed": _rehearsed_json(last)})
         return 0
-    around = (_environments(session, runbook.name), rehearsals.told(last, runbook.rehearse_every_s))
+    told = rehearsals.told(last, runbook.rehearse_every_s)
+    around = (_environments(session, runbook.name), told, _starters(session, runbook))
     session.output.lines(
         outline(runbook, around, min(session.output.width, 120), session.output.style)
     )
     return 0
+
+
+def _starters(session: Session, runbook: Runbook) -> str:
+    """Who may start it: roles, and whoever is on call in a rota."""
+    try:
+        rotas = set(session.find_books().contacts(runbook.name.partition("/")[0]).rotas)
+    except RunbookError:
+        rotas = set()  # what is wrong with the contacts, `lint` says
+    said = [f"on call in {who}" if who in rotas else who for who in runbook.who]
+    return ", ".join(said) or "anybody"
 
 
 def _show_json(session: Session, runbook: Runbook) -> dict[str, Any]:

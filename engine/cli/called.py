@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.cli.text import Style, clean, countdown, in_turn, pad, wrap
 from engine.clock import MICROSECONDS, to_datetime
-from engine.core.events import Event
+from engine.core.events import Event, spoken
 from engine.core.summons import CONSOLE
 
 PEOPLE_MAX = 6
@@ -170,7 +170,7 @@ class Calls:
 
     def _taken(self, key: str, event: Event) -> None:
         one = self._named(key)
-        who = clean(str(event.actor.get("name", "")))
+        who = clean(spoken(event.actor))
         note = clean(str(event.body.get("note") or ""))
         one.taken = f"{who} took it at {face(event.at_us)}" + (f": {note}" if note else "")
         rest = [level["unless"] == "resolved" for level in one.levels[one.level :]]

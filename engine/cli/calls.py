@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.cli.text import clean, in_turn
-from engine.core.events import Event, closing
+from engine.core.events import Event, closing, spoken
 from engine.core.summons import STATUS
 from engine.language.duration import format_duration
 
@@ -62,12 +62,14 @@ def _saying(event: Event) -> list[str]:
         case "TellStarted":
             return [f"{clean(str(body.get('name')))} is told by {body.get('channel')}", _key(body)]
         case "Told":
-            return [f"the message to {_whom(body)} is out", _key(body)]
+            remark = (body.get("receipt") or {}).get("remark")
+            said = [clean(str(remark))] if remark else []
+            return [f"the message to {_whom(body)} is out", _key(body), *said]
         case "TellFailed":
             return _failed(body)
         case "Acknowledged":
             note = [f"note: {clean(str(body['note']))}"] if body.get("note") else []
-            who = clean(str(event.actor.get("name", "")))
+            who = clean(spoken(event.actor))
             return [f"{who} has taken {', '.join(body.get('escalations') or ())}", *note]
         case "EscalationReopened":
             return [f"{where} is called for anew: {clean(str(body.get('why')))}"]

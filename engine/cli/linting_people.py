@@ -20,7 +20,7 @@ POLICIES_HINT = "`policies` of the pack's contacts.yaml say whom: runbook docs e
 
 def calls_of(books: Books, runbook: Runbook) -> tuple[Diagnostic, ...]:
     """Policies and severities of a runbook that its pack does not have: what it says is told at the
-    console then, and nowhere else. And roles that too few people have.
+    console then, and nowhere else. And roles and rotas that nobody has, or too few people.
     """
     try:
         contacts = books.contacts(runbook.name.partition("/")[0])

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from engine.config import Contacts
 from engine.config.contacts import Level, Person
 from engine.errors import Diagnostic, Place
-from engine.language.model import Call, Runbook, walk_runbook
+from engine.language.model import Approve, Call, Runbook, walk_runbook
 from engine.language.words import did_you_mean, listed, named
 
 
@@ -39,25 +39,51 @@ def _called(contacts: Contacts, level: Level) -> list[Person]:
 
 
 def too_few(runbook: Runbook, contacts: Contacts) -> Iterator[Diagnostic]:
-    """Roles that nobody has who may start it, or too few of those who must approve something."""
+    """Roles and rotas that nobody has who may start it, or too few of those who must approve."""
     if not contacts.people:
         return  # the file says who is called only
-    for role in runbook.who:
-        if not contacts.in_role(role):
-            place, width = where(runbook.text, runbook.place, r"who\s*:", role)
-            what = f"nobody has the role {named(role)}: nobody may start it by that"
-            yield Diagnostic("RB856", what, place, _role_hint(contacts, role), width, "warning")
+    for name in runbook.who:
+        if not _able(contacts, name):
+            place, width = where(runbook.text, runbook.place, r"who\s*:", name)
+            what = f"nobody has the role {named(name)}: nobody may start it by that"
+            if _stranger(contacts, name):
+                what = _no_such(name, "start it")
+            yield Diagnostic("RB856", what, place, _role_hint(contacts, name), width, "warning")
     for entry in walk_runbook(runbook):
-        approve = entry.approve if isinstance(entry, Call) else None
-        if approve is None or any(_kept_elsewhere(contacts, role) for role in approve.by):
-            continue
-        able = {one for role in approve.by for one in _members(contacts, role)}
-        if len(able) < approve.count:
-            place, width = where(runbook.text, entry.place, r"by\s*:", approve.by[0])
-            roles = listed([named(role) for role in approve.by], "or")
-            what = f"{approve.count} must approve it, and {_have(len(able))} the role {roles}"
-            hint = _role_hint(contacts, approve.by[0])
-            yield Diagnostic("RB856", what, place, hint, width, "warning")
+        if isinstance(entry, Call) and entry.approve is not None:
+            yield from _approvers(runbook, contacts, entry, entry.approve)
+
+
+def _approvers(
+    runbook: Runbook, contacts: Contacts, entry: Call, approve: Approve
+) -> Iterator[Diagnostic]:
+    strangers = [name for name in approve.by if _stranger(contacts, name)]
+    for name in strangers:
+        place, width = where(runbook.text, entry.place, r"by\s*:", name)
+        what = _no_such(name, f"approve {named(entry.id)}")
+        yield Diagnostic("RB856", what, place, _role_hint(contacts, name), width, "warning")
+    if strangers or any(_kept_elsewhere(contacts, name) for name in approve.by):
+        return
+    able = {one for name in approve.by for one in _members(contacts, name)}
+    if len(able) < approve.count:
+        place, width = where(runbook.text, entry.place, r"by\s*:", approve.by[0])
+        roles = listed([named(name) for name in approve.by], "or")
+        what = f"{approve.count} must approve it, and {_have(len(able))} the role {roles}"
+        hint = _role_hint(contacts, approve.by[0])
+        yield Diagnostic("RB856", what, place, hint, width, "warning")
+
+
+def _stranger(contacts: Contacts, name: str) -> bool:
+    return name not in contacts.roles and name not in contacts.rotas
+
+
+def _no_such(name: str, may: str) -> str:
+    return f"the contacts have neither a role nor a rota {named(name)}, who may {may}"
+
+
+def _able(contacts: Contacts, name: str) -> bool:
+    """Whether somebody has it, or somebody else says who."""
+    return _kept_elsewhere(contacts, name) or any(True for _ in _members(contacts, name))
 
 
 def _have(number: int) -> str:

@@ -35,9 +35,9 @@ EFFECTS = {
 
 
 def outline(
-    runbook: Runbook, around: tuple[tuple[str, ...], str], width: int, style: Style
+    runbook: Runbook, around: tuple[tuple[str, ...], str, str], width: int, style: Style
 ) -> Iterator[str]:
-    """`around`: the environments of its pack, and when it was last rehearsed."""
+    """`around`: the environments of its pack, when it was last rehearsed, who may start it."""
     yield f"{style.paint(clean(runbook.title), 'bold')}  ({runbook.name})"
     for line in wrap(runbook.description, width) if runbook.description else ():
         yield line
@@ -59,7 +59,7 @@ def outline(
 
 
 def _facts(
-    runbook: Runbook, environments: tuple[str, ...], rehearsed: str
+    runbook: Runbook, environments: tuple[str, ...], rehearsed: str, who: str
 ) -> Iterator[tuple[str, str]]:
     if runbook.severity:
         yield "severity", runbook.severity
@@ -67,7 +67,7 @@ def _facts(
         yield "respond within", format_duration(runbook.respond_within_s)
     if runbook.escalation is not None:
         yield "escalation", _escalation(runbook.escalation)
-    yield "who may start", ", ".join(runbook.who) or "anybody"
+    yield "who may start", who
     if runbook.owner:
         yield "owner", runbook.owner
     if runbook.covers:

@@ -14,7 +14,7 @@ from engine.cli.calls import loud, saying
 from engine.cli.live import CHANGING, MICROSECONDS, WORD_CELLS, found
 from engine.cli.rows import CONTAINERS, Row, Rows
 from engine.cli.text import Style, clean, pad, took
-from engine.core.events import Event
+from engine.core.events import Event, spoken
 
 _ASKED = {
     "PauseRequested": "asked to pause",
@@ -54,7 +54,7 @@ class PlainView:
             yield f"taken up by {clean(str(event.body.get('driver', '')))}{cut_short}"
         elif event.type in ("PauseRequested", "ContinueRequested", "UndoRequested"):
             reason = clean(str(event.body.get("reason") or ""))
-            who = clean(str(event.actor.get("name", "")))
+            who = clean(spoken(event.actor))
             yield f"{who} {_ASKED[event.type]}" + (f": {reason}" if reason else "")
         elif event.type == "CancelRequested":
             reason = clean(str(event.body.get("reason") or ""))

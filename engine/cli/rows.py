@@ -17,7 +17,7 @@ from engine.cli.brief import brief, named_fields, show
 from engine.cli.called import Calls
 from engine.cli.calls import would_ask, would_call
 from engine.cli.text import clean
-from engine.core.events import SETTLED, Event
+from engine.core.events import SETTLED, Event, spoken
 
 DONE_WORDS = frozenset({"passed", "warning", "failed", "errored", "skipped"})
 BAD_WORDS = frozenset({"failed", "errored", "in doubt"})
@@ -123,7 +123,7 @@ class Rows:
     def on_run_started(self, event: Event, body: Mapping[str, Any]) -> None:
         self.run, self.name = event.run, str(body.get("name", ""))
         self.environment = str(body.get("environment", ""))
-        self.actor = clean(str(event.actor.get("name", "")))
+        self.actor = clean(spoken(event.actor))
         self.rehearsing = body.get("mode") == "rehearsal"
         self.started_us = event.at_us
         self._named = named_fields(str(text) for text in dict(body.get("texts") or {}).values())
@@ -256,7 +256,7 @@ class Rows:
     def on_answered(self, event: Event, body: Mapping[str, Any]) -> Row | None:
         row = self._by_path.get(str(body.get("path")))
         if row is not None:
-            who = clean(str(event.actor.get("name", "")))
+            who = clean(spoken(event.actor))
             note = clean(str(body.get("note") or ""))
             row.found = f"{who} answered {body.get('answer')}" + (f": {note}" if note else "")
         return row
@@ -264,7 +264,7 @@ class Rows:
     def on_settled(self, event: Event, body: Mapping[str, Any]) -> Row | None:
         row = self._by_path.get(str(body.get("path")))
         if row is not None and row.word == "in doubt":
-            who = clean(str(event.actor.get("name", "")))
+            who = clean(spoken(event.actor))
             row.word = "passed" if body.get("happened") else "running"
             word = SETTLED[body.get("happened")]
             row.found, row.details = f"{who} settled it: it {word}", []
@@ -287,14 +287,14 @@ class Rows:
     def on_decided(self, event: Event, body: Mapping[str, Any]) -> Row | None:
         row = self._by_path.get(str(body.get("path")))
         if row is not None:
-            who = clean(str(event.actor.get("name", "")))
+            who = clean(spoken(event.actor))
             reason = clean(str(body.get("reason") or body.get("why") or ""))
             word = _DECIDED[event.type]
             row.found = f"{who} {word}: {reason}" if event.type != "ApprovalExpired" else reason
         return row
 
     def on_cancel_requested(self, event: Event, _: Mapping[str, Any]) -> None:
-        self.cancelled_by = clean(str(event.actor.get("name", "")))
+        self.cancelled_by = clean(spoken(event.actor))
 
     def on_run_finished(self, _: Event, body: Mapping[str, Any]) -> None:
         self.finished = body

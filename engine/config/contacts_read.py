@@ -39,7 +39,7 @@ WORDS = frozenset(
     {
         *("title", "policy", "level", "wrong", "found", "done", "asked", "runbook", "environment"),
         *("severity", "by_us", "kind", "taken_by", "note", "outcome", "because", "after"),
-        *("happens", "why", "became"),
+        *("happens", "why", "became", "by", "foreseen"),
     }
 )
 """Names in a message's templates; see `engine.core.words`."""

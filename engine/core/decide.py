@@ -222,7 +222,7 @@ def _await_approval(state: State, step: StepState, approval: Approval, out: Deci
     """An action that waits for people to agree to exactly its plan hash."""
     if approval.denied is not None:
         said = approval.denied
-        why = f"{said['name']} denied it: {said['reason']}"
+        why = f"{state.called(said['name'])} denied it: {said['reason']}"
         out.record.append(finished(step.path, "failed", why=(why,), attempt=0))
     elif approval.enough:
         if state.paused is None:
@@ -259,7 +259,7 @@ def _approve(step: StepState) -> Question:
 def _await_people(state: State, step: StepState, out: Decision) -> None:
     """A step that asks people, or tells them: over once the first of them are told."""
     if step.path not in state.escalations or step.plan["wait"] is not None:
-        _ask(step, out)
+        _ask(state, step, out)
         return
     end = end_of_step(state, step, state.escalations[step.path])
     if end is not None:
@@ -278,7 +278,7 @@ def _previewed(state: State, step: StepState) -> Record:
     return Record(found.type, {**found.body, **questions.would_ask(state, step)})
 
 
-def _ask(step: StepState, out: Decision) -> None:
+def _ask(state: State, step: StepState, out: Decision) -> None:
     """A step that waits for a person, or has the answer."""
     if step.answer is None:
         out.ask.append(question(step))
@@ -287,7 +287,7 @@ def _ask(step: StepState, out: Decision) -> None:
     result = {"answer": answer, "by": step.answer["by"], "note": step.answer.get("note")}
     good = answer in ("yes", "done", "acknowledged")
     note = f": {result['note']}" if result["note"] else ""
-    why = () if good else (f"{result['by']} answered {answer}{note}",)
+    why = () if good else (f"{state.called(result['by'])} answered {answer}{note}",)
     status = "passed" if good else "failed"
     out.record.append(finished(step.path, status, why=why, result=result, attempt=step.attempt))
 

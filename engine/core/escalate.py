@@ -26,7 +26,6 @@ from typing import Any
 from engine.core import questions
 from engine.core.effects import Decision, Record, Tell
 from engine.core.escalation import ENDED_WELL, policy_of
-from engine.core.events import closing
 from engine.core.judge import BLOCKED_MAX_S, Outcome
 from engine.core.state import State
 from engine.core.summons import FIRST, OWN, STATUS, Escalation, Summons
@@ -156,7 +155,7 @@ def _reopen(state: State, one: Escalation, out: Decision) -> bool:
         return False
     said = one.acknowledged
     after = format_duration(one.reopen_us / 1e6)
-    why = f"{said['by']} took it {after} ago, and it is not resolved"
+    why = f"{state.called(said['by'])} took it {after} ago, and it is not resolved"
     out.record.append(Record("EscalationReopened", {"escalation": one.key, "why": why}))
     return True
 
@@ -169,13 +168,13 @@ def _end(state: State, one: Escalation, out: Decision) -> None:
         return
     end = _end_of(state, one)
     if one.question:
-        _end_question(one, out)
+        _end_question(state, one, out)
     elif one.key == STATUS:
         if end is not None:
             _close(one, "the run is over", out)
     elif one.acknowledged is not None:
         if state.finished is not None or not (one.reopen_us or one.until_end):
-            _close(one, f"{one.acknowledged['by']} took it", out)
+            _close(one, f"{state.called(one.acknowledged['by'])} took it", out)
     elif end is not None and end["outcome"] in ENDED_WELL:
         _close(one, f"the run is {end['outcome']}", out)
     elif not one.exhausted:
@@ -184,12 +183,12 @@ def _end(state: State, one: Escalation, out: Decision) -> None:
         _close(one, "no level is left", out)
 
 
-def _end_question(one: Escalation, out: Decision) -> None:
+def _end_question(state: State, one: Escalation, out: Decision) -> None:
     """Whoever was told is told no more: it waits for its answer, and only where nobody could be
     told that is said.
     """
     if one.became is not None:
-        _close(one, closing(one.became), out)
+        _close(one, questions.ended(state, one.became), out)
     elif not one.told and not one.exhausted:
         body = _exhaustion(one) | {"why": "nobody could be told of the question"}
         out.record.append(Record("EscalationExhausted", body))
@@ -267,7 +266,8 @@ def _tell(state: State, one: Escalation, summons: Summons) -> Tell:
     thread = _first_told(state, body["who"], body["channel"])
     words = following(state, one, summons.kind, one.words.get(summons.level, {}))
     if one.became is not None:
-        words = {**words, "became": closing(one.became), "at_us": one.became["at_us"]}
+        became = questions.ended(state, one.became)
+        words = {**words, "became": became, "at_us": one.became["at_us"]}
     elif one.counted:
         words = {**words, "counted": one.counted["why"]}
     return Tell(body, words, summons.receipt, thread)

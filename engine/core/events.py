@@ -1,8 +1,8 @@
 """What can have happened in a run. The list of these is all that is known of it.
 
-An event is `(run, seq, at_us, type, version, actor, body)`. `type` is a past participle from
-`TYPES`; `body` is JSON whose keys are given here. Every type carries a version: a change of meaning
-makes a new one, and `fold` goes on to understand the old one for ever.
+An event is `(run, seq, at_us, type, version, actor, body)`. `actor` is an `Actor`, `type` a past
+participle from `TYPES`; `body` is JSON whose keys are given here. Every type carries a version: a
+change of meaning makes a new one, and `fold` goes on to understand the old one for ever.
 
 RunStarted: name, digest, texts {name: text}, inputs, event (what triggered it, or null),
     environment, mode (`real`), engine (version), connections {name: fingerprint}, telling {policies
@@ -39,13 +39,14 @@ EscalationStarted: escalation, policy, message, why: the run's own; that of a st
     an approval hash, count, reason_min, expires_us}
 LevelDue: escalation, level, round (both from 1), due_us, who [name, ...], by [channel, ...],
     skipped (nobody needs it any more), recipients [recipient (below), ...], nobody [name, ...]:
-    whom the level names and who cannot be found, words (what there is to say), on_call [{rota,
+    whom the level names and who cannot be found, words (what there is to say; of an approval too
+    what a preview said), on_call [{rota,
     schedule, connection, asked_us, found [{user, name, person or null}], until_us, trouble (why
     it is not known who is on call, or null)}, ...]: what was answered of rotas that others keep
 TellStarted: escalation, summons, key, attempt, kind (`page`, `status`, `question`, `acknowledged`,
     `resolved`, `counted`, `answered`), who, name, channel
 Told: escalation, summons, key, attempt, receipt {..., follows: it can take in what comes of it,
-    edits: by being changed}, elapsed_ms
+    edits: by being changed, remark: why it was not said in the pack's own words}, elapsed_ms
 TellFailed: escalation, summons, key, attempt, why, doubt (it may have gone out), dropped (nobody
     needs it any more), next_us (when it is tried again by this channel, or null), random,
     elapsed_ms
@@ -164,15 +165,25 @@ class Actor(Struct, frozen=True):
     or the identity provider), `webhook` and `schedule` (what triggered a run; `via` is the
     delivery), `slack` (a button; `via` is Slack's id of them), `link` (their own one in a mail),
     `engine` (nobody: the engine itself).
+
+    `called`: what people call them, as the contacts said when they acted, where that is something
+    else. It is kept with the event, so that what is told of them later is the same wherever and
+    whenever it is told; events of older engines have none.
     """
 
     name: str
     means: str
     via: str | None = None
+    called: str | None = None
 
     def to_json(self) -> dict[str, str]:
-        body = {"name": self.name, "means": self.means}
-        return body | {"via": self.via} if self.via else body
+        known = {"name": self.name, "means": self.means, "via": self.via, "called": self.called}
+        return {key: value for key, value in known.items() if value}
+
+
+def spoken(actor: Mapping[str, str]) -> str:
+    """What people call whoever caused an event."""
+    return actor.get("called") or actor.get("name", "")
 
 
 ENGINE = Actor("engine", "engine")

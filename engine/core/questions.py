@@ -16,6 +16,7 @@ from typing import Any
 from engine.core.approval import Approval
 from engine.core.effects import Decision, Question, Record
 from engine.core.escalation import question_key
+from engine.core.events import closing
 from engine.core.state import State
 from engine.core.summons import QUESTIONS, Escalation
 from engine.core.tree import StepState
@@ -46,7 +47,7 @@ def _count(state: State, one: Escalation, out: Decision) -> None:
         return
     given = len(approval.given)
     if given > one.counted.get("given", 0):
-        body = {"escalation": one.key, "given": given, "why": missing(approval)}
+        body = {"escalation": one.key, "given": given, "why": missing(state, approval)}
         out.record.append(Record("QuestionCounted", body))
 
 
@@ -182,8 +183,8 @@ def _settled(step: StepState, asked: Mapping[str, Any]) -> dict[str, Any] | None
     settled = next((line for line in reversed(step.why) if line.startswith("settled by ")), None)
     if settled is None:
         return _over(step)
-    who, _, why = settled.removeprefix("settled by ").partition(": ")
-    return {"word": "settled", "by": who, "why": why}
+    why = f"it {settled.partition(': it ')[2]}"
+    return {"word": "settled", "by": step.settled_by, "why": why}
 
 
 def _over(step: StepState | None) -> dict[str, Any]:
@@ -191,11 +192,17 @@ def _over(step: StepState | None) -> dict[str, Any]:
     return {"word": "over", "by": None, "why": why or "the run goes on without it"}
 
 
-def missing(approval: Approval) -> str:
+def ended(state: State, end: Mapping[str, Any]) -> str:
+    """What became of a question, in a line: whoever said so is called as people call them."""
+    by = ", ".join(state.called(one) for one in str(end["by"] or "").split(", "))
+    return closing({**end, "by": by})
+
+
+def missing(state: State, approval: Approval) -> str:
     """How many are missing still; empty for an approval by one."""
     if approval.count == 1:
         return ""
-    given = ", ".join(one["name"] for one in approval.given)
+    given = ", ".join(state.called(one["name"]) for one in approval.given)
     left = approval.count - len(approval.given)
     said = f"{len(approval.given)} of {approval.count} approved it" + (
         f" ({given})" if given else ""

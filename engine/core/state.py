@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.core import escalation, grow
 from engine.core.approval import Approval, persons, refusal
-from engine.core.events import SETTLED, Draft, Event
+from engine.core.events import SETTLED, Actor, Draft, Event
 from engine.core.moves import CONTAINERS, Moves
 from engine.core.summons import Escalation
 from engine.core.tree import Body, Failure, Frame, Scope
@@ -38,6 +38,7 @@ class State(Moves):
     """
 
     __slots__ = (
+        "_called",
         "actor",
         "autonomy",
         "cancelled",
@@ -80,6 +81,8 @@ class State(Moves):
         """The time of the last event at all; none comes before it."""
         self.started_us = 0
         self.actor: Mapping[str, str] = {}
+        self._called: dict[str, str] = {}
+        """What people are called who said something, by who they are."""
         self.environment = ""
         self.mode = "real"
         self.event: Any = None
@@ -144,9 +147,22 @@ class State(Moves):
             self.now_us = max(self.now_us, event.at_us)
         if isinstance(event, Event):
             self.seq = event.seq
+        self._hear(event.actor)
         handler = _HANDLERS.get(event.type)
         if handler is not None:
             handler(self, event)
+
+    def called(self, name: str) -> str:
+        """What people call somebody who said something in this run."""
+        return self._called.get(name, name)
+
+    def _hear(self, actor: Actor | Mapping[str, str]) -> None:
+        said = actor.called if isinstance(actor, Actor) else actor.get("called")
+        if said:
+            name = actor.name if isinstance(actor, Actor) else actor["name"]
+            same = self._called.setdefault(name, said) == said
+            if not same:  # two who go by one name: nobody is called by the other's
+                self._called[name] = name
 
     # -- events ------------------------------------------------------------------------------------
 
@@ -281,7 +297,8 @@ class State(Moves):
             return
         happened = event.body["happened"]
         word = SETTLED[happened]
-        who = _actor(event)["name"]
+        step.settled_by = _actor(event)["name"]
+        who = self.called(step.settled_by)
         step.why = (*step.why, f"settled by {who}: it {word} ({event.body['reason']})")
         step.body = None
         if happened:

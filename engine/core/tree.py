@@ -172,6 +172,8 @@ class StepState(Struct):
     """The plan hash of what it does or waits to do."""
     approval: Approval | None = None
     undone: bool = False
+    settled_by: str = ""
+    """Who settled its last doubt."""
     why: tuple[str, ...] = ()
     body: Body | None = None
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
+from engine.clock import to_datetime
+from engine.core.events import spoken
 from engine.core.questions import missing
 from engine.core.state import State
 from engine.core.summons import CONSOLE, OWN, STATUS, Escalation
@@ -40,21 +43,37 @@ def words(state: State, escalation: str, level: int) -> dict[str, Any]:
     of = one.question.get("path")
     found, done = _lines(state, "check", of), _lines(state, "action", of)
     policy = one.policy
-    more = _question(state, one) if one.question else {}
+    by_us = _by_us(state, one, level)
+    by = when(by_us, state.now_us) if by_us is not None else ""
+    more = _question(state, one, by) if one.question else {}
     return {
         "title": _title(state, one)[:LINE_MAX_CHARS],
+        "about": state.runbook.title,
+        "public": _public(state, one),
         "policy": policy,
         "level": level,
         "wrong": _wrong(state, one),
         "found": found,
         "done": done,
-        "asked": _asked(state, one, level),
+        "asked": _asked(state, one, level, f" by {by}" if by else ""),
         "runbook": state.runbook.name,
         "environment": state.environment,
         "severity": state.runbook.severity or "",
-        "by_us": _by_us(state, one, level),
+        "by_us": by_us,
+        "by": by,
         **more,
     }
+
+
+def when(at_us: int, now_us: int) -> str:
+    """A time for somebody who reads it now: its day is said where that is another one."""
+    at, now = to_datetime(at_us), to_datetime(now_us)
+    day = "" if at.date() == now.date() else "%a " if abs(at - now) < WEEK else "%Y-%m-%d "
+    return at.strftime(f"{day}%H:%M UTC")
+
+
+WEEK = timedelta(days=6)
+"""A day of the week names one day only, this far from it."""
 
 
 def following(
@@ -67,7 +86,8 @@ def following(
         return said
     found = dict(said)
     if (taken := one.acknowledged) is not None:
-        found |= {"taken_by": taken["by"], "note": taken["note"], "taken_us": taken["at_us"]}
+        found |= {"taken_by": state.called(taken["by"])}
+        found |= {"note": taken["note"], "taken_us": taken["at_us"]}
     if kind == "resolved" and (end := state.finished) is not None:
         after = format_duration(round((state.ended_us - state.started_us) / 1e6))
         found |= {"outcome": end["outcome"], "because": end["because"] or "", "after": after}
@@ -80,8 +100,23 @@ def following(
 def _title(state: State, one: Escalation) -> str:
     if one.key == STATUS:
         return state.runbook.title
-    wrong = _wrong(state, one).partition("\n")[0].removeprefix(f"{state.runbook.title}: ")
-    return f"{state.runbook.title}: {wrong or 'people are asked'}"
+    about = state.runbook.title
+    wrong, _, more = _wrong(state, one).strip().partition("\n")
+    wrong = wrong.removeprefix(f"{about}: ")
+    if wrong.endswith(":") and more:
+        first = more.strip().partition("\n")[0]
+        wrong = f"{wrong} {first.lstrip('-* ')}"
+    if wrong.casefold().startswith(about.casefold()):
+        return wrong
+    return f"{about}: {wrong or 'people are asked'}"
+
+
+def _public(state: State, one: Escalation) -> str:
+    """What the author of the runbook wrote for a step that calls people, and nothing that the
+    engine made of what went wrong.
+    """
+    step = state.steps.get(one.key)
+    return one.message or "" if step is not None and isinstance(step.entry, Escalate) else ""
 
 
 def _wrong(state: State, one: Escalation) -> str:
@@ -97,10 +132,11 @@ def _wrong(state: State, one: Escalation) -> str:
 
 def _stands(state: State) -> str:
     """How a run stands: how long it is open, who has it, what it is at."""
-    took = format_duration(round((state.now_us - state.started_us) / 1e6))
+    lasts = format_duration(round((state.now_us - state.started_us) / 1e6))
     known = [one for one in state.escalations.values() if one.key != STATUS and one.level]
     calls = [one for one in known if not one.question]
-    taken = {one.acknowledged["by"] for one in calls if one.acknowledged is not None}
+    took = [one.acknowledged["by"] for one in calls if one.acknowledged is not None]
+    taken = {state.called(one) for one in took}
     word = f", {' and '.join(sorted(taken))} took it" if taken else ""
     untaken = [one for one in calls if one.acknowledged is None and one.closed is None]
     if untaken and not taken:
@@ -110,7 +146,7 @@ def _stands(state: State) -> str:
     running = [s for s in state.steps.values() if s.status == "running" and s.body is None]
     now = [s.title for s in running if s.entry.title or s.entry.named]
     at = f"\nUnder way: {', '.join(now)}"[:LINE_MAX_CHARS] if now else ""
-    return f"Open for {took}{word}{at}"
+    return f"Open for {lasts}{word}{at}"
 
 
 def _failures(state: State) -> list[StepState]:
@@ -143,26 +179,33 @@ def _sign(step: StepState) -> str:
     return SIGNS[step.status]
 
 
-def _asked(state: State, one: Escalation, level: int) -> str:
+def _asked(state: State, one: Escalation, level: int, by: str) -> str:
     if one.key == STATUS:
         return ""
     step = state.steps.get(one.key)
     holds = one.key != OWN and step is not None and isinstance(step.entry, Escalate)
     waits = holds and one.wait
     if one.acknowledged is not None:
-        return f"{one.acknowledged['by']} took it, and it is not resolved: ask if you are needed"
-    asked = "Take it, or somebody else is called"
+        who = state.called(one.acknowledged["by"])
+        return f"{who} took it, and it is not resolved: ask if you are needed"
+    asked = f"Take it{by}, or somebody else is called"
     if level >= len(one.levels):
-        asked = "Take it: nobody is called behind you"
+        asked = f"Take it{by}, nobody is called behind you"
+    asked = f"{asked}: runbook ack {state.run}"
     if waits:
-        asked += "; the run waits until somebody does"
+        asked += " (the run waits until somebody does)"
     if state.finished is not None:
         asked = f"The run ended {state.finished['outcome']}. {asked}"
-    return f"{asked}: runbook ack {state.run}"
+    return asked
 
 
 def _by_us(state: State, one: Escalation, level: int) -> int | None:
-    """By when the reader of a level is to act: when it is due that the next are told."""
+    """By when the reader of a level is to act: when it is due that the next are told; of a question
+    its end.
+    """
+    if one.question:
+        expires_us: int | None = one.question.get("expires_us")
+        return expires_us
     if one.acknowledged is not None:
         return None
     if level < len(one.levels) and one.key != STATUS:
@@ -184,23 +227,22 @@ WHY_APPROVED: Mapping[str, str] = {
 }
 
 HOW: Mapping[str, str] = {
-    "approve": "Approve or deny it: runbook approve {run} {path} --reason '...' (or deny)",
-    "confirm": "Answer it: runbook answer {run} {path} yes (or no)",
+    "approve": "Approve or deny it{by}: runbook approve {run} {path} --reason '...' (or deny)",
+    "confirm": "Answer it{by}: runbook answer {run} {path} yes (or no)",
     "do": "Say when it is done: runbook answer {run} {path} done (or not-done)",
     "doubt": "Settle it: runbook settle {run} {path} --happened (or --did-not) --reason '...'",
 }
 """How a question is answered on the command line, by its kind."""
 
 
-def _question(state: State, one: Escalation) -> dict[str, Any]:
+def _question(state: State, one: Escalation, by: str) -> dict[str, Any]:
     """What there is to say of a question besides: what is asked, why, by when, how to answer."""
     asked = one.question
     step, kind = state.steps[asked["path"]], str(asked["kind"])
     return {
-        "asked": HOW[kind].format(run=state.run, path=step.path),
+        "asked": HOW[kind].format(run=state.run, path=step.path, by=f" by {by}" if by else ""),
         "happens": _details(kind, step),
         "why": [line[:LINE_MAX_CHARS] for line in _why(state, kind, step)],
-        "by_us": asked.get("expires_us"),
         "question": {k: asked.get(k) for k in ("kind", "hash", "reason_min", "expires_us")},
     }
 
@@ -252,8 +294,8 @@ def _why(state: State, kind: str, step: StepState) -> Iterator[str]:
     if kind == "approve" and approval is not None:
         by = ", ".join(approval.by) or "anybody but who started it"
         yield f"{WHY_APPROVED[approval.why]}: {approval.count} of {by}"
-        if approval.given and missing(approval):
-            yield missing(approval)
+        if approval.given and missing(state, approval):
+            yield missing(state, approval)
         if approval.reason_min:
             yield f"A reason of at least {approval.reason_min} characters is needed"
     elif kind == "do" and isinstance(step.entry, Call) and not step.entry.signature.asks_person:
@@ -261,7 +303,7 @@ def _why(state: State, kind: str, step: StepState) -> Iterator[str]:
     elif kind == "doubt":
         yield from step.why
     if state.actor.get("means") not in (None, "engine"):
-        yield f"The run was started by {state.actor['name']}"
+        yield f"The run was started by {spoken(state.actor)}"
 
 
 def by_hand(step: StepState) -> str:

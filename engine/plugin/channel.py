@@ -40,6 +40,10 @@ class Message:
     title: str
     text: str
     """At most `text_max_chars` of the channel."""
+    public: tuple[str, str] | None = None
+    """Name and text where customers read it, in place of title and text."""
+    outcome: str = ""
+    """How the run ended, where that is what is told."""
     to: str | None = None
     """The reader's address at this channel; None where the connection leads to one place."""
     name: str = ""

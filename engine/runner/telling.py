@@ -7,17 +7,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from engine.channels.console import ConsoleChannel
 from engine.channels.fitting import cut
-from engine.clock import Clock, to_datetime
+from engine.clock import Clock
 from engine.core.effects import Tell
 from engine.core.judge import Outcome
 from engine.errors import JournalError, RunbookError, StepError
 from engine.plugin import to_json
 from engine.plugin.channel import Button, Message
 from engine.runner.connections import Connections, fault
+from engine.runner.wording import ASKS, Own, Said, said
 
 SEND_TIMEOUT_S = 60.0
 """For one message: longer than any channel takes by its own limits."""
@@ -61,8 +62,8 @@ class Ways(Protocol):
         """Raises RunbookError when there is none (any more)."""
         ...
 
-    def text(self, words: Mapping[str, Any], kind: str) -> tuple[str, str] | None:
-        """Title and text in the pack's own words, where it has some."""
+    def text(self, words: Mapping[str, Any], kind: str) -> Own | None:
+        """The pack's own words, where it has some."""
         ...
 
     def page(self, words: Mapping[str, Any]) -> str:
@@ -91,9 +92,6 @@ class Stake:
     expires_us: int | None
 
 
-ASKS = ("question", "counted")
-"""Kinds of messages that are answered."""
-
 BUTTONS: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
     "approve": (("Approve", "approve", False), ("Deny", "deny", True)),
     "confirm": (("Yes", "yes", False), ("No", "no", True)),
@@ -101,6 +99,14 @@ BUTTONS: Mapping[str, tuple[tuple[str, str, bool], ...]] = {
     "doubt": (("It happened", "happened", False), ("It did not", "did-not", True)),
 }
 """Label, answer and danger of the buttons of a question, by its kind."""
+
+
+class _Ready(NamedTuple):
+    """What is sent, and by what. `remark`: why it is not said as the pack has it."""
+
+    channel: Any
+    message: Message | None = None
+    remark: str = ""
 
 
 @dataclass(slots=True)
@@ -135,11 +141,11 @@ class Teller:
         receipt: Mapping[str, Any] | None = None
         error: dict[str, Any] | None = None
         try:
-            channel, message = await self._made(effect, wanted)
-            if message is None:
+            ready = await self._made(effect, wanted)
+            if ready.message is None:
                 error = _error("it was taken meanwhile, and not sent", "stopped", False, False)
             else:
-                receipt, error = await self._send(channel, message)
+                receipt, error = await self._send(ready)
         except JournalError as e:  # whether it is wanted is not known: it is asked again
             error = _error(e.message, "journal", False, True)
         except StepError as e:
@@ -150,24 +156,23 @@ class Teller:
             error = _error(fault(e), "bug", False, False)
         return Outcome(receipt, error, round((self.clock.monotonic_s() - begun_s) * 1000, 3))
 
-    async def _made(
-        self, effect: Tell, wanted: Callable[[], Awaitable[bool]]
-    ) -> tuple[Any, Message | None]:
-        """The channel and the message, once the place takes it; None: nobody needs it any more."""
+    async def _made(self, effect: Tell, wanted: Callable[[], Awaitable[bool]]) -> _Ready:
+        """The channel and the message, once the place takes it; none: nobody needs it any more."""
         body = effect.body
         channel, way = self._channel(body["who"], body["channel"])
         await self.pace.turn(f"{body['channel']}:{way.to}", channel.interval_s)
         if not await wanted():
-            return channel, None
-        return channel, self.message(effect, way.to, channel.text_max_chars)
+            return _Ready(channel)
+        words = said(self.ways, effect.words, body["kind"])
+        message = self.message(effect, words, way.to, channel.text_max_chars)
+        return _Ready(channel, message, words.remark)
 
-    async def _send(
-        self, channel: Any, message: Message
-    ) -> tuple[Mapping[str, Any] | None, dict[str, Any] | None]:
+    async def _send(self, ready: _Ready) -> tuple[Mapping[str, Any] | None, dict[str, Any] | None]:
         """What came of it: from here on it may have gone out, whatever goes wrong."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
-                return to_json(await channel.send(message)), None
+                receipt = to_json(await ready.channel.send(ready.message))
+                return receipt | ({"remark": ready.remark} if ready.remark else {}), None
         except TimeoutError:
             return None, _error(f"no answer within {SEND_TIMEOUT_S:g} s", "timeout", True, True)
         except StepError as e:
@@ -183,12 +188,10 @@ class Teller:
             return self._console, way
         return self.connections.adapter(way.connection), way
 
-    def message(self, effect: Tell, to: str | None, text_max_chars: int) -> Message:
+    def message(self, effect: Tell, told: Said, to: str | None, text_max_chars: int) -> Message:
         """What is told, in the length of its channel."""
         body, words = effect.body, effect.words
         kind = body["kind"]
-        own = self.ways.text(words, kind)
-        title, text = own or (title_of(words, kind), text_of(words, kind))
         level = body["summons"].partition(":")[0].rpartition(".")[0]
         redact = self.connections.redact
         press = self.button(body["escalation"], body["key"]) if self.button is not None else None
@@ -206,8 +209,10 @@ class Teller:
             group=f"{self.run}:{body['escalation']}:{level}",
             run=self.run,
             kind=kind,
-            title=fit(redact(title), TITLE_MAX_CHARS),
-            text=fit(redact(text), text_max_chars),
+            title=fit(redact(told.title), TITLE_MAX_CHARS),
+            text=fit(redact(told.text), text_max_chars),
+            public=(fit(redact(told.public[0]), TITLE_MAX_CHARS), redact(told.public[1])),
+            outcome=str(words.get("outcome") or ""),
             to=to,
             name=body["name"],
             severity=self.ways.page(words),
@@ -247,7 +252,7 @@ class Teller:
         return Stake(*place, asked.get("hash") or "", asked.get("expires_us"))
 
 
-DETAILS = (("policy", "level", "wrong"), ("level", "wrong", "asked", "happens", "why"))
+DETAILS = (("policy", "level", "wrong", "asked"), ("level", "wrong", "asked", "happens", "why"))
 """What a message says in parts too, for programs: of any, and of a question."""
 
 
@@ -269,69 +274,6 @@ def _error(message: str, kind: str, maybe_done: bool, retryable: bool) -> dict[s
 def _of_step(e: StepError) -> dict[str, Any]:
     error = _error(e.message, "adapter", e.maybe_done, e.retryable)
     return error | {"help": e.help, "detail": dict(e.detail)}
-
-
-UNSAID: Mapping[str, str] = {"taken_by": "", "note": "", "outcome": "", "because": "", "after": ""}
-"""What is known only once somebody took it, or the run is over; a pack's own words may name it."""
-
-
-def title_of(words: Mapping[str, Any], kind: str) -> str:
-    """What a lock screen shows: of what follows, first how it stands now."""
-    head = ""
-    if kind == "status":
-        head = "Status: "
-    elif kind == "acknowledged":
-        head = f"Taken by {words['taken_by']}: " if words.get("taken_by") else "Taken: "
-    elif kind in ("question", "counted"):
-        head = "Asked: "
-    elif kind == "answered" and words.get("became"):
-        head = f"{words['became'].partition(':')[0]}: "
-    elif kind == "resolved":
-        head = f"{str(words.get('outcome') or 'over').capitalize()}: "
-    severity = f"[{words['severity']}] " if words.get("severity") else ""
-    return f"{head}{severity}{words.get('title') or 'runbook'}"
-
-
-PARTS = (("What:", "happens"), ("Why:", "why"), ("Found:", "found"), ("Done:", "done"))
-"""Lists of a message, with what stands above them."""
-
-
-def text_of(words: Mapping[str, Any], kind: str) -> str:
-    """The usual words: what is wrong, what is asked and by when, what was found and done; of what
-    follows, first who took it and how the run ended.
-    """
-    lines = _meanwhile(words, kind)
-    if words.get("wrong"):
-        lines += ["", words["wrong"]]
-    if kind == "counted" and words.get("counted"):
-        lines += ["", words["counted"]]
-    if kind in ("page", *ASKS) and words.get("asked"):
-        by = f" (by {clock_face(words['by_us'])})" if words.get("by_us") else ""
-        lines += ["", f"{words['asked']}{by}"]
-    if kind == "answered" and words.get("became"):
-        lines = [f"{words['became']} ({clock_face(words['at_us'])})", *lines]
-    for head, key in PARTS:
-        if words.get(key):
-            lines += ["", head, *[f"- {line}" for line in words[key]]]
-    return "\n".join(lines).strip()
-
-
-def _meanwhile(words: Mapping[str, Any], kind: str) -> list[str]:
-    """What became of it since people were told."""
-    if kind not in ("acknowledged", "resolved"):
-        return []
-    lines = []
-    if words.get("outcome"):
-        because = f": {words['because']}" if words["because"] else ""
-        lines.append(f"The run is {words['outcome']} after {words['after']}{because}")
-    if words.get("taken_by"):
-        note = f": {words['note']}" if words["note"] else ""
-        lines.append(f"{words['taken_by']} took it at {clock_face(words['taken_us'])}{note}")
-    return lines
-
-
-def clock_face(at_us: int) -> str:
-    return to_datetime(at_us).strftime("%H:%M UTC")
 
 
 def fit(text: str, limit: int) -> str:

@@ -9,7 +9,7 @@ from engine.core.events import Actor, Event
 
 def actor_of(event: Event) -> Actor:
     said = event.actor
-    return Actor(said["name"], said["means"], said.get("via"))
+    return Actor(said["name"], said["means"], said.get("via"), said.get("called"))
 
 
 _NUMBER = re.compile(r"-\d+$")

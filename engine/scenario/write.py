@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.clock import to_iso
 from engine.config import Books
-from engine.core.events import Event
+from engine.core.events import Event, spoken
 from engine.errors import RunbookError, Usage
 from engine.language.model import Runbook
 from engine.registry import Registry
@@ -252,7 +252,7 @@ class _Maker:
         if answered:
             event = answered[0]
             said = {"answer": event.body["answer"], "note": event.body.get("note") or None}
-            who = event.actor["name"]
+            who = spoken(event.actor)  # as the run says it of them, where it says why it ended
             said |= {"by": who} if who != self._run().get("actor", "somebody") else {}
             return [{key: value for key, value in said.items() if value is not None}]
         made = [self._finding(found, came.outcome) for came in found.outcomes]

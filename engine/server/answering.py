@@ -20,18 +20,20 @@ from engine.channels.calling import Calling
 from engine.channels.inbound import QUESTION_S, REASON_MAX_CHARS, Claim, Press, sign
 from engine.channels.slack import escaped
 from engine.clock import MICROSECONDS
-from engine.core.events import Actor, closing
-from engine.core.questions import became, missing
+from engine.core.events import Actor
+from engine.core.questions import became, ended, missing
 from engine.core.state import State
 from engine.core.summons import Escalation
 from engine.core.words import words
 from engine.errors import Refused, RunbookError
-from engine.runner.telling import BUTTONS, Stake, reason_label, text_of
+from engine.runner.telling import BUTTONS, Stake, reason_label
+from engine.runner.wording import text_of
 from engine.server.parts import Parts
-from engine.wiring.admission import roles_of
+from engine.wiring.admission import one_of
 
 if TYPE_CHECKING:
-    from engine.config import Contacts
+    from engine.config import Person
+    from engine.wiring import Engine
 
 SLACK_ANSWERS = ("https://hooks.slack.com/", "https://hooks.slack-gov.com/")
 """Where a press says that it is answered; anything else is not Slack's and is not called."""
@@ -111,15 +113,15 @@ async def asked(parts: Parts, claim: Claim) -> tuple[State, Escalation]:
         raise Refused("this answers no question of that run")
     end = one.became or became(state, one)
     if end is not None:
-        raise Refused(f"it is not asked any more. {closing(end)}")
+        raise Refused(f"it is not asked any more. {ended(state, end)}")
     if claim.plan_hash != (one.question.get("hash") or ""):
         raise Refused("it names another plan hash: what would happen has changed since it was sent")
     return state, one
 
 
-async def asked_by_link(parts: Parts, claim: Claim) -> tuple[State, Escalation]:
-    """The same for a link, which is one person's own. Raises Refused, also when the contacts know
-    them no more.
+async def asked_by_link(parts: Parts, claim: Claim) -> tuple[State, Escalation, Person]:
+    """The same for a link, which is one person's own, and whose. Raises Refused, also when the
+    contacts know them no more.
     """
     if not claim.who or claim.answer:
         raise Refused("this is nobody's own link")
@@ -127,7 +129,7 @@ async def asked_by_link(parts: Parts, claim: Claim) -> tuple[State, Escalation]:
     contacts = parts.engine.books.contacts(state.runbook.name.partition("/")[0])
     if claim.who not in contacts.people:
         raise Refused(f"{claim.who} is nobody in the contacts of this pack")
-    return state, one
+    return state, one, contacts.people[claim.who]
 
 
 async def _record(parts: Parts, claim: Claim, state: State, word: Word) -> None:
@@ -141,8 +143,7 @@ async def _record(parts: Parts, claim: Claim, state: State, word: Word) -> None:
         deny = word.answer == "deny"
         await engine.approve(run, path, reason, actor, hash=claim.plan_hash, deny=deny)
         return
-    contacts = engine.books.contacts(state.runbook.name.partition("/")[0])
-    _check_roles(contacts, one, actor)
+    await _check_roles(engine, state, one, actor)
     if kind == "doubt":
         if not reason:
             raise Refused("say how you know: a reason is needed")
@@ -151,19 +152,24 @@ async def _record(parts: Parts, claim: Claim, state: State, word: Word) -> None:
         await engine.answer(run, path, word.answer, reason, actor)
 
 
-def _check_roles(contacts: Contacts, one: Escalation, actor: Actor) -> None:
-    roles = one.question["who"]
-    if roles and not set(roles) & roles_of(contacts, actor):
-        raise Refused(f"it takes one of the roles {', '.join(roles)}")
+async def _check_roles(engine: Engine, state: State, one: Escalation, actor: Actor) -> None:
+    who = one.question["who"]
+    if not who:
+        return
+    roles, unknown = await engine.roles(state.runbook, state.environment, actor, who)
+    if not set(who) & roles:
+        contacts = engine.books.contacts(state.runbook.name.partition("/")[0])
+        why = f" ({unknown})" if unknown is not None else ""
+        raise Refused(f"it takes {one_of(contacts, who)}{why}")
 
 
 def _what_came(state: State, claim: Claim, word: Word) -> str:
     one = state.escalations[claim.escalation]
     end = one.became or became(state, one)
     if end is not None:
-        return closing(end)
+        return ended(state, end)
     approval = state.steps[one.question["path"]].approval
-    left = missing(approval) if approval is not None else ""
+    left = missing(state, approval) if approval is not None else ""
     return f"Recorded: {word.answer}" + (f". {left}" if left else "")
 
 

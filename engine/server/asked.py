@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.channels.inbound import Claim
-from engine.runner.telling import clock_face
+from engine.runner.wording import clock_face
 from engine.server.parts import Parts
 
 NOBODY_NAMED = "a link"

@@ -130,7 +130,7 @@ async def ask(request: Request) -> Response:
     came = ""
     try:
         claim = await _claim(request, text)
-        state, one = await answering.asked_by_link(parts, claim)
+        state, one, person = await answering.asked_by_link(parts, claim)
         if pressed:
             word = answering.read_form(await request.body(), claim)
             came = await answering.answer(parts, claim, word)
@@ -141,7 +141,7 @@ async def ask(request: Request) -> Response:
         looked = request.method == "GET"  # a HEAD shows nothing: no target is asked for it
         preview = await answering.previewed(parts, one, claim.run) if looked else ""
         shown = answering.form(state, one, preview)
-        return _page(state.runbook.title, f"You are {claim.who}.", shown, 200)
+        return _page(state.runbook.title, f"You are {person.name}.", shown, 200)
     await _told(parts, "link", _kept(text), Verdict("joined", word.answer, None, claim.run))
     return _page("Recorded", came, "", 200)
 

@@ -46,6 +46,7 @@ from engine.wiring.calling import Directory, Press, directory_of, teller, tellin
 from engine.wiring.ended import ended
 from engine.wiring.faces import Answerer, Faces, Ping, Question, RunResult, os_actor
 from engine.wiring.fit import barred, unfit
+from engine.wiring.foreseen import Foreseeing
 from engine.wiring.guarding import asked_for, not_begun, over_in_line
 from engine.wiring.ids import new_id
 from engine.wiring.on_call import OnCall
@@ -128,7 +129,8 @@ class Engine(Asking):
         JournalError; Usage when there is a run of this id.
         """
         runbook = self.books.load(name, self.registry)
-        place = self._place(runbook, environment, actor)
+        place = await self._place(runbook, environment, actor)
+        actor = self._known(runbook, actor)
         taken = take_inputs(runbook, inputs)
         more = await self._mode(runbook, plan, forced if rehearsal else None)
         more |= {"through": through} if through is not None else {}
@@ -156,11 +158,12 @@ class Engine(Asking):
             means = _Means(began[0], runbook, connections, vault, faces, actor, directory)
             return await self._drive(means, began[1], [])
 
-    def _place(self, runbook: Runbook, environment: str, actor: Actor) -> Environment:
+    async def _place(self, runbook: Runbook, environment: str, actor: Actor) -> Environment:
         """Where it runs; may this runbook run there, for this person?"""
         place = self._environment(runbook, environment)
         check_targets(runbook, place)
-        admit(runbook, place, actor, self.books)
+        admit(place, actor)
+        await self.check_who(runbook, place, actor)
         return place
 
     async def _begin(
@@ -255,7 +258,7 @@ class Engine(Asking):
     ) -> RunResult:
         """Drives a run from where its journal ends, with these events first."""
         actor, services, faces, force = given
-        run = state.run
+        run, actor = state.run, self._known(state.runbook, actor)
         place = self._environment(state.runbook, state.environment)
         vault = Vault(os.environ, services)
         directory = directory_of(self.books, self.registry, state.runbook, place)
@@ -279,6 +282,9 @@ class Engine(Asking):
         faces, lease = means.faces, means.lease
         self._asks_who_is_on_call(means.directory, means.connections)
         rehearsal = events[0].body["mode"] == "rehearsal"
+        means.directory.foreseeing = Foreseeing(
+            self._performer(means, rehearsal=True), means.connections.redact_json, self.clock
+        )
         driver = Driver(
             Driving(
                 store=self.store,

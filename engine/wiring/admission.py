@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from engine.config import Books, Contacts, Environment, Person
+from msgspec import structs
+
+from engine.config import Contacts, Environment, Person
 from engine.core import guards
 from engine.core.events import Actor
 from engine.core.state import State
@@ -75,15 +77,18 @@ def _sources(runbook: Runbook) -> dict[str, str]:
     return {book.place.file: book.text for book in called(runbook)}
 
 
-def admit(runbook: Runbook, place: Environment, actor: Actor, books: Books) -> None:
-    """Raises Refused for who may not start it."""
+def admit(place: Environment, actor: Actor) -> None:
+    """Raises Refused for who may not speak for somebody else here."""
     if actor.means == "as" and not place.may_speak_as(actor.via or ""):
         raise Refused(
             f"{actor.via} may not use --as in environment {place.name}",
             help="`allow_as` of the environment says who may",
         )
-    if runbook.who and place.name != SANDBOX and actor.means not in TRIGGERS:
-        _check_roles(runbook, actor, books)
+
+
+def asks_who(runbook: Runbook, place: Environment, actor: Actor) -> bool:
+    """Whether it takes somebody of `who` to start it here."""
+    return bool(runbook.who) and place.name != SANDBOX and actor.means not in TRIGGERS
 
 
 def autonomy_of(place: Environment, runbook: Runbook) -> str:
@@ -101,15 +106,23 @@ def check_undo(state: State) -> None:
         raise Usage(f"run {state.run} did nothing that has an `undo`")
 
 
-def _check_roles(runbook: Runbook, actor: Actor, books: Books) -> None:
-    contacts = books.contacts(runbook.name.partition("/")[0])
-    if set(runbook.who) & roles_of(contacts, actor):
-        return
-    roles = ", ".join(runbook.who)
-    raise Refused(
-        f"{actor.name} may not start {runbook.name}: it takes one of the roles {roles}",
+def not_of(runbook: Runbook, contacts: Contacts, actor: Actor, unknown: str | None) -> Refused:
+    """That somebody is not of `who`; `unknown`: why it is not known who is on call."""
+    what = one_of(contacts, runbook.who) + (f" ({unknown})" if unknown is not None else "")
+    return Refused(
+        f"{actor.name} may not start {runbook.name}: it takes {what}",
         help="contacts.yaml of the pack says which operating-system user has which role",
     )
+
+
+def one_of(contacts: Contacts, names: Iterable[str]) -> str:
+    """Roles and rotas of which it takes somebody, in words."""
+    known = list(names)
+    rotas = [name for name in known if name in contacts.rotas]
+    roles = [name for name in known if name not in contacts.rotas]
+    said = [f"one of the roles {', '.join(roles)}"] if roles else []
+    said += [f"whoever is on call in {', '.join(rotas)}"] if rotas else []
+    return ", or ".join(said)
 
 
 def roles_of(contacts: Contacts, actor: Actor) -> frozenset[str]:
@@ -125,6 +138,21 @@ def person_behind(contacts: Contacts, actor: Actor) -> Person | None:
     """Whoever acts, as `roles_of` knows them."""
     by_user = contacts.person(actor.name)
     return by_user if actor.means == "os-user" else contacts.people.get(actor.name) or by_user
+
+
+NAME_MAX_CHARS = 80
+"""Of what people call somebody, in a message: longer than any name, short enough for a line."""
+
+
+def named(contacts: Contacts, actor: Actor) -> Actor:
+    """Whoever acts, with what the contacts call them; of two of one name, with who they are too."""
+    person = person_behind(contacts, actor)
+    if person is None:
+        return actor
+    called = " ".join(person.name.split())[:NAME_MAX_CHARS]
+    if any(one.name == person.name and one is not person for one in contacts.people.values()):
+        called = f"{called} ({person.id})"
+    return structs.replace(actor, called=called if called != actor.name else None)
 
 
 def same_targets(then: Mapping[str, str], now: Mapping[str, str]) -> None:

@@ -20,7 +20,7 @@ from engine.runner.budgets import SharedBudgets
 from engine.runner.connections import Connections
 from engine.runner.on_call import Desk
 from engine.secret import Vault
-from engine.wiring.admission import SANDBOX, targets
+from engine.wiring.admission import SANDBOX, named, targets
 from engine.wiring.on_call import Asked, OnCall
 
 RECORDED_MAX = 256
@@ -47,8 +47,19 @@ class Base:
 
     async def _say(self, state: State, type_: str, body: dict[str, Any], actor: Actor) -> Event:
         """Records a person's words, see `_redacted`."""
+        actor = self._known(state.runbook, actor)
         draft = Draft(type_, self._redacted(state, body), self.clock.now_us(), actor)
         return await self.store.append_outside(state.run, draft)
+
+    def _known(self, runbook: Runbook, actor: Actor) -> Actor:
+        """Whoever acts, with what people call them. Contacts that cannot be read name nobody: what
+        somebody says counts all the same.
+        """
+        try:
+            contacts = self.books.contacts(runbook.name.partition("/")[0])
+        except RunbookError:
+            return actor
+        return named(contacts, actor)
 
     def _redacted(self, state: State, body: dict[str, Any]) -> dict[str, Any]:
         """Without the secrets of the run's environment, as far as they can be had here: those of

@@ -20,14 +20,16 @@ from engine.core.state import State
 from engine.core.words import words
 from engine.errors import RunbookError
 from engine.language.model import Escalate, Runbook, walk_runbook
-from engine.language.template import tell
 from engine.registry import Registry
 from engine.runner.connections import Connections
 from engine.runner.on_call import Known
-from engine.runner.telling import UNSAID, Pace, Stake, Teller, Way
+from engine.runner.telling import Pace, Stake, Teller, Way
+from engine.runner.wording import Own, own_words
 from engine.wiring import terms, whom
 from engine.wiring.admission import SANDBOX, called
+from engine.wiring.foreseen import Foreseeing, together
 from engine.wiring.hurry import hurried, hurry_of
+from engine.wiring.incident import incident_of
 from engine.wiring.kept import latest
 from engine.wiring.on_call import Callee, Calls, OnCall
 
@@ -118,6 +120,9 @@ class Directory:
     on_call: OnCall | None = None
     """Asks for rotas that others keep; without it, nobody does."""
 
+    foreseeing: Foreseeing | None = None
+    """Asks what would be done that people are to approve; without it, nobody does."""
+
     @property
     def contacts(self) -> Contacts:
         pack = self.runbook.name.partition("/")[0]
@@ -128,7 +133,9 @@ class Directory:
 
     def first(self, state: State, body: Mapping[str, Any]) -> Coroutine[Any, Any, None] | None:
         """What is to be asked before `called` can say whom a level calls; None: nothing."""
-        return self.on_call.first(self.contacts, state, body) if self.on_call is not None else None
+        rotas = self.on_call.first(self.contacts, state, body) if self.on_call else None
+        seen = self.foreseeing.first(state, body) if self.foreseeing else None
+        return together(rotas, seen)
 
     def called(self, state: State, body: Mapping[str, Any]) -> dict[str, Any]:
         """What a `LevelDue` says besides what was decided: recipients, nobody, words."""
@@ -138,7 +145,8 @@ class Directory:
         else:
             found = self.recipients(body["who"], body["by"], state.now_us, asked)
         said = words(state, body["escalation"], body["level"])
-        return {**found, "words": said}
+        seen = self.foreseeing.taken(body) if self.foreseeing is not None else []
+        return {**found, "words": {**said, "foreseen": seen} if seen else said}
 
     def recipients(
         self, names: Iterable[str], by: list[str], at_us: int, asked: Mapping[str, Known]
@@ -209,7 +217,7 @@ class Directory:
             contacts=contacts,
             at_us=at_us,
             ways=lambda one: [name for name in by if self._reaches(contacts, one, name)],
-            mails=tuple(name for name in by if self._family(contacts, name) in MAILS),
+            mails=tuple(name for name in by if self.family(contacts, name) in MAILS),
             quiet=lambda one: self._quiet(contacts, one),
             paged=lambda rota: self._paged(contacts, rota, by),
         )
@@ -225,7 +233,7 @@ class Directory:
         found = self._recipient(contacts, one.id, one.name, list(one.by))
         return found | ({"not_before_us": one.not_before_us} if one.not_before_us else {})
 
-    def _family(self, contacts: Contacts, channel: str) -> str | None:
+    def family(self, contacts: Contacts, channel: str) -> str | None:
         """The adapter of a channel; None where it cannot be used in this environment."""
         known = contacts.channels.get(channel)
         connection = self.place.connections.get((known.connection if known else None) or "")
@@ -311,16 +319,15 @@ class Directory:
             return Way(None, None)
         person = contacts.people.get(who)
         own = person.channels.get(channel) if person is not None else None
-        if person is None and "@" in who and self._family(contacts, channel) in MAILS:
+        if person is None and "@" in who and self.family(contacts, channel) in MAILS:
             own = who  # on call elsewhere, and nobody of the contacts
         return Way(known.connection, str(own) if own is not None else known.to)
 
-    def text(self, words: Mapping[str, Any], kind: str) -> tuple[str, str] | None:
+    def text(self, words: Mapping[str, Any], kind: str) -> Own | None:
         own = self.contacts.messages.get(kind)
         if own is None:
             return None
-        scope = {**UNSAID, **words, "kind": kind}
-        return tell(own.title, scope), tell(own.text, scope)
+        return own_words({"title": own.title, "text": own.text}, words, kind)
 
     def page(self, words: Mapping[str, Any]) -> str:  # noqa: ARG002 - as the teller asks
         severity = self.severity(self.contacts)
@@ -384,13 +391,3 @@ def teller(
         return told
 
     return of
-
-
-def incident_of(event: Any) -> str | None:
-    """PagerDuty's id of the incident that started a run."""
-    if not isinstance(event, Mapping):
-        return None
-    inner = event.get("data")
-    data = inner if isinstance(inner, Mapping) else event
-    found = data.get("incident_id") or (data.get("id") if data.get("type") == "incident" else None)
-    return str(found) if found else None

@@ -140,6 +140,7 @@ class Guarding(Base):
         now_us = self.clock.now_us()
         windows = self._environment(state.runbook, state.environment).windows
         closed = closed_times(windows, now_us, now_us + 1)
+        actor = self._known(state.runbook, actor)
         asked = Draft("UndoRequested", self._redacted(state, {"reason": reason}), now_us, actor)
         verdict = await self.store.reenter(state.run, asked, closed)
         if verdict.answer == "refused":

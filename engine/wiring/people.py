@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from engine.config import Contacts
-from engine.core.approval import Approval, refusal
+from engine.config import Contacts, Environment
+from engine.core.approval import refusal
 from engine.core.decide import open_questions
 from engine.core.effects import Question as Asked
 from engine.core.escalation import left
@@ -16,9 +16,10 @@ from engine.core.state import State
 from engine.core.summons import STATUS
 from engine.errors import Refused, Usage
 from engine.language.catalog import Kind
+from engine.language.model import Runbook
 from engine.runner.rehearse import Readings, Rehearser
 from engine.secret import Vault
-from engine.wiring.admission import person_behind, roles_of
+from engine.wiring.admission import asks_who, not_of, person_behind, roles_of
 from engine.wiring.faces import Answerer, Question
 from engine.wiring.guarding import Guarding, withdraw
 from engine.wiring.on_call import Asked as Answers
@@ -78,6 +79,7 @@ class People(Guarding):
             over = f"run {run} is over: {state.finished['outcome']}"
             raise Usage(over, help=calls if state.calling else None)
         body = self._redacted(state, {"reason": reason})
+        actor = self._known(state.runbook, actor)
         asked = Draft("CancelRequested", body, self.clock.now_us(), actor)
         left = await withdraw(self.store, run, asked) if state.queued else None
         return left or await self.store.append_outside(run, asked)
@@ -122,7 +124,8 @@ class People(Guarding):
         asked = _open_question(state, path, ("approve",))
         approval = state.steps[asked.path].approval
         contacts = self.books.contacts(state.runbook.name.partition("/")[0])
-        roles, unknown = await self._roles(state, contacts, actor, approval)
+        by = approval.by if approval is not None else ()
+        roles, unknown = await self.roles(state.runbook, state.environment, actor, by)
         body = {
             "path": asked.path,
             "hash": hash or asked.params["hash"],
@@ -141,24 +144,34 @@ class People(Guarding):
             raise Refused(f"this does not count: {why}")
         return await self._say(state, "Denied" if deny else "Approved", body, actor)
 
-    async def _roles(
-        self, state: State, contacts: Contacts, actor: Actor, approval: Approval | None
+    async def roles(
+        self, runbook: Runbook, environment: str, actor: Actor, by: Collection[str]
     ) -> tuple[frozenset[str], str | None]:
-        """The roles of whoever acts, and the rotas that are asked for in which they are on call
-        now; and why that is not known of one, where they lack it.
+        """The roles of whoever acts, and the rotas among `by` in which they are on call now; and
+        why that is not known of one, where they lack it.
         """
+        pack = runbook.name.partition("/")[0]
+        contacts = self.books.contacts(pack)
         roles, person = roles_of(contacts, actor), person_behind(contacts, actor)
-        by = approval.by if approval is not None else ()
         wanted = [contacts.rotas[name] for name in by if name in contacts.rotas]
         if person is None or not wanted or roles & set(by):
             return roles, None
         asked: Answers = {}
         if any(rota.connection is not None for rota in wanted):
-            asked = await self.asked_now(state.runbook.name.partition("/")[0], state.environment)
+            asked = await self.asked_now(pack, environment)
         at_us = self.clock.now_us()
         on = {r.name for r in wanted if person.id in carriers(contacts, r, asked, at_us)}
         troubles = [trouble_of(r, asked[r.name], at_us) for r in wanted if r.name in asked]
         return roles | on, next((t for t in troubles if t and not on), None)
+
+    async def check_who(self, runbook: Runbook, place: Environment, actor: Actor) -> None:
+        """Raises Refused for who is not of those whom it takes to start it."""
+        if not asks_who(runbook, place, actor):
+            return
+        roles, unknown = await self.roles(runbook, place.name, actor, runbook.who)
+        if not roles & set(runbook.who):
+            contacts = self.books.contacts(runbook.name.partition("/")[0])
+            raise not_of(runbook, contacts, actor, unknown)
 
     def _may_speak_as(self, state: State, actor: Actor) -> None:
         place = self._environment(state.runbook, state.environment)

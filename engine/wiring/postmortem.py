@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.clock import MICROSECONDS, to_iso
-from engine.core.events import SETTLED, Event
+from engine.core.events import SETTLED, Event, spoken
 from engine.core.words import SIGNS
 from engine.language.duration import format_duration
 from engine.language.model import Runbook
@@ -168,13 +168,13 @@ def _trigger(first: Event) -> str:
     """What started it, in words: the alert, the incident, the schedule, or somebody."""
     event = first.body.get("event")
     if not isinstance(event, Mapping):
-        return f"{first.actor['name']} by hand"
+        return f"{spoken(first.actor)} by hand"
     labels = event.get("labels")
     name = labels.get("alertname") if isinstance(labels, Mapping) else None
     if name:
         more = [f"{k}={v}" for k, v in labels.items() if k != "alertname"] if labels else []
         return _line(f"the alert {name}" + (f" ({', '.join(more)})" if more else ""))
-    source = event.get("source") or first.actor["name"]
+    source = event.get("source") or spoken(first.actor)
     title = event.get("title")
     return _line(f"{source}: {title}" if title else f"an event of {source}")
 
@@ -210,8 +210,8 @@ class _Reader:
         begins = f"Incident detected: {made.title} started by {made.trigger}"
         made.timeline.append(Moment(made.started_us, _line(begins)))
         for event in events:
-            if _acts(event) and event.actor["name"] not in made.responders:
-                made.responders.append(event.actor["name"])
+            if _acts(event) and spoken(event.actor) not in made.responders:
+                made.responders.append(spoken(event.actor))
             for what, minor in self._told(event):
                 made.timeline.append(Moment(event.at_us, _line(what), minor))
 
@@ -223,7 +223,7 @@ class _Reader:
                 yield what, False
 
     def _said(self, event: Event) -> Iterator[str]:
-        body, who = event.body, event.actor.get("name", "")
+        body, who = event.body, spoken(event.actor)
         match event.type:
             case "StepStarted" | "ApprovalRequested":
                 self.steps[body["path"]] = body
@@ -245,7 +245,7 @@ class _Reader:
                 yield f"{word}{because}"
 
     def _asked(self, event: Event) -> Iterator[str]:
-        body, who = event.body, event.actor.get("name", "")
+        body, who = event.body, spoken(event.actor)
         match event.type:
             case "Approved" | "Denied":
                 yield f"{who} {event.type.lower()} {self._title(body)}: {body['reason']}"
@@ -279,7 +279,7 @@ class _Reader:
                 note = f": {body['note']}" if body.get("note") else ""
                 made.taken_us = made.taken_us or event.at_us
                 via = f" by {body['via']}" if body.get("via") else ""
-                yield f"{event.actor['name']} took it{via}{note}"
+                yield f"{spoken(event.actor)} took it{via}{note}"
             case "EscalationExhausted" | "EscalationReopened":
                 yield f"Escalation {body['escalation']}: {body['why']}"
 

@@ -17,13 +17,17 @@ from engine.core.state import State
 from engine.core.summons import OWN, STATUS, Escalation
 from engine.core.words import words
 from engine.language.duration import format_duration
-from engine.language.model import Call, Escalate, Runbook, Template, walk_runbook
+from engine.language.model import Call, Escalate, Runbook, walk_runbook
 from engine.registry import Registry
-from engine.runner.telling import clock_face, fit, text_of, title_of
+from engine.runner.telling import TITLE_MAX_CHARS, fit
+from engine.runner.wording import Said, clock_face, said
 from engine.wiring.admission import autonomy_of, called
 from engine.wiring.calling import Directory, telling
 from engine.wiring.on_call import Asked
+from engine.wiring.preview_after import After, afterwards
+from engine.wiring.preview_after import status as standing
 from engine.wiring.preview_asking import Put, puts
+from engine.wiring.preview_words import foretold
 
 NOT_ASKED: Asked = {}
 
@@ -59,17 +63,29 @@ def preview(
     uses = telling(runbook, directory.contacts, place)
     state = _state(runbook, environment, uses)
     found: list[Told] = []
-    for key, policy, message, when in _escalations(runbook):
+    first: tuple[str, str, str | None] | None = None
+    for key, policy, message, when in _escalations(runbook, environment):
+        first = first or (key, policy, message)
         found += _levels(state, (directory, asked), (key, policy, message), when)
+    if first is not None:
+        used = {name for told in found for name in told.by}
+        found += [_after(one, first) for one in afterwards(state, directory, first, used)]
     found += [_put(one) for one in puts(state, directory, autonomy_of(place, runbook))]
     status = uses.get("status")
     if status is not None:
         every = f"every {format_duration(status['every_us'] / 1e6)} while it is open"
         by = tuple(status["by"])
-        title = f"Status: {runbook.title}"
-        text = "How it stands then; at its end, how it ended"
-        found.append(Told(STATUS, STATUS, 1, every, ", ".join(by), ", ".join(by), by, title, text))
+        who, told = ", ".join(by), standing(state, directory, status)
+        remark = ("at its end, how it ended",)
+        found.append(Told(STATUS, STATUS, 1, every, who, who, by, told.title, told.text, remark))
     return found
+
+
+def _after(one: After, called: tuple[str, str, str | None]) -> Told:
+    """What whoever was told hears later, in the words of the first that calls people."""
+    who = "whoever was told"
+    place = (called[0], called[1], 1, one.when, who, who, one.by)
+    return Told(*place, fit(one.said.title, TITLE_MAX_CHARS), one.said.text)
 
 
 def would_tell(
@@ -112,14 +128,15 @@ def _now_us() -> int:
     return time.time_ns() // 1000
 
 
-def _escalations(runbook: Runbook) -> Iterator[tuple[str, str, str | None, str]]:
-    """Key, policy, message (as it is written) and when."""
+def _escalations(runbook: Runbook, environment: str) -> Iterator[tuple[str, str, str | None, str]]:
+    """Key, policy, message and when."""
     approving = []
     for book in called(runbook):
         for entry in walk_runbook(book):
             if isinstance(entry, Escalate):
                 where = entry.title or (entry.id if entry.named else f"escalate: {entry.policy}")
-                yield entry.id, entry.policy, _written(entry.message), f"at `{where}`"
+                message = foretold(entry.message, book, environment, own=book is runbook)
+                yield entry.id, entry.policy, message, f"at `{where}`"
             elif isinstance(entry, Call) and entry.approve is not None and entry.approve.within_s:
                 approving.append(entry)
     own = runbook.escalation
@@ -137,10 +154,6 @@ def _escalations(runbook: Runbook) -> Iterator[tuple[str, str, str | None, str]]
         yield entry.id, policy, message, f"when nobody approves `{entry.title or entry.id}` in time"
 
 
-def _written(message: Template | str | None) -> str | None:
-    return message.text if isinstance(message, Template) else message
-
-
 def _levels(
     state: State, people: tuple[Directory, Asked], called: tuple[str, str, str | None], when: str
 ) -> Iterator[Told]:
@@ -153,23 +166,17 @@ def _levels(
         after_us += level["after_us"]
         one.level = number
         due = directory.recipients(level["who"], level["by"], state.now_us, asked)
-        said = words(state, key, number)
+        told = said(directory, words(state, key, number), "page")
         at = when if after_us == 0 else f"{when} + {format_duration(after_us / 1e6)}"
-        title, text = directory.text(said, "page") or (
-            title_of(said, "page"),
-            text_of(said, "page"),
-        )
         troubles = tuple(fact["trouble"] for fact in due.get("on_call", ()) if fact["trouble"])
         for recipient in due["recipients"]:
             paged = recipient["id"] in directory.contacts.rotas  # not by the level's channels
-            found = _told(
-                one, {**level, "by": []} if paged else level, at, recipient, (title, text)
-            )
+            found = _told(one, {**level, "by": []} if paged else level, at, recipient, told)
             yield replace(found, remarks=troubles + found.remarks)
             troubles = ()
         for nobody in due["nobody"]:
             remark = (f"nobody is found for {nobody}: the next level is told at once",)
-            yield Told(key, policy, number, at, nobody, nobody, (), title, text, remark)
+            yield Told(key, policy, number, at, nobody, nobody, (), told.title, told.text, remark)
     del state.escalations[key]
 
 
@@ -182,11 +189,9 @@ def _put(put: Put) -> Told:
     return replace(told, remarks=(*told.remarks, *remarks))
 
 
-def _told(
-    one: Escalation, level: Any, when: str, recipient: dict[str, Any], said: tuple[str, str]
-) -> Told:
+def _told(one: Escalation, level: Any, when: str, recipient: dict[str, Any], words: Said) -> Told:
     by = tuple(way["channel"] for way in recipient["by"])
-    remarks = []
+    remarks = [words.remark] if words.remark else []
     missing = [name for name in level["by"] if name not in by]
     if missing and recipient["id"] not in by:
         remarks.append(f"not by {', '.join(missing)}: no address or no connection there")
@@ -205,7 +210,7 @@ def _told(
         one.level or 1,
         when,
         *place,
-        fit(said[0], 200),
-        said[1],
+        fit(words.title, TITLE_MAX_CHARS),
+        words.text,
         tuple(remarks),
     )

@@ -16,7 +16,7 @@ from engine.core.tree import Block, Body, Frame, Scope, StepState
 from engine.core.words import words
 from engine.language.duration import format_duration
 from engine.language.model import Approve, Call, Runbook, Template, walk_runbook
-from engine.runner.telling import text_of, title_of
+from engine.runner.wording import Said, said
 from engine.wiring.admission import called
 from engine.wiring.calling import Directory
 
@@ -28,7 +28,7 @@ class Put(NamedTuple):
     level: Mapping[str, Any]
     when: str
     recipient: dict[str, Any]
-    said: tuple[str, str]
+    said: Said
     nobody: tuple[str, ...]
     """Who may answer and is not told."""
 
@@ -109,11 +109,9 @@ def _put(state: State, directory: Directory, step: StepState, kind: str) -> Iter
     state.escalations[one.key], state.steps[step.path] = one, step
     body = {"escalation": one.key, "level": 1, "round": 1, "who": asked["who"], "by": how["by"]}
     due = directory.called(state, body)
-    said = words(state, one.key, 1)
-    own = directory.text(said, "question")
+    told = said(directory, words(state, one.key, 1), "question")
     when = WHEN[kind].format(title=step.title)
     when += f" + {format_duration(how['after_us'] / 1e6)}" if how["after_us"] else ""
     for recipient in due["recipients"]:
-        text = own or (title_of(said, "question"), text_of(said, "question"))
-        yield Put(one, level, when, recipient, text, tuple(due["nobody"]))
+        yield Put(one, level, when, recipient, told, tuple(due["nobody"]))
     del state.escalations[one.key], state.steps[step.path]

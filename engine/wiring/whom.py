@@ -36,8 +36,8 @@ def may_answer(
     others keep.
 
     The first time those who are on call, where a rota covers the roles and they are enough; then
-    everybody. Of a rota that is named itself, whoever is on call in it. Whoever asked for the run
-    may not approve, and is not asked to.
+    everybody. Of a rota that is named itself, whoever is on call in it; them alone first, where
+    others are reminded later. Whoever asked for the run may not approve, and is not asked to.
     """
     asked = state.escalations[body["escalation"]].question
     roles, able = set(asked["who"]), list(contacts.people.values())
@@ -45,6 +45,7 @@ def may_answer(
     carry = {who for rota in named for who in carriers(contacts, rota, answers, state.now_us)}
     able = [one for one in able if not roles or roles & set(one.roles) or one.id in carry]
     on_call = set(_on_call(contacts, {one.id for one in able}, state.now_us))
+    on_call |= carry if state.escalations[body["escalation"]].levels[0]["every_us"] else set()
     missing = 1
     approval = state.steps[asked["path"]].approval
     if asked["kind"] == "approve" and approval is not None:

@@ -140,7 +140,7 @@ class Night:
         said = [page.stdout.decode() for page in pages]
         assert "The alert DiskFull (instance=db-1) began" in said[0]
         assert "Team notified: Ana Lim was told by sms" in said[0]
-        assert "bo took it by mail" in said[0]
+        assert "Bo Ek took it by mail" in said[0]
         kept = [(self.folder / "journal.db").read_bytes().decode(errors="replace")]
         assert not [one for one in SECRETS.values() for text in [*said, *kept] if one in text]
 

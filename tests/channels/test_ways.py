@@ -161,11 +161,20 @@ async def test_slack_finds_a_message_again_without_its_metadata(serve):
     assert len(found.vendor.taken) == 2
 
 
-async def test_customers_are_not_asked_to_take_it(serve):
+async def test_customers_read_what_is_for_them_and_not_what_is_for_those_who_are_called(serve):
     found = await made("statuspage", serve)
     text = "Orders are late\n\nTake it: runbook ack r1\n\nFound:\n- FAILED Is there room"
-    first = await found.send(text=text, details={"wrong": "Orders are late"})
-    assert found.vendor.taken[0]["body"] == "Orders are late"
-    own = "Orders are late, and we are on it."
-    await found.send(text=own, details={"wrong": "Orders are late"}, kind="status", thread=first)
-    assert found.vendor.taken[0]["body"] == own
+    first = await found.send(text=text, public=("Orders", "Orders are late"))
+    incident = found.vendor.taken[0]
+    assert (incident["name"], incident["body"]) == ("Orders", "Orders are late")
+    await found.send(text=text, public=("Orders", ""), kind="status", thread=first)
+    assert found.vendor.taken[0]["body"] == "Orders"
+
+
+async def test_a_run_that_ended_otherwise_is_not_resolved_for_customers(serve):
+    found = await made("statuspage", serve)
+    first = await found.send(kind="status")
+    await found.send(kind="resolved", outcome="failed", receipt=first)
+    assert found.vendor.taken[0]["status"] == "identified"
+    await found.send(kind="resolved", key="again", outcome="resolved", receipt=first)
+    assert found.vendor.taken[0]["status"] == "resolved"

@@ -112,13 +112,17 @@ def test_lint_names_what_leads_to_nobody(runbook, shop):
         "severities: {SEV1: {}}\npolicies: {urgent: [{who: ana, by: mail}]}\n"
         "roles: {on-call: x}\n"
     )
-    (pack / "call.yaml").write_text(CALL.replace("default", "urgnt") + "severity: SEV2\n")
+    who = "severity: SEV2\nwho: [on-cal]\n"
+    (pack / "call.yaml").write_text(CALL.replace("default", "urgnt") + who)
     done = runbook("lint", "shop")
     assert done.code == 0
     assert "RB850 warning: the contacts have no policy 'urgnt': only the console is told" in (
         done.out + done.err
     )
     assert "did you mean 'urgent'?" in done.out + done.err
+    nobody = "RB856 warning: the contacts have neither a role nor a rota 'on-cal', who may start it"
+    assert nobody in done.out + done.err
+    assert "did you mean 'on-call'?" in done.out + done.err
     assert "RB851" in done.out + done.err
     assert "RB852" in done.out + done.err
 
@@ -153,7 +157,7 @@ def test_a_rehearsal_tells_nobody_and_says_who_would_be_called_when(runbook):
     assert "waits for a person" not in done.out + done.err
     told = done.out.partition("at `call`  console  by console\n")[2].splitlines()
     assert told[:3] == ["    Calls people: The shop is closed", "    The shop is closed", ""]
-    assert told[3].startswith("    Take it: nobody is called behind you")
+    assert told[3].startswith("    Take it, nobody is called behind you")
     assert "ESCALATION" not in done.err
 
 

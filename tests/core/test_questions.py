@@ -8,8 +8,9 @@ import pytest
 
 from engine.core.decide import decide, open_questions
 from engine.core.events import Actor
+from engine.core.questions import ended
 from engine.core.words import words
-from engine.runner.telling import text_of, title_of
+from engine.runner.wording import text_of, title_of
 from tests.core.telling import MINUTE, START, Phone, level, telling
 from tests.core.world import HANG, SECOND, Oops, book, once
 
@@ -386,7 +387,8 @@ def test_an_approval_says_what_would_happen_why_by_when_and_how_to_answer():
     assert title == "Asked: main: May `Free them` be done?"
     lines = text.splitlines()
     assert lines[0] == "May `Free them` be done?"
-    assert "runbook approve r free --reason '...' (or deny) (by 02:16 UTC)" in lines[2]
+    assert "runbook approve r free --reason '...' (or deny)" in lines[2]
+    assert lines[2].startswith("Approve or deny it by 02:16 UTC: ")
     assert "- t.strike" in lines
     assert any(line.startswith("- plan hash ") for line in lines)
     assert "- The runbook asks for approval: 2 of lead" in lines
@@ -535,3 +537,34 @@ def test_a_question_without_words_is_asked_by_its_title():
 )
 def test_why_people_are_asked(text: str, more: Any, why: str):
     assert phone(text, told_by(), **more).go(until_s=5).last("EscalationStarted")["why"] == why
+
+
+# -- what people are called ------------------------------------------------------------------------
+
+BEA, ANA = Actor("bea", "os-user", called="Bea Ono"), Actor("ana", "os-user", called="Ana Lim")
+
+
+def test_people_are_called_by_their_name_and_the_facts_say_who_they_are():
+    found = approved(phone(APPROVE), 60, BEA, CAROL).go()
+    closed = next(e.body for e in found.events if e.type == "QuestionClosed")
+    assert closed["by"] == "bea, carol"
+    counted = next(e.body for e in found.events if e.type == "QuestionCounted")
+    assert counted["why"] == "1 of 2 approved it (Bea Ono): 1 more is needed"
+    assert ended(found.state, closed) == "Approved by Bea Ono, carol: looked at it"
+
+
+def test_two_who_go_by_one_name_are_not_called_by_each_other_s():
+    found = approved(phone(APPROVE), 60, BEA, Actor("bea", "token", called="Beate Ott")).go()
+    assert found.state.called("bea") == "bea"
+
+
+def test_whoever_denies_or_settles_is_called_by_their_name():
+    found = say(phone(APPROVE), 60, "Denied", BEA, path="free").go()
+    assert found.state.steps["free"].why == ("Bea Ono denied it: looked at it",)
+    lost = phone(DOUBT, script=LOST)
+    lost = say(lost, 60, "DoubtSettled", ANA, path="hit", happened=True, reason="seen: it is there")
+    lost.go()
+    assert lost.state.steps["hit"].why[-1] == "settled by Ana Lim: it happened (seen: it is there)"
+    one = next(one for one in lost.state.escalations.values() if one.question)
+    assert one.became is not None
+    assert (one.became["by"], one.became["why"]) == ("ana", "it happened (seen: it is there)")

@@ -137,7 +137,7 @@ _OTHERWISE = (
     (r"until \d\d:\d\d:\d\d", "until 02:30:00"),
     (r"(?m)^(#\d+) \d\d:\d\d:\d\d", r"\1 02:15:00"),
     (r" #[0-9a-f]{6}\b", " #5f0c7a"),
-    (r"(?<!\d )(?<!:)\b\d\d:\d\d UTC", "02:20 UTC"),
+    (r"(?<!\d )(?<!:)(?<!at )\b([A-Z][a-z]{2} )?\d\d:\d\d UTC", "02:20 UTC"),
     (r"\b\d+(\.\d+)? (ms|s)\b", "4 ms"),
     (r"\b\d+(\.\d+)?s ago", "4s ago"),
     (r"taken up by [^;\s]+", "taken up by host:4711"),

@@ -76,7 +76,7 @@ async def test_whoever_may_approve_is_told_but_not_the_requester(desk):
     message = next(m for m in Beeper.rang if m.name == "Bo Ek")
     assert (message.title, message.to) == ("Asked: Redis: May `Free them` be done?", "+2")
     assert message.text.startswith(
-        "May `Free them` be done?\n\nApprove or deny it: runbook approve"
+        "May `Free them` be done?\n\nPreview at 08:00 UTC: would act on orders\n\nApprove or deny"
     )
 
 
@@ -164,7 +164,7 @@ async def test_whoever_approved_already_is_not_reminded(desk):
     result = await asked(desk, text, REMINDS, observe=observe)
     assert result.status == "waiting"
     assert told() == ["Bo Ek", "Cy Ott", "Cy Ott", "Cy Ott"]
-    assert "1 of 2 approved it (bo): 1 more is needed" in seen_words(seen)[-1]
+    assert "1 of 2 approved it (Bo Ek): 1 more is needed" in seen_words(seen)[-1]
 
 
 def seen_words(seen: list[Event]) -> list[list[str]]:

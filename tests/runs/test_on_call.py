@@ -536,3 +536,44 @@ async def test_that_it_could_not_be_asked_who_is_on_call_makes_nobody_approve(as
     assert last.type == "ApprovalRefused"
     assert "PagerDuty could not be asked" in last.body["why"]
     assert "canary" not in repr(last.body)
+
+
+# -- who may start it ------------------------------------------------------------------------------
+
+START = "who: [platform, weekly, lead]\nsteps:\n  - {wait: 1s}\n"
+
+
+@pytest.mark.parametrize("who", [ANA_HERE, CY, Actor("pd", "webhook", "PagerDuty")])
+async def test_whoever_is_on_call_may_start_what_names_their_rota(asks, who):
+    assert (await asks.run(START, actor=who)).status == "resolved"
+
+
+async def test_who_is_not_on_call_may_not_start_it_and_is_told_whom_it_takes(asks):
+    takes = "it takes one of the roles lead, or whoever is on call in platform, weekly$"
+    with pytest.raises(Refused, match=takes):
+        await asks.run(START, actor=BO)
+
+
+async def test_that_it_could_not_be_asked_who_is_on_call_starts_nothing(asks):
+    Schedules.on = fails(AdapterError("it answers 401: canary-4417-schedules"))
+    with pytest.raises(Refused, match="could not be asked: it answers 401: ") as refused:
+        await asks.run(START, actor=ANA_HERE)
+    assert "canary" not in str(refused.value)
+    assert (await asks.run(START, actor=CY)).status == "resolved"
+
+
+ANSWER = "who: [weekly, lead]\nsteps:\n  - {id: sure, check: lab.ask, with: {question: Is it?}}\n"
+ASKED = CONTACTS.replace("cy: {", "cy: {roles: [lead], ").replace("bo: {", "bo: {roles: [lead], ")
+ASKED = ASKED.replace("rotas:\n", "rotas:\n  weekly: {order: [ana, cy], since: 2026-01-05}\n")
+
+
+@pytest.mark.parametrize(
+    ("remind", "told"),
+    [(", remind: 10m", [["cy"], ["bo", "cy"]]), ("", [["bo", "cy"]])],
+)
+async def test_whoever_is_on_call_is_asked_first_where_the_others_are_reminded(asks, remind, told):
+    asks.write("contacts.yaml", f"{ASKED}questions: {{by: [beep, siren]{remind}}}\n")
+    run = (await asks.run(ANSWER, actor=Actor("cy", "token"))).run
+    events = await asks.engine.store.events(run)
+    due = [event.body["recipients"] for event in events if event.type == "LevelDue"]
+    assert [sorted(one["id"] for one in found) for found in due] == told

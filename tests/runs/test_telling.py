@@ -135,7 +135,7 @@ async def test_people_are_told_level_by_level_until_one_of_them_acts(desk):
     assert result.status == "resolved"
     assert [(m.name, m.to) for m in Beeper.rang] == [("Ana Lim", "+1"), ("Bo Ek", "+2")]
     first = Beeper.rang[0]
-    assert first.title == "Redis: Redis is full"
+    assert first.title == "Redis is full"
     assert first.link == f"https://runbook.example.com/runs/{result.run}"
     assert f"runbook ack {result.run}" in first.text
     assert len(first.text) <= 200
@@ -279,9 +279,16 @@ def test_every_message_of_a_runbook_is_shown_before_one_is_sent(tmp_path):
         ("when it ends, unless resolved", "Ana Lim", ("beep",)),
         ("when it ends, unless resolved + 15m", "Bo Ek", ("siren", "beep")),
         ("when it ends, unless resolved + 30m", "Cy Ott", ("siren",)),
+        ("once somebody took it", "whoever was told", ("beep", "siren")),
+        ("once the run is resolved or cancelled", "whoever was told", ("beep", "siren")),
         ("every 15m while it is open", "room", ("room",)),
     ]
     assert Beeper.rang == []
+    taken, over, stands = found[-3:]
+    assert taken.title == "Taken by <who>: [SEV1] Redis is full"
+    assert taken.text.startswith("<who> took it at ")
+    assert over.text.startswith("The run is resolved after <how long>: <because>\n")
+    assert (stands.title, stands.text) == ("Status: [SEV1] Redis", "Open for 15m")
 
 
 class Killed(Exception):
@@ -425,10 +432,10 @@ async def test_what_follows_says_who_took_it_and_how_it_ended(desk):
     Beeper.follows = True
     await desk.run(f"severity: SEV1\n{ends}", acks(desk, told=1))
     _, taken, over = [m for m in Beeper.rang if m.to == "+1"]
-    assert taken.title == "Taken by bo: [SEV1] Redis: Redis is full"
+    assert taken.title == "Taken by bo: [SEV1] Redis is full"
     assert taken.text.startswith("bo took it at ")
     assert taken.text.splitlines()[0].endswith(": on it")
-    assert over.title == "Resolved: [SEV1] Redis: Redis is full"
+    assert over.title == "Resolved: [SEV1] Redis is full"
     assert over.text.startswith("The run is resolved after 1h")
     assert "there is room\nbo took it" in over.text
 

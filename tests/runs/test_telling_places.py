@@ -75,7 +75,7 @@ async def by_face(desk, run, hours):
     """The clock face so many hours after the first level was due."""
     events = await desk.engine.store.events(run)
     at_us = next(e.at_us for e in events if e.type == "LevelDue")
-    return f"(by {datetime.fromtimestamp(at_us / 1e6 + hours * 3600, UTC):%H:%M} UTC)"
+    return f"by {datetime.fromtimestamp(at_us / 1e6 + hours * 3600, UTC):%H:%M} UTC"
 
 
 async def test_the_time_to_respond_is_the_severitys_where_the_runbook_has_none(desk):

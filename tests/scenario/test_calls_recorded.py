@@ -18,7 +18,7 @@ from engine.scenario.write import Stand, Written, with_scenario
 from engine.wiring.scenarios import ContactsOf
 from tests.runs import lab
 from tests.runs.beeper import Beeper, Siren
-from tests.runs.test_telling import CALLS, Desk, Mortal, acks, judged, opened
+from tests.runs.test_telling import ALICE, BO, CALLS, CONTACTS, Desk, Mortal, acks, judged, opened
 
 LOOKS = "steps:\n  - {check: lab.look, id: look, target: there, with: {word: w}}\n"
 FAILS = f"{LOOKS}on_failure:\n  - {{escalate: default, id: call}}\n"
@@ -160,3 +160,24 @@ async def test_runs_whose_drivers_died_again_and_again_are_reproduced(tmp_path):
             died += mortal.deaths
             judged(events)
             same(desk, events)
+
+
+NAMED = CONTACTS.replace("{name: Bo Ek,", "{name: Bo Ek, os_user: bo,")
+
+
+@pytest.mark.parametrize("actor", [ALICE, BO])
+async def test_an_answer_of_somebody_whom_the_contacts_name_is_kept_and_replayed(desk, actor):
+    desk.write("contacts.yaml", NAMED)
+    text = "steps:\n  - {id: sure, check: lab.ask, with: {question: Is it green?}}\n"
+    run = (await desk.run(text, actor=actor)).run
+    await desk.engine.answer(run, "sure", "no", "it is red", BO)
+    await desk.engine.resume(run, actor=actor)
+    events = await events_of(desk, run)
+    assert events[-1].body["because"] == "sure: Bo Ek answered no: it is red"
+    same(desk, events)
+    assert written(desk, events).result.holds
+
+
+async def test_what_somebody_took_whom_the_contacts_name_is_kept_and_replayed(desk):
+    desk.write("contacts.yaml", NAMED)
+    assert "taken_by: bo" in (await told(desk, CALLS, told=1)).text

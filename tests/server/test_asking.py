@@ -220,31 +220,31 @@ async def test_an_approval_is_given_by_a_button_and_the_message_says_so_in_its_p
         assert part in told
     assert "Reason (at least 10 characters)" in told
     answer = await desk.press(desk.button("Approve"))
-    assert answer.json()["text"] == f"Approved by bea: {GOOD}"
-    assert (await desk.over(run))[-1].body["why"] == f"Approved by bea: {GOOD}"
+    assert answer.json()["text"] == f"Approved by Bea: {GOOD}"
+    assert (await desk.over(run))[-1].body["why"] == f"Approved by Bea: {GOOD}"
     assert lab.Target.effects["orders"] == 1
     assert await desk.said(run) == [("bea", "Approved")]
     (message,) = desk.slack.taken
     assert [b["type"] for b in message["blocks"]] == ["header", "section", "context"]
-    assert f"Approved by bea: {GOOD}" in texts(message)
+    assert f"Approved by Bea: {GOOD}" in texts(message)
     assert [m["Subject"].partition("] ")[2] for m in desk.mail.mails] == [
         "Asked: Asks first: May `Free them` be done?",
-        "Approved by bea: Asks first: May `Free them` be done?",
+        "Approved by Bea: Asks first: May `Free them` be done?",
     ]
     assert desk.slack.problems == []
-    assert await desk.heard() == [f"Approved by bea: {GOOD}"]
+    assert await desk.heard() == [f"Approved by Bea: {GOOD}"]
 
 
 async def test_a_denial_is_given_by_a_button(desk):
     run = await desk.asks(APPROVE.replace("COUNT", ""), told=2)
     await desk.press(desk.button("Deny"), reason="<!channel> not today")
     await desk.over(run)
-    assert await desk.heard() == ["Denied by bea: &lt;!channel&gt; not today"]
+    assert await desk.heard() == ["Denied by Bea: &lt;!channel&gt; not today"]
     assert await desk.said(run) == [("bea", "Denied")]
     assert lab.Target.effects["orders"] == 0
     (section,) = [b for b in desk.slack.taken[0]["blocks"] if b["type"] == "section"]
     assert section["text"]["type"] == "plain_text"  # nothing in a reason is a mention
-    assert "Denied by bea: <!channel> not today" in section["text"]["text"]
+    assert "Denied by Bea: <!channel> not today" in section["text"]["text"]
 
 
 async def test_a_decision_on_the_command_line_takes_the_buttons_away_too(desk):
@@ -254,22 +254,22 @@ async def test_a_decision_on_the_command_line_takes_the_buttons_away_too(desk):
     desk.serving.parts.keeper.kick(run)
     await desk.over(run)
     assert [b["type"] for b in desk.slack.taken[0]["blocks"]] == ["header", "section", "context"]
-    assert "Approved by bmay: seen on the console" in texts(desk.slack.taken[0])
+    assert "Approved by Bea: seen on the console" in texts(desk.slack.taken[0])
 
 
 async def test_an_approval_by_two_says_who_is_missing_and_nobody_counts_twice(desk):
     run = await desk.asks(APPROVE.replace("COUNT", "count: 2, "), told=2)
     first = await desk.press(desk.button("Approve"))
-    assert first.json()["text"].endswith("1 of 2 approved it (bea): 1 more is needed")
+    assert first.json()["text"].endswith("1 of 2 approved it (Bea): 1 more is needed")
     for label in ("Approve", "Deny"):
         again = await desk.press(desk.button(label))
         assert again.json()["text"] == "Nothing done: you have answered this already"
     await desk.until(run, lambda events: desk.count(events, "counted") == 1)
     (message,) = desk.slack.taken
-    assert "1 of 2 approved it (bea): 1 more is needed" in texts(message)
+    assert "1 of 2 approved it (Bea): 1 more is needed" in texts(message)
     assert [b["type"] for b in message["blocks"]][-2:] == ["input", "actions"]
     path = desk.link("cy@example.com")
-    assert "1 of 2 approved it (bea)" in (await desk.serving.http.get(path)).text
+    assert "1 of 2 approved it (Bea)" in (await desk.serving.http.get(path)).text
     await desk.serving.http.post(path, data={"answer": "approve", "reason": "I saw it too"})
     await desk.over(run)
     assert await desk.said(run) == [("bea", "Approved"), ("cy", "Approved")]
@@ -337,7 +337,7 @@ async def test_a_press_behind_the_end_of_its_question_does_nothing(desk):
     await desk.press(desk.button("Deny"))
     await desk.over(run)
     late = (await desk.press(good)).json()["text"]
-    assert late == f"Nothing done: it is not asked any more. Denied by bea: {GOOD}"
+    assert late == f"Nothing done: it is not asked any more. Denied by Bea: {GOOD}"
     assert await desk.said(run) == [("bea", "Denied")]
 
 
@@ -412,13 +412,13 @@ async def test_a_link_of_a_mail_shows_what_is_asked_and_counts_once_it_is_presse
     assert (short.status_code, "at least 10" in short.text) == (403, True)
     assert '<a href="">Back to the question</a>' in short.text
     said = await desk.serving.http.post(path, data={"answer": "approve", "reason": GOOD})
-    assert (said.status_code, f"Approved by cy: {GOOD}" in said.text) == (200, True)
+    assert (said.status_code, f"Approved by Cy: {GOOD}" in said.text) == (200, True)
     await desk.over(run)
     assert await desk.said(run) == [("cy", "Approved")]
     again = await desk.serving.http.post(path, data={"answer": "deny", "reason": GOOD})
     assert again.status_code == 403
     assert await desk.said(run) == [("cy", "Approved")]
-    assert f"Approved by cy: {GOOD}" in texts(desk.slack.taken[0])
+    assert f"Approved by Cy: {GOOD}" in texts(desk.slack.taken[0])
 
 
 async def test_a_button_is_no_link_and_a_link_no_button_and_neither_takes_anything(desk):
@@ -436,15 +436,15 @@ async def test_a_button_is_no_link_and_a_link_no_button_and_neither_takes_anythi
 @pytest.mark.parametrize(
     ("text", "label", "said", "line"),
     [
-        (CONFIRM, "Yes", "Answered", "Answered yes by bea: they wait since noon"),
-        (CONFIRM, "No", "Answered", "Answered no by bea: they wait since noon"),
-        (DO, "Done", "Answered", "Done by bea: they wait since noon"),
-        (DO, "Not done", "Answered", "Not done by bea: they wait since noon"),
+        (CONFIRM, "Yes", "Answered", "Answered yes by Bea: they wait since noon"),
+        (CONFIRM, "No", "Answered", "Answered no by Bea: they wait since noon"),
+        (DO, "Done", "Answered", "Done by Bea: they wait since noon"),
+        (DO, "Not done", "Answered", "Not done by Bea: they wait since noon"),
         (
             DOUBT,
             "It happened",
             "DoubtSettled",
-            "Settled by bea: it happened (they wait since noon)",
+            "Settled by Bea: it happened (they wait since noon)",
         ),
     ],
 )
@@ -489,4 +489,4 @@ async def test_it_is_answered_on_the_next_server_where_the_first_one_died(desk, 
         desk.serving = second
         await desk.press(value)
         await desk.over(run)
-    assert "Answered yes by bea" in texts(desk.slack.taken[-1])
+    assert "Answered yes by Bea" in texts(desk.slack.taken[-1])
