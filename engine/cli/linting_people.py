@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from engine.cli.linting_reach import too_few, unreached, where
+from engine.cli.linting_reach import placeless, too_few, unreached, where
 from engine.config import Books, Connection, Contacts
 from engine.errors import Collector, Diagnostic, Place, RunbookError
 from engine.language.catalog import Catalog
@@ -131,8 +131,8 @@ def addresses_of(books: Books, catalog: Catalog, pack: str) -> tuple[Diagnostic,
         name: bool(adapters.get(name)) and adapters[name] <= set(SHAPES) and channel.to is None
         for name, channel in contacts.channels.items()
     }
-    found = [*_misshapen(text or "", given, adapters), *unreached(contacts, addressed)]
-    return tuple(found)
+    found = _misshapen(text or "", given, adapters)
+    return (*found, *unreached(contacts, addressed), *placeless(contacts, addressed))
 
 
 def _misshapen(

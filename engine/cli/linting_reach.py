@@ -27,6 +27,26 @@ def unreached(contacts: Contacts, addressed: Mapping[str, bool]) -> Iterator[Dia
                         yield Diagnostic("RB855", what, level.place, hint, 1, "warning")
 
 
+def placeless(contacts: Contacts, addressed: Mapping[str, bool]) -> Iterator[Diagnostic]:
+    """Channels that are told something as places are, and lead to people's own addresses only."""
+    given = [
+        (one.place, name, "how a run stands is told there")
+        for one in contacts.severities.values()
+        for name in one.status_by
+    ]
+    given += [
+        (level.place, who, f"{named(policy)} calls it")
+        for policy, levels in contacts.policies.items()
+        for level in levels
+        for who in level.who
+    ]
+    for place, name, why in given:
+        if addressed.get(name, False):
+            what = f"the channel {named(name)} leads to nobody of itself, and {why}"
+            hint = "name a channel that has `to`: {connection: ..., to: ...}"
+            yield Diagnostic("RB855", what, place, hint, 1, "warning")
+
+
 def _called(contacts: Contacts, level: Level) -> list[Person]:
     """Everybody whom a level may call, in the order of the file, once."""
     ids: set[str] = set()

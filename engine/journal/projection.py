@@ -1,9 +1,10 @@
 """What the list of runs shows of a run, folded from its events one at a time. Pure.
 
 It answers one question without reading a run: how is it? `status` is the outcome once the run is
-finished (`refused` where a guard was against it); `queued` while it waits in line for a lock;
-`in doubt` while a step that ended *unknown* is not settled; `waiting` while a question to a person
-is not answered; else `running` (whether somebody drives it is what the lease says).
+finished (`refused` where a guard was against it); `queued` while it waits in line for a lock; `in
+doubt` while a step that ended *unknown* is not settled; `waiting` while a question to a person is
+not answered, or an action is not approved and begun; else `running` (whether somebody drives it is
+what the lease says).
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ def advance(summary: Summary, event: Event) -> Summary:
             doubt = event.type == "StepFinished" and body.get("status") == "unknown"
             question = event.type == "StepStarted" and is_question(body.get("plan"))
             return _mark(summary, path, doubt=doubt, question=question)
+        case "ApprovalRequested":
+            return _mark(summary, path, doubt=path in summary.doubts, question=True)
         case "Answered":
             return _mark(summary, path, doubt=path in summary.doubts, question=False)
         case "RunFinished":

@@ -26,7 +26,7 @@ sign_on:
   client_secret: "${env:OIDC_SECRET}"
   groups: {sre: [operator, approver:stratum]}
 deliveries: {keep: 90d}
-drive_max: 500                               # runs at once; what comes beyond waits in the ledger
+drive_max: 5000                              # runs at once; what comes beyond waits in the ledger
 requests_per_minute: 600                     # of one token
 grace: 20s                                   # for running steps, at the end
 ```
@@ -56,9 +56,11 @@ VARIABLE = "RUNBOOK_SERVE"
 
 DEFAULT_LISTEN = "127.0.0.1:8600"
 DEFAULT_ENVIRONMENT = "production"
-DRIVE_MAX = 500
-"""Runs that are driven at once. Each holds its connections and about 100 KiB; what comes beyond
-waits in the ledger."""
+DRIVE_MAX = 5000
+"""Runs that are driven at once: also those that only wait for the next level of people to be
+called, which must not wait for a place. One that waits takes 31 KiB; what comes beyond waits in
+the ledger.
+"""
 DRIVE_LIMIT = 10_000
 PER_MINUTE = 600
 """Requests of one token: ten a second, more than a page that shows a run needs."""

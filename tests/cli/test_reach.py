@@ -21,7 +21,9 @@ policies:
     - {who: [cy], by: [post, room], after: 5m}
     - {who: [cy], by: [own], after: 5m}
     - {who: [cy], after: 5m}
-severities: {SEV1: {critical: true}}
+    - {who: [room, post], by: [room], after: 5m}
+severities:
+  SEV1: {critical: true, status: {every: 15m, by: [chat, room]}}
 """
 CONNECTIONS = """
 connections:

@@ -21,6 +21,7 @@ ASKED_TOO = ("StepStarted", {"path": "p", "plan": {"asks": "do", "type": "human.
 PAGED = ("StepStarted", {"path": "e", "plan": {"policy": "default", "wait": "acknowledged"}})
 TOLD = ("StepStarted", {"path": "e", "plan": {"policy": "default", "wait": None}})
 CALLED = ("StepStarted", {"path": "c", "plan": {"type": "http.request", "params": {}}})
+APPROVE = ("ApprovalRequested", {"path": "c", "plan": {"type": "http.request", "params": {}}})
 DOUBT = ("StepFinished", {"path": "c", "status": "unknown"})
 FINISHED = ("RunFinished", {"outcome": "resolved", "because": None})
 
@@ -37,6 +38,10 @@ FINISHED = ("RunFinished", {"outcome": "resolved", "because": None})
         ([STARTED, ASKED, ASKED_TOO, ("Answered", {"path": "q"})], "waiting"),
         ([STARTED, ASKED, ("StepFinished", {"path": "q", "status": "errored"})], "running"),
         ([STARTED, ASKED, ("AttemptFinished", {"path": "q", "status": "errored"})], "running"),
+        ([STARTED, APPROVE], "waiting"),
+        ([STARTED, APPROVE, ("Approved", {"path": "c"})], "waiting"),
+        ([STARTED, APPROVE, ("Approved", {"path": "c"}), CALLED], "running"),
+        ([STARTED, APPROVE, ("StepFinished", {"path": "c", "status": "refused"})], "running"),
         ([STARTED, DOUBT], "in doubt"),
         ([STARTED, DOUBT, ASKED], "in doubt"),
         ([STARTED, DOUBT, ("Answered", {"path": "c"})], "in doubt"),

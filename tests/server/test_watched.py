@@ -43,6 +43,19 @@ async def test_metrics_count_runs_steps_deliveries_and_the_time_to_the_first_ste
     assert found["runbook_frozen", ""] == 0
 
 
+async def test_what_waits_for_approval_waits_in_the_list_and_is_counted(serving):
+    token = await serving.token("operator")
+    asked = {"runbook": "p/asks", "environment": "test"}
+    run = (await serving.call("POST", "/runs", token, asked)).json()["run"]
+    async with asyncio.timeout(10):
+        while not await serving.parts.engine.questions(run):
+            await serving.parts.store.wait_for_more(run, 999, 0.01)
+    (row,) = await serving.parts.store.runs(status="waiting")
+    assert row.run == run
+    found = read((await serving.http.get("/metrics")).text)
+    assert found["runbook_approvals_waiting", ""] == 1
+
+
 async def test_live_and_ready_say_so_and_ending_is_not_ready(serving):
     assert (await serving.http.get("/health/live")).json() == {"live": True}
     assert (await serving.http.get("/health/ready")).status_code == 200
