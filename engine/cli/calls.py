@@ -26,9 +26,14 @@ ASKS: Mapping[str, str] = {
 """Whom a run would ask, of a step that was only previewed, by the kind of question."""
 
 
-def loud(event: Event) -> bool:
-    """Whether whoever follows a run hears of it. What is asked they have heard already."""
-    return event.type in LOUD and not event.body.get("question")
+def aloud(event: Event) -> list[str]:
+    """What whoever follows a run hears of an event, in a line; nothing of most. What is asked they
+    have heard already. Of messages only those are told that do not arrive, or perhaps not.
+    """
+    body = event.body
+    if event.type == "TellFailed" and body.get("next_us") is None and not body.get("dropped"):
+        return [f"{_failed(body)[0]}: {clean(str(body.get('why')))}"]
+    return saying(event)[:1] if event.type in LOUD and not body.get("question") else []
 
 
 def saying(event: Event) -> list[str]:

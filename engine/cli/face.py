@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from engine.cli.ask import TerminalAsker
-from engine.cli.calls import LOUD, saying
+from engine.cli.calls import aloud
 from engine.cli.live import MICROSECONDS, LiveView
 from engine.cli.output import Output
 from engine.cli.paint import Painter
@@ -133,8 +133,8 @@ class LiveFace(Face):
 
     def show(self, event: Event) -> None:
         self._painter.apply(event)
-        if self._painter.paused and event.type in LOUD:  # a question stands where the view was
-            self._painter.note(saying(event)[:1])
+        if self._painter.paused and (lines := aloud(event)):  # a question stands where the view was
+            self._painter.note(lines)
 
     def say(self, text: str) -> None:
         self._painter.note([text])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from engine.cli.calls import loud, saying
+from engine.cli.calls import aloud
 from engine.cli.live import CHANGING, MICROSECONDS, WORD_CELLS, found
 from engine.cli.rows import CONTAINERS, Row, Rows
 from engine.cli.text import Style, clean, pad, took
@@ -59,8 +59,8 @@ class PlainView:
         elif event.type == "CancelRequested":
             reason = clean(str(event.body.get("reason") or ""))
             yield f"{self.rows.cancelled_by} asked to cancel" + (f": {reason}" if reason else "")
-        elif loud(event):
-            yield from saying(event)[:1]
+        elif lines := aloud(event):
+            yield from lines
         elif row is not None and row.kind != "end":
             yield from self._of_step(event, row)
 

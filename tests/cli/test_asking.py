@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.cli.called import Calls, call_lines
-from engine.cli.calls import loud, saying, would_ask
+from engine.cli.calls import aloud, saying, would_ask
 from engine.cli.rows import Rows
 from engine.cli.text import Style
 from engine.cli.trail import entry_lines
@@ -86,9 +86,20 @@ def test_who_is_told_is_said_without_the_keys_of_the_trail(type_, body, line):
 
 
 def test_whoever_follows_a_run_hears_whom_it_asks_but_not_twice_what():
-    assert not loud(event("EscalationStarted", {**ASKED, "question": {"kind": "approve"}}))
-    assert loud(event("EscalationStarted", ASKED))
-    assert loud(event("LevelDue", {"escalation": KEY}))
+    assert not aloud(event("EscalationStarted", {**ASKED, "question": {"kind": "approve"}}))
+    assert aloud(event("EscalationStarted", ASKED))
+    assert aloud(event("LevelDue", {"escalation": KEY}))
+
+
+def test_whoever_follows_hears_of_messages_that_do_not_arrive_and_not_of_tries():
+    failed = {"escalation": KEY, "summons": "1.1.1:ana", "why": "it is down", "doubt": False}
+    failed |= {"dropped": False, "next_us": None, "key": "k"}
+    assert aloud(event("TellFailed", failed)) == ["the message to ana is not out: it is down"]
+    doubt = "the message to ana may or may not be out: it is down"
+    assert aloud(event("TellFailed", {**failed, "doubt": True})) == [doubt]
+    assert aloud(event("TellFailed", {**failed, "next_us": 5})) == []
+    assert aloud(event("TellFailed", {**failed, "dropped": True})) == []
+    assert aloud(event("Told", {**failed, "receipt": {}})) == []
 
 
 def test_the_view_does_not_say_that_a_question_could_be_taken():
