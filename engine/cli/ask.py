@@ -16,9 +16,10 @@ import termios
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from engine.cli.brief import show
 from engine.cli.output import Output
-from engine.cli.text import Style, clean, cut, wrap
+from engine.cli.text import Style, wrap
+from engine.core.brief import show
+from engine.core.cells import clean, cut
 from engine.core.events import Event
 from engine.wiring import Question
 

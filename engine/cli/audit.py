@@ -10,8 +10,8 @@ import click
 from engine.cli.complete import complete_runs
 from engine.cli.rows import Rows
 from engine.cli.session import Session
-from engine.cli.text import clean
 from engine.cli.trail import entry_lines, event_json
+from engine.core.cells import clean
 from engine.core.events import Event
 from engine.errors import Broken, Usage
 from engine.journal.contract import Store

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.cli.text import Style, clean, countdown, in_turn, pad, wrap
+from engine.cli.text import Style, countdown, in_turn, pad, wrap
 from engine.clock import MICROSECONDS, to_datetime
+from engine.core.cells import clean
 from engine.core.events import Event, spoken
 from engine.core.summons import CONSOLE
 

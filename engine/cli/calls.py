@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.cli.text import clean, in_turn
+from engine.cli.text import in_turn
+from engine.core.cells import clean
 from engine.core.events import Event, closing, spoken
 from engine.core.summons import STATUS
 from engine.language.duration import format_duration

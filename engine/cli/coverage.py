@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.cli.session import Session
-from engine.cli.text import clean
+from engine.core.cells import clean
 from engine.errors import Diagnosed
 
 if TYPE_CHECKING:

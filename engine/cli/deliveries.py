@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.session import Session
-from engine.cli.text import ago, clean
+from engine.cli.text import ago
+from engine.core.cells import clean
 
 if TYPE_CHECKING:
     from engine.journal.ledger import Delivery

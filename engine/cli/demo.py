@@ -12,7 +12,8 @@ from engine.cli.complete import complete_runbooks
 from engine.cli.drive import EXIT_LEFT
 from engine.cli.run import start
 from engine.cli.session import Session
-from engine.cli.text import Style, clean, wrap
+from engine.cli.text import Style, wrap
+from engine.core.cells import clean
 from engine.errors import Usage
 
 DEFAULT = "stratum/redis-memory-pressure"

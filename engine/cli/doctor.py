@@ -11,7 +11,8 @@ import click
 
 from engine.cli.complete import complete_environments, complete_packs
 from engine.cli.session import Session
-from engine.cli.text import Style, clean, pad, took, wrap
+from engine.cli.text import Style, pad, took, wrap
+from engine.core.cells import clean
 from engine.errors import RunbookError
 from engine.wiring import Ping
 from engine.wiring.standing import Standing

@@ -19,8 +19,9 @@ from engine.cli.output import Output
 from engine.cli.paint import Painter
 from engine.cli.plain import PlainView
 from engine.cli.rows import Rows
-from engine.cli.text import clean, took, wrap
+from engine.cli.text import took, wrap
 from engine.cli.trail import event_json
+from engine.core.cells import clean
 from engine.core.events import Event
 from engine.wiring import Answerer, Faces, RunResult
 

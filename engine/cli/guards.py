@@ -8,7 +8,7 @@ import click
 from msgspec.structs import asdict
 
 from engine.cli.session import Session
-from engine.cli.text import clean
+from engine.core.cells import clean
 
 if TYPE_CHECKING:
     from engine.core.guards import Switch

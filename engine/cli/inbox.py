@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from engine.cli.text import clean, wrap
+from engine.cli.text import wrap
+from engine.core.cells import clean
 
 LINES_MAX = 6
 """Of one message, and of what became of it: the beginning says what it is about."""

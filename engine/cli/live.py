@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
-from engine.cli.brief import brief
 from engine.cli.called import call_lines
 from engine.cli.rows import BAD_WORDS, CONTAINERS, Row, Rows, clock_time
-from engine.cli.text import TITLE_MAX_CELLS, Style, cells, clean, countdown, cut, pad, took, wrap
+from engine.cli.text import TITLE_MAX_CELLS, Style, countdown, pad, took, wrap
+from engine.core.brief import brief
+from engine.core.cells import cells, clean, cut
 from engine.core.events import Event
 
 MICROSECONDS = 1_000_000

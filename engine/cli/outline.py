@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from engine.cli.text import Style, clean, wrap
+from engine.cli.text import Style, wrap
+from engine.core.cells import clean
 from engine.language.duration import format_duration
 from engine.language.model import (
     Approve,

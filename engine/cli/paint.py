@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from engine.cli.live import LiveView
-from engine.cli.text import cells
+from engine.core.cells import cells
 from engine.core.events import Event
 
 FRAME_S = 0.1

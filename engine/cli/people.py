@@ -15,7 +15,8 @@ from engine.cli.complete import (
 )
 from engine.cli.runs import told, who
 from engine.cli.session import Session
-from engine.cli.text import clean, in_turn, pad, wrap
+from engine.cli.text import in_turn, pad, wrap
+from engine.core.cells import clean
 from engine.errors import Usage
 from engine.language.words import did_you_mean, listed, named
 

@@ -13,7 +13,8 @@ from datetime import datetime
 from engine.cli.calls import aloud
 from engine.cli.live import CHANGING, MICROSECONDS, WORD_CELLS, found
 from engine.cli.rows import CONTAINERS, Row, Rows
-from engine.cli.text import Style, clean, pad, took
+from engine.cli.text import Style, pad, took
+from engine.core.cells import clean
 from engine.core.events import Event, spoken
 
 _ASKED = {

@@ -10,7 +10,7 @@ import click
 
 from engine.cli.complete import complete_runs
 from engine.cli.session import Session
-from engine.cli.text import clean
+from engine.core.cells import clean
 from engine.errors import Diagnosed, Usage
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from engine.cli.brief import brief, named_fields
 from engine.cli.complete import complete_runs
 from engine.cli.session import Session
+from engine.core.brief import brief, named_fields
 
 
 @click.command()

@@ -13,10 +13,10 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from engine.cli.brief import brief, named_fields, show
 from engine.cli.called import Calls
 from engine.cli.calls import would_ask, would_call
-from engine.cli.text import clean
+from engine.core.brief import brief, named_fields, show
+from engine.core.cells import clean
 from engine.core.events import SETTLED, Event, spoken
 
 DONE_WORDS = frozenset({"passed", "warning", "failed", "errored", "skipped"})

@@ -14,9 +14,10 @@ from engine.cli.complete import complete_runbooks, complete_runs
 from engine.cli.face import Face, make_face
 from engine.cli.rows import Rows
 from engine.cli.session import Session
-from engine.cli.text import ago, clean, took
+from engine.cli.text import ago, took
 from engine.cli.trail import event_json
 from engine.clock import to_iso
+from engine.core.cells import clean
 from engine.core.events import Actor, Event
 from engine.errors import Usage
 from engine.journal.contract import RunRow, Store

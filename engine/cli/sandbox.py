@@ -11,7 +11,8 @@ import click
 from engine.cli.complete import complete_packs, complete_runbooks
 from engine.cli.inbox import counted
 from engine.cli.session import SANDBOX, Session, sandboxes_folder
-from engine.cli.text import clean, wrap
+from engine.cli.text import wrap
+from engine.core.cells import clean
 from engine.errors import RunbookError, Usage
 from engine.sandbox.standing import (
     ANSWER_S,

@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.cli.brief import brief
 from engine.cli.calls import TYPES as CALLS
 from engine.cli.calls import saying
 from engine.cli.plain import stamp
 from engine.cli.rows import Rows, why_lines, word_of
-from engine.cli.text import clean, pad, wrap
+from engine.cli.text import pad, wrap
 from engine.clock import to_iso
+from engine.core.brief import brief
+from engine.core.cells import clean
 from engine.core.events import SETTLED, Event
 
 WAYS: Mapping[str, str] = {"slack": "in Slack, {via}", "link": "by a link"}

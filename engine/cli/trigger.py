@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.session import Session
-from engine.cli.text import clean
+from engine.core.cells import clean
 from engine.errors import Diagnosed, Usage
 from engine.language.words import did_you_mean
 

@@ -59,10 +59,7 @@ class Moves:
 
     def _name(self, step: StepState, found: Mapping[str, Any] | None) -> None:
         """Makes what a step found visible to the expressions after it."""
-        scope = step.block.scope
-        while scope.transparent and scope.parent is not None:
-            scope = scope.parent
-        scope.names[step.entry.id] = StepView(step.entry.id, step.status, found)
+        step.block.scope.keeping.names[step.entry.id] = StepView(step.entry.id, step.status, found)
 
     def _close(self, step: StepState, *, handled: bool = False) -> None:
         """A step has its status: its block moves on, or fails, or the failure is handled first."""

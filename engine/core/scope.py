@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from engine.clock import to_datetime, to_iso
-from engine.core.tree import Frame, Scope
+from engine.core.tree import Frame, Scope, StepState
 from engine.language.model import Runbook, walk_runbook
 from engine.language.template import StepView
 
@@ -51,6 +51,13 @@ def names(state: State, scope: Scope, **more: Any) -> ChainMap[str, Any]:
         layers.append(inner.names)
         inner = inner.parent
     return ChainMap(*layers, unreached(scope.frame.runbook))
+
+
+def view_of(step: StepState) -> StepView | None:
+    """A step as the expressions after it see it; None before it has ended."""
+    scope = step.block.scope.keeping
+    found = scope.names.get(step.entry.id)
+    return found if isinstance(found, StepView) else None
 
 
 FACTS_MAX = 2048

@@ -69,6 +69,14 @@ class Scope(Struct):
     parent: Scope | None = None
     transparent: bool = False
 
+    @property
+    def keeping(self) -> Scope:
+        """The scope that what steps find here is kept in."""
+        found = self
+        while found.transparent and found.parent is not None:
+            found = found.parent
+        return found
+
 
 class Block(Struct):
     """Entries in order. `prefix` is what their paths begin with: empty, or ending in `/`."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from engine.clock import to_datetime
+from engine.core.brief import brief, named_fields
 from engine.core.events import spoken
 from engine.core.questions import missing
+from engine.core.scope import view_of
 from engine.core.state import State
 from engine.core.summons import CONSOLE, OWN, STATUS, Escalation
 from engine.core.tree import StepState
@@ -27,6 +30,9 @@ LINE_MAX_CHARS = 200
 
 DETAILS_MAX_CHARS = 1500
 """Of what is asked in a question: half of what a message in Slack holds."""
+
+NAMED_MAX = 256
+"""Runbooks of which is kept what fields they name. A bound, not a need."""
 
 SIGNS: Mapping[str, str] = {
     "passed": "ok",
@@ -163,11 +169,22 @@ def _lines(state: State, verb: str, asked: str | None = None) -> list[str]:
             continue
         if step.path == asked:
             continue
-        why = f": {'; '.join(step.why)}" if step.why else ""
-        found.append(f"{_sign(step)} {step.title}{why}"[:LINE_MAX_CHARS])
+        why = "; ".join(step.why) or _value(state, step)
+        found.append(f"{_sign(step)} {step.title}{f': {why}' if why else ''}"[:LINE_MAX_CHARS])
     if len(found) > LINES_MAX:
         return [f"({len(found) - LINES_MAX} earlier)", *found[-LINES_MAX:]]
     return found
+
+
+def _value(state: State, step: StepState) -> str:
+    """What a step that passed found: of a check that expects nothing it is all there is to know."""
+    view = view_of(step) if step.status == "passed" else None
+    return brief(view.fields, _named(state.runbook.text)) if view is not None else ""
+
+
+@lru_cache(maxsize=NAMED_MAX)
+def _named(text: str) -> Mapping[str, int]:
+    return named_fields([text])
 
 
 def _sign(step: StepState) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.cli.ask import evidence_lines, match_answer, question_lines
-from engine.cli.text import Style, cells
+from engine.cli.text import Style
+from engine.core.cells import cells
 from engine.wiring import Question
 
 YES_NO = ("yes", "no")

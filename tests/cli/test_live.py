@@ -9,7 +9,8 @@ from events import RUN, Story, us
 from stories import STORIES, clearing, failing, nested, resolved, verifying, wide
 
 from engine.cli.live import LiveView, view_lines
-from engine.cli.text import Style, cells
+from engine.cli.text import Style
+from engine.core.cells import cells
 
 
 def seen(

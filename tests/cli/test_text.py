@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.cli.text import Style, ago, cells, clean, countdown, cut, pad, table, took, wrap
+from engine.cli.text import Style, ago, countdown, pad, table, took, wrap
+from engine.core.cells import cells, clean, cut
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,8 @@ def test_a_page_says_all_there_is_to_say():
         "policy": "default",
         "level": 1,
         "wrong": "Redis is full",
-        "found": ["ok How full is it"],
-        "done": ["ok Free it"],
+        "found": ["ok How full is it: ok yes"],
+        "done": ["ok Free it: ok yes"],
         "asked": "Take it by 00:31 UTC, or somebody else is called: runbook ack r",
         "about": "main",
         "public": "Redis is full",
@@ -148,11 +148,20 @@ def test_a_title_is_the_first_line_of_what_is_wrong():
 def test_only_the_last_of_many_are_named_and_how_many_were_before():
     many = "".join(f"  - {{check: t.look, id: c{n}}}\n" for n in range(LINES_MAX))
     found = phone(f"steps:\n{many}{CALL}").go(until_s=2)
-    assert said(found)["found"] == [f"ok c{n}" for n in range(LINES_MAX)]
+    assert said(found)["found"] == [f"ok c{n}: ok yes" for n in range(LINES_MAX)]
     more = f"{many}  - {{check: t.look, id: one}}\n  - {{check: t.look, id: two}}\n"
     found = phone(f"steps:\n{more}{CALL}").go(until_s=2)
-    last = [f"ok c{n}" for n in range(2, LINES_MAX)]
-    assert said(found)["found"] == ["(2 earlier)", *last, "ok one", "ok two"]
+    last = [f"ok c{n}: ok yes" for n in range(2, LINES_MAX)]
+    assert said(found)["found"] == ["(2 earlier)", *last, "ok one: ok yes", "ok two: ok yes"]
+
+
+def test_what_a_check_found_that_expects_nothing_is_said_and_what_the_runbook_names_comes_first():
+    script = {"look": {"total": 120, "share": 0.41, "sample": ["x"]}}
+    found = phone(f"steps:\n{LOOK}{CALL}", script=script).go(until_s=1)
+    assert said(found)["found"] == ["ok How full is it: total 120, share 0.41"]
+    call = CALL.replace("Redis is full", '"{{ look.share }} of them"')
+    found = phone(f"steps:\n{LOOK}{call}", script=script).go(until_s=1)
+    assert said(found)["found"] == ["ok How full is it: share 0.41"]
 
 
 def test_what_is_skipped_is_neither_found_nor_done():
@@ -241,8 +250,8 @@ def test_what_became_of_it_is_said_beside_what_was_wrong():
         "outcome": "resolved",
         "because": "",
         "after": "10m",
-        "found": ["ok How full is it"],
-        "done": ["ok Free it"],
+        "found": ["ok How full is it: ok yes"],
+        "done": ["ok Free it: ok yes"],
     }
 
 

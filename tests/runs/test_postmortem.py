@@ -9,7 +9,7 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
-from engine.cli.brief import brief
+from engine.core.brief import brief
 from engine.core.events import Event
 from engine.wiring.postmortem import post_mortem
 from engine.wiring.postmortem_pages import YOURS, html, markdown

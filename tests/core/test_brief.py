@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.cli.brief import brief, named_fields, show
+from engine.core.brief import brief, named_fields, show
 
 
 def test_fields_that_the_runbook_names_come_before_all_others():

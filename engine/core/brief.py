@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from engine.cli.text import clean, cut
+from engine.core.cells import clean, cut
 
 FIELDS_MAX = 4
 """More than four facts on a line are not read."""
