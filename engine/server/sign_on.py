@@ -7,6 +7,7 @@ so that there is one place where it is decided who may do what.
 from __future__ import annotations
 
 import secrets
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -135,9 +136,28 @@ async def _get(url: str) -> Mapping[str, Any]:
             answer = (await client.get(url)).raise_for_status()
             found = answer.json()
     except (httpx.HTTPError, ValueError) as error:
-        words = f"the identity provider does not answer: {type(error).__name__}"
-        raise problems.ours(words) from error
+        raise _silent(error) from error
     return found if isinstance(found, dict) else {}
+
+
+async def _token(client: AsyncOAuth2Client, url: str, **given: str) -> Mapping[str, Any]:
+    try:
+        token: Mapping[str, Any] = await client.fetch_token(
+            url, grant_type="authorization_code", **given
+        )
+    except _transport_errors() as error:
+        raise _silent(error) from error
+    return token
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    """What no answer is told by: authlib takes httpx2 in place of httpx where it is installed."""
+    names = [name for name in ("httpx", "httpx2") if name in sys.modules]
+    return tuple(sys.modules[name].HTTPError for name in names)
+
+
+def _silent(error: Exception) -> Problem:
+    return problems.ours(f"the identity provider does not answer: {type(error).__name__}")
 
 
 async def _claims(request: Request, settings: SignOn, kept: tuple[str, str]) -> Mapping[str, Any]:
@@ -152,10 +172,10 @@ async def _claims(request: Request, settings: SignOn, kept: tuple[str, str]) -> 
     found = await _metadata(settings)
     try:
         async with _client(request, settings) as client:
-            token = await client.fetch_token(
+            token = await _token(
+                client,
                 found["token_endpoint"],
                 code=request.query_params.get("code", ""),
-                grant_type="authorization_code",
                 code_verifier=verifier,
             )
         keys: Any = await _get(found["jwks_uri"])

@@ -31,12 +31,13 @@ class Provider:
         self.key = KEY
         self.issuer = None
         self.nonce = None
+        self.token_url = None
         self.seen = {}
 
     async def metadata(self, _request):
         return JSONResponse({
             "issuer": self.url, "authorization_endpoint": f"{self.url}/authorize",
-            "token_endpoint": f"{self.url}/token", "jwks_uri": f"{self.url}/keys",
+            "token_endpoint": self.token_url or f"{self.url}/token", "jwks_uri": f"{self.url}/keys",
         })  # fmt: skip
 
     async def keys(self, _request):
@@ -163,3 +164,12 @@ async def test_a_provider_that_does_not_answer_is_not_the_fault_of_who_signs_on(
         answer = await serving.http.get("/sign-on")
         assert answer.status_code == 503
         assert json.loads(answer.text)["type"] == "urn:runbook:unavailable"
+
+
+async def test_a_provider_that_is_gone_meanwhile_is_said_to_be(serving, provider):
+    state = await begun(serving, provider)
+    provider.token_url = "http://127.0.0.1:9/token"
+    answer = await serving.http.get(f"/sign-on/back?code=good&state={state}")
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "the identity provider does not answer: ConnectError"
+    assert "client-secret-1" not in answer.text + serving.log.getvalue()
