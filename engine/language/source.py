@@ -124,7 +124,7 @@ def parse(text: str, file: str, collector: Collector) -> Node | None:
             "RB005",
             "the file is empty",
             Place(file, 1, 1),
-            "`runbook new` writes one to start from",
+            "`runbook new` writes a runbook to start from",
         )
     return tree.root
 
