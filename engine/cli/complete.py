@@ -10,8 +10,9 @@ import contextlib
 import os
 import re
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import (
@@ -188,3 +189,15 @@ def _books(ctx: click.Context) -> tuple[str, ...]:
 
 def _matching(names: list[str], incomplete: str) -> Items:
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def environment_option(told: str) -> Callable[[Any], Any]:
+    """`--env NAME`, completed. `told`: its help."""
+    return click.option(
+        "-e",
+        "--env",
+        "environment",
+        metavar="NAME",
+        shell_complete=complete_environments,
+        help=told,
+    )

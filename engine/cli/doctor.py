@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.complete import complete_environments, complete_packs
+from engine.cli.complete import complete_packs, environment_option
 from engine.cli.session import Session
 from engine.cli.text import Style, pad, took, wrap
 from engine.core.cells import clean
@@ -26,14 +26,7 @@ EXIT_NOT_OK = 3
 
 @click.command()
 @click.argument("pack", required=False, shell_complete=complete_packs)
-@click.option(
-    "-e",
-    "--env",
-    "environment",
-    metavar="NAME",
-    shell_complete=complete_environments,
-    help="The environment; needed where a pack has several.",
-)
+@environment_option("The environment; needed where a pack has several.")
 @click.pass_obj
 def doctor(session: Session, pack: str | None, environment: str | None) -> int:
     """Whether every connection of PACK's environment answers: the time it took, and the fix when

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.complete import (
-    complete_environments,
     complete_packs,
     complete_runbooks,
     complete_runs,
+    environment_option,
 )
 from engine.cli.runs import told, who
 from engine.cli.session import Session
@@ -57,14 +57,7 @@ def notify() -> None:
 
 @notify.command(short_help="Every message a run of RUNBOOK could send.")
 @click.argument("name", metavar="RUNBOOK", shell_complete=complete_runbooks)
-@click.option(
-    "-e",
-    "--env",
-    "environment",
-    metavar="NAME",
-    shell_complete=complete_environments,
-    help="Where it would run.",
-)
+@environment_option("Where it would run.")
 @click.pass_obj
 def preview(session: Session, name: str, environment: str | None) -> int:
     """Every message a run of RUNBOOK could send: when, to whom, by what, in which words.
@@ -111,14 +104,7 @@ def message_lines(one: Told, width: int) -> Iterator[str]:
 
 @notify.command("who", short_help="Whom each level would call now.")
 @click.argument("pack", required=False, shell_complete=complete_packs)
-@click.option(
-    "-e",
-    "--env",
-    "environment",
-    metavar="NAME",
-    shell_complete=complete_environments,
-    help="Where it would be; needed where a pack has several.",
-)
+@environment_option("Where it would be; needed where a pack has several.")
 @click.option(
     "--severity", metavar="NAME", help="Of a run; what is not critical keeps quiet hours."
 )

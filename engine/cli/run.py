@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.complete import (
-    complete_environments,
     complete_inputs,
     complete_runbooks,
     complete_runs,
+    environment_option,
 )
 from engine.cli.drive import drive
 from engine.cli.face import Face
@@ -31,14 +31,7 @@ BY_CTRL_C = "Ctrl-C"
 
 @click.command()
 @click.argument("name", shell_complete=complete_runbooks)
-@click.option(
-    "-e",
-    "--env",
-    "environment",
-    metavar="NAME",
-    shell_complete=complete_environments,
-    help="Where: an environment of the pack.",
-)
+@environment_option("Where: an environment of the pack.")
 @click.option(
     "-i",
     "--input",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from engine.runner import telling
 from engine.runner.telling import Pace, Teller, Way
 from tests.runs.beeper import Beeper
 from tests.runs.test_desk import Still
-from tests.runs.test_telling import CALLS, acks, opened
+from tests.runs.test_telling import CALLS, acks, turning
 
 
 class SetBack(Still):
@@ -25,11 +24,8 @@ class SetBack(Still):
 
 @pytest.fixture
 async def desk(tmp_path):
-    made = await opened(tmp_path, f"sqlite:///{tmp_path}/journal.db")
-    turning = asyncio.create_task(made.clock.turn())
-    yield made
-    turning.cancel()
-    await made.engine.store.close()
+    async with turning(tmp_path) as made:
+        yield made
 
 
 async def test_a_place_takes_one_message_an_interval():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,10 +94,17 @@ class Desk:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    made = await opened(tmp_path, f"sqlite:///{tmp_path}/journal.db")
-    turning = asyncio.create_task(made.clock.turn())
+    async with turning(tmp_path) as made:
+        yield made
+
+
+@asynccontextmanager
+async def turning(folder: Path) -> AsyncIterator[Desk]:
+    """A desk in a folder, whose clock turns by itself."""
+    made = await opened(folder, f"sqlite:///{folder}/journal.db")
+    task = asyncio.create_task(made.clock.turn())
     yield made
-    turning.cancel()
+    task.cancel()
     await made.engine.store.close()
 
 

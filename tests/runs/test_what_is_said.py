@@ -4,21 +4,16 @@ rehearsal has nothing to tell anybody with.
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from tests.runs.beeper import Beeper
-from tests.runs.test_telling import BO, CALLS, opened
+from tests.runs.test_telling import BO, CALLS, turning
 
 
 @pytest.fixture
 async def desk(tmp_path):
-    made = await opened(tmp_path, f"sqlite:///{tmp_path}/journal.db")
-    turning = asyncio.create_task(made.clock.turn())
-    yield made
-    turning.cancel()
-    await made.engine.store.close()
+    async with turning(tmp_path) as made:
+        yield made
 
 
 async def test_a_secret_of_a_channel_in_a_note_is_not_recorded(desk, monkeypatch):

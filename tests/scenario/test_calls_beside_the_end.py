@@ -4,13 +4,12 @@ decided beside it: they are replayed as they were.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from engine.core import state
-from tests.runs.test_telling import acks, opened
+from tests.runs.test_telling import acks, turning
 from tests.scenario.test_calls_recorded import events_of, same
 
 OWN = "escalation: {policy: default, unresolved_after: 10m}\nsteps:\n  - {wait: 10m, id: rest}\n"
@@ -19,11 +18,8 @@ STANDS = "severity: SEV1\nsteps:\n  - {wait: 15m, id: rest}\n"
 
 @pytest.fixture
 async def desk(tmp_path):
-    made = await opened(tmp_path, f"sqlite:///{tmp_path}/journal.db")
-    turning = asyncio.create_task(made.clock.turn())
-    yield made
-    turning.cancel()
-    await made.engine.store.close()
+    async with turning(tmp_path) as made:
+        yield made
 
 
 def as_before(type_: str) -> Any:
