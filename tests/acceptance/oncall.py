@@ -63,7 +63,7 @@ channels:
   room: {{connection: chat, to: "#incidents"}}
 link: http://runbook.test/runs/{{run}}
 severities:
-  SEV1: {{policy: default, critical: true, status: {{every: 2s, by: [room]}}}}
+  SEV1: {{policy: default, critical: true, status: {{every: 1m, by: [room]}}}}
 policies:
   default:
     - {{who: [ana, platform], by: [slack, sms]}}

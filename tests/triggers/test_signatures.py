@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.channels.inbound import verify_slack
+from engine.errors import Refused
 from engine.secret import signatures
 
 BODY = b'{"event":{"id":"01TEST","event_type":"incident.triggered"}}'
@@ -67,6 +69,18 @@ def test_a_secret_of_pagerduty_is_the_text_itself_and_not_base64():
     assert not signatures.pagerduty(BODY, f"v1={decoded}", [secret])
 
 
+def slack_s(
+    body: bytes, at: str | None, signed: str | None, secret: str, now_s: float
+) -> str | None:
+    """Why Slack's signature does not hold; None when it does."""
+    given = {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": signed}
+    try:
+        verify_slack([secret], {k: v for k, v in given.items() if v is not None}, body, now_s)
+    except Refused as error:
+        return error.message
+    return None
+
+
 def test_an_empty_secret_lets_nobody_in():
     """Everybody can sign with it."""
     signed = hmac.new(b"", BODY, hashlib.sha256)
@@ -75,7 +89,7 @@ def test_an_empty_secret_lets_nobody_in():
     code = base64.b64encode(hmac.new(b"", message, hashlib.sha256).digest()).decode()
     assert signatures.standard(BODY, ("m", "1614265330", f"v1,{code}"), [""], AT_S) is not None
     slack = hmac.new(b"", b"v0:1614265330:" + BODY, hashlib.sha256).hexdigest()
-    assert signatures.slack(BODY, "1614265330", f"v0={slack}", "", AT_S) is not None
+    assert slack_s(BODY, "1614265330", f"v0={slack}", "", AT_S) is not None
     assert not signatures.same("", [""])
 
 
@@ -115,10 +129,10 @@ def test_standard_webhooks_takes_any_signature_and_any_secret_while_one_is_rotat
 def test_the_published_vector_of_slack_holds_for_five_minutes():
     at_s = int(SLACK_AT)
     for seconds, held in ((0, True), (300, True), (301, False), (-301, False)):
-        told = signatures.slack(SLACK_BODY, SLACK_AT, SLACK, SLACK_SECRET, at_s + seconds)
+        told = slack_s(SLACK_BODY, SLACK_AT, SLACK, SLACK_SECRET, at_s + seconds)
         assert (told is None) == held
-    assert signatures.slack(SLACK_BODY + b"x", SLACK_AT, SLACK, SLACK_SECRET, at_s) is not None
-    assert signatures.slack(SLACK_BODY, SLACK_AT, SLACK[3:], SLACK_SECRET, at_s) is not None
+    assert slack_s(SLACK_BODY + b"x", SLACK_AT, SLACK, SLACK_SECRET, at_s) is not None
+    assert slack_s(SLACK_BODY, SLACK_AT, SLACK[3:], SLACK_SECRET, at_s) is not None
 
 
 def test_a_plain_token_is_one_of_these_and_nothing_like_them():
@@ -148,7 +162,7 @@ def test_no_strange_input_raises_and_none_is_let_in(body, one, two, three, now_s
     secrets = ["a-secret-of-ours", "whsec_no base64 !"]
     assert not signatures.pagerduty(body, one, secrets)
     assert signatures.standard(body, (one, two, three), secrets, now_s) is not None
-    assert signatures.slack(body, one, two, secrets[0], now_s) is not None
+    assert slack_s(body, one, two, secrets[0], now_s) is not None
     assert not signatures.same(signatures.bearer(one), secrets)
     pair = signatures.basic(one)
     assert pair is None or len(pair) == 2
