@@ -158,15 +158,21 @@ def _levels(
     state: State, people: tuple[Directory, Asked], called: tuple[str, str, str | None], when: str
 ) -> Iterator[Told]:
     (directory, asked), (key, policy, message) = people, called
-    levels = tuple(policy_of(state, policy)["levels"])
+    known = policy_of(state, policy)
+    levels = tuple(known["levels"])
     one = Escalation(key, policy, levels, message, state.now_us)
+    one.answer_us = known.get("answer_us", (state.telling or {}).get("answer_us"))
     state.escalations[key] = one
-    after_us = 0
+    after_us, now_us = 0, state.now_us
+    own = state.runbook.escalation
+    begin_us = now_us + round((own.unresolved_after_s or 0) * 1e6 if own and key == OWN else 0)
     for number, level in enumerate(levels, 1):
         after_us += level["after_us"]
         one.level = number
-        due = directory.recipients(level["who"], level["by"], state.now_us, asked)
+        due = directory.recipients(level["who"], level["by"], now_us, asked)
+        state.now_us = begin_us + after_us  # by when somebody is to act counts from then
         told = said(directory, words(state, key, number), "page")
+        state.now_us = now_us
         at = when if after_us == 0 else f"{when} + {format_duration(after_us / 1e6)}"
         troubles = tuple(fact["trouble"] for fact in due.get("on_call", ()) if fact["trouble"])
         for recipient in due["recipients"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 
@@ -11,18 +10,15 @@ import pytest
 from engine.runner.wording import OWN_MAX_CHARS, public_of
 from engine.wiring.preview import preview
 from tests.runs.beeper import Beeper
-from tests.runs.test_telling import CALLS, CONTACTS, Desk, acks, opened
+from tests.runs.test_telling import CALLS, CONTACTS, Desk, acks, turning
 
 ENGINES = "Redis is full\n\nTake it by 08:15 UTC, or somebody else is called: runbook ack "
 
 
 @pytest.fixture
 async def desk(tmp_path) -> AsyncIterator[Desk]:
-    made = await opened(tmp_path, f"sqlite:///{tmp_path}/journal.db")
-    turning = asyncio.create_task(made.clock.turn())
-    yield made
-    turning.cancel()
-    await made.engine.store.close()
+    async with turning(tmp_path) as made:
+        yield made
 
 
 async def told(desk: Desk, title: str, text: str) -> tuple[str, str, str | None]:

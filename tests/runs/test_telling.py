@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -274,12 +275,13 @@ async def test_what_is_taken_while_it_waits_for_its_turn_is_not_sent(desk, monke
     assert [e.body["dropped"] for e in seen if e.type == "TellFailed"] == [True]
 
 
-def test_every_message_of_a_runbook_is_shown_before_one_is_sent(tmp_path):
+def test_every_message_of_a_runbook_is_shown_before_one_is_sent(tmp_path, monkeypatch):
     desk = asyncio.run(opened(tmp_path, "memory:"))
     desk.write("main.yaml", f"title: Redis\nseverity: SEV1\nescalation: default\n{CALLS}")
     books = Books([desk.folder])
     runbook = books.load("p/main", desk.registry)
-    found = preview(books, desk.registry, runbook, "test")
+    given = (books, desk.registry, runbook, "test")
+    found = preview(*given)
     assert [(t.when, t.name, t.by) for t in found] == [
         ("at `call`", "Ana Lim", ("beep",)),
         ("at `call` + 15m", "Bo Ek", ("siren", "beep")),
@@ -292,6 +294,10 @@ def test_every_message_of_a_runbook_is_shown_before_one_is_sent(tmp_path):
         ("every 15m while it is open", "room", ("room",)),
     ]
     assert Beeper.rang == []
+    at_us = 1_800_000_000_000_000
+    monkeypatch.setattr("engine.wiring.preview._now_us", lambda: at_us)
+    by = [re.findall(r"by (\S+) UTC", one.text) for one in preview(*given)][:3]
+    assert by == [["08:15"], ["08:30"], ["08:45"]]
     taken, over, stands = found[-3:]
     assert taken.title == "Taken by <who>: [SEV1] Redis is full"
     assert taken.text.startswith("<who> took it at ")
