@@ -4,7 +4,6 @@ words."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import sys
 from abc import ABC, abstractmethod
@@ -19,6 +18,7 @@ from engine.cli.output import Output
 from engine.cli.paint import Painter
 from engine.cli.plain import PlainView
 from engine.cli.rows import Rows
+from engine.cli.signals import handle
 from engine.cli.text import took, wrap
 from engine.cli.trail import event_json
 from engine.core.cells import clean
@@ -115,9 +115,7 @@ class LiveFace(Face):
 
     async def __aenter__(self) -> Self:
         self._painter.start()
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGCONT, self._painter.begin_anew)
+        handle(signal.SIGCONT, self._painter.begin_anew)
         return self
 
     async def __aexit__(

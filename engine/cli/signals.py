@@ -32,7 +32,13 @@ def heeding(handlers: Mapping[signal.Signals, Callable[[], object]]) -> Iterator
 
 
 def _set(handlers: Mapping[signal.Signals, Callable[[], object]]) -> None:
-    loop = asyncio.get_running_loop()
     for number, handler in handlers.items():
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, handler)
+        handle(number, handler)
+
+
+def handle(number: signal.Signals, handler: Callable[[], object]) -> None:
+    """Has a signal do this. Nothing where signals cannot be taken in: on a thread other than the
+    main one, and where the system knows none of them.
+    """
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+        asyncio.get_running_loop().add_signal_handler(number, handler)

@@ -224,8 +224,8 @@ class Books:
         if known is not None and known.stamp == stamp:
             self._broken.pop(pack, None)
             return known.contacts
-        if known is not None and self.keeps_contacts and not self._renews(pack, path, stamp):
-            return known.contacts
+        if known is not None and self.keeps_contacts:
+            return self._renewed(pack, stamp, known)
         made = _contacts(path) if stamp is not None else Contacts()
         self._contacts[pack] = _Known(path, stamp, made)
         return made
@@ -235,19 +235,21 @@ class Books:
         broken = self._broken.get(pack)
         return f"contacts.yaml cannot be read: {broken[1]}" if broken is not None else None
 
-    def _renews(self, pack: str, path: Path, stamp: object) -> bool:
-        """Whether the contacts can be read as they are now; where not, it is kept why."""
+    def _renewed(self, pack: str, stamp: object, known: _Known) -> Contacts:
+        """The contacts as they are now; those known where they cannot be read, which is kept."""
         if pack in self._broken and self._broken[pack][0] == stamp:
-            return False
-        why = "it is not there any more" if stamp is None else None
+            return known.contacts
+        if stamp is None:
+            self._broken[pack] = (stamp, "it is not there any more")
+            return known.contacts
         try:
-            _contacts(path)
+            made = _contacts(known.path)
         except Diagnosed as error:
-            why = why or error.message
+            self._broken[pack] = (stamp, error.message)
+            return known.contacts
         self._broken.pop(pack, None)
-        if why is not None:
-            self._broken[pack] = (stamp, why)
-        return why is None
+        self._contacts[pack] = _Known(known.path, stamp, made)
+        return made
 
     def pack(self, name: str) -> Path:
         """The folder of a pack. Raises Usage when there is none."""
