@@ -59,13 +59,20 @@ async def test_that_never_ends():
 """
 
 
-def suite(folder: Path, text: str, *words: str, explore: str | None = None):
-    """The tests of this text, run under the conftest of ours."""
+def suite(folder: Path, text: str, *words: str, explore: str | None = None, ci: bool = False):
+    """The tests of this text, run under the conftest of ours.
+
+    `ci`: as pytest takes it, which prints a failure's line whole there and cut to the width
+    elsewhere (pytest documentation, "CI Pipelines"): never as this process happens to be run.
+    """
     (folder / "test_it.py").write_text(text)
     path = os.pathsep.join([str(ROOT / "tests"), str(ROOT)])
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environ = environ | {"PYTHONPATH": path, "COLUMNS": "100"}
-    environ.pop(EXPLORE, None)
+    for name in (EXPLORE, "CI", "BUILD_NUMBER"):
+        environ.pop(name, None)
+    if ci:
+        environ["CI"] = "true"
     if explore is not None:
         environ[EXPLORE] = explore
     command = [sys.executable, "-m", "pytest", "-p", "conftest", "-c", str(ROOT / "pyproject.toml")]
@@ -118,14 +125,17 @@ def test_an_example_that_fails_is_shown_with_the_line_that_repeats_it(tmp_path):
     assert "@reproduce_failure(" in done.stdout
 
 
+@pytest.mark.parametrize("ci", [False, True], ids=["by hand", "in CI"])
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["here", "apart"])
-def test_a_table_is_printed_only_where_nothing_failed(tmp_path, workers):
-    good = suite(tmp_path, TABLE, *workers)
+def test_a_table_is_printed_only_where_nothing_failed(tmp_path, workers, ci):
+    good = suite(tmp_path, TABLE, *workers, ci=ci)
     assert "runbook  seconds\np/main   1.0\n" in good.stdout
-    bad = suite(tmp_path, TABLE + FAILING, *workers)
+    bad = suite(tmp_path, TABLE + FAILING, *workers, ci=ci)
     assert "p/main" not in bad.stdout
-    *_, failed, counted = bad.stdout.splitlines()
-    assert failed.startswith("FAILED test_it.py::test_that_fails - AssertionError: assert 'a reas")
+    *_, summary = bad.stdout.partition("short test summary info")
+    _, failed, *_, counted = summary.splitlines()
+    assert failed.startswith("FAILED test_it.py::test_that_fails - ")
+    assert "a reas" in summary
     assert "1 failed, 1 passed" in counted
 
 
