@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from base64 import urlsafe_b64encode
 from dataclasses import replace
 from urllib.parse import urlencode
 
@@ -52,13 +53,27 @@ def test_of_two_secrets_either_counts_while_one_is_changed():
         (signed(b"x", at=NOW - 301), b"x", [SECRET], "older"),
         (signed(b"x", at=NOW + 301), b"x", [SECRET], "older"),
         ({}, b"x", [SECRET], "not signed"),
+        ({**signed(b"x"), "X-Slack-Signature": ""}, b"x", [SECRET], "not signed"),
+        ({**signed(b"x"), "X-Slack-Request-Timestamp": ""}, b"x", [SECRET], "not signed"),
+        ({**signed(b"x"), "X-Slack-Request-Timestamp": "\u00b2"}, b"x", [SECRET], "not signed"),
+        ({**signed(b"x"), "X-Slack-Request-Timestamp": "9" * 5000}, b"x", [SECRET], "not signed"),
         ({"X-Slack-Request-Timestamp": "soon", "X-Slack-Signature": "v0="}, b"x", [SECRET], "not"),
         ({**signed(b"x"), "X-Slack-Signature": "v0=\u00e9"}, b"x", [SECRET], "wrong"),
+        ({**signed(b"x"), "X-Slack-Signature": "v0=\udcff"}, b"x", [SECRET], "wrong"),
     ],
 )
 def test_what_slack_did_not_sign_just_now_is_refused(headers, body, secrets, why):
     with pytest.raises(Refused, match=why):
         verify_slack(secrets, headers, body, NOW)
+
+
+def test_a_request_of_slacks_counts_to_the_end_of_its_window_and_by_a_secret_that_is_no_utf_8():
+    for at in (NOW - 300, NOW + 300):
+        verify_slack([SECRET], signed(b"x", at=at), b"x", NOW)
+    raw = b"secret-\xff"
+    signature = "v0=" + hmac.new(raw, b"v0:%d:x" % NOW, hashlib.sha256).hexdigest()
+    headers = {**signed(b"x"), "X-Slack-Signature": signature}
+    verify_slack([raw.decode("utf-8", "surrogateescape")], headers, b"x", NOW)
 
 
 def test_a_press_says_who_pressed_what():
@@ -74,11 +89,53 @@ def test_a_press_says_who_pressed_what():
         *(b"", b"payload=", b"payload=[]", b"payload={}", b"\xff", b"payload=" + b"[" * 5000),
         b'payload={"type":"view","user":{"id":"U"},"actions":[{"value":"x"}]}',
         b'payload={"type":"block_actions","user":{"id":"U"},"actions":[]}',
+        b"a=1&" * 50
+        + b'payload={"type":"block_actions","user":{"id":"U"},"actions":[{"value":""}]}',
     ],
 )
 def test_what_is_no_press_is_refused(body):
     with pytest.raises(Refused, match="no press"):
         read_press(body)
+
+
+def test_a_press_has_no_place_and_no_address_where_slack_names_none_that_is_a_text():
+    for place in (
+        {},
+        {"channel": None, "message": None},
+        {"channel": {"id": 5}, "response_url": 5},
+    ):
+        payload = {
+            "type": "block_actions",
+            "user": {"id": "U1"},
+            "actions": [{"value": "a"}],
+            **place,
+        }
+        body = urlencode({"payload": json.dumps(payload)}).encode()
+        assert read_press(body) == Press("U1", "a", None, None, None)
+
+
+def test_a_link_made_before_an_upgrade_counts_after_it():
+    """What is signed, and how, is in mails that were sent: it does not change."""
+    text = (
+        "WyJyMTpjYWxsOjEuMS4xOmFuYTptYWlsIiwicjEiLCJvbl9mYWlsdXJlL2NhbGwiLCJhbmEiLDE4MDAwMDAwNjAs"
+        "ImFja25vd2xlZGdlZCIsIiJd.CJdm8O_IqC5aRqkowy54ZS_GKXoHaTkXjRhBr4f0Vo0"
+    )
+    assert sign(CLAIM, KEY) == text
+    assert check(text, [KEY], NOW) == CLAIM
+
+
+@pytest.mark.parametrize("packed", ["W10", "NQ", "eHg", "-", "WzEsMl0", "_w"])
+def test_what_is_signed_with_our_key_and_is_no_claim_is_no_link(packed):
+    """Of an engine that packs other things, or that keeps less in a claim."""
+    mac = hmac.new(KEY, b"runbook-link:" + packed.encode(), hashlib.sha256).digest()
+    with pytest.raises(Refused, match="no link of ours"):
+        check(f"{packed}.{urlsafe_b64encode(mac).decode().rstrip('=')}", [KEY], NOW)
+
+
+@pytest.mark.parametrize("name", ["ana", "anas", "an\u00e4", "a", "an", "\U0001f600"])
+def test_whatever_a_link_says_comes_back_whole(name):
+    claim = replace(CLAIM, who=name, answer="", plan_hash=name * 20)
+    assert check(sign(claim, KEY), [KEY], NOW) == claim
 
 
 def test_a_link_says_what_it_was_made_for():
@@ -88,7 +145,7 @@ def test_a_link_says_what_it_was_made_for():
     assert "/" not in text
 
 
-def test_an_altered_foreign_expired_or_used_link_is_refused():
+def test_an_altered_foreign_or_expired_link_is_refused():
     text = sign(CLAIM, KEY)
     for position in range(len(text)):
         other = "A" if text[position] != "A" else "B"
@@ -98,15 +155,16 @@ def test_an_altered_foreign_expired_or_used_link_is_refused():
         check(text, [b"x" * 32], NOW)
     with pytest.raises(Refused, match="too old"):
         check(text, [KEY], NOW + 61)
-    with pytest.raises(Refused, match="used already"):
-        check(text, [KEY], NOW, {CLAIM.id})
+    with pytest.raises(Refused, match="not made here"):
+        check(text, [], NOW)
     with pytest.raises(Refused, match="no link"):
         check("x" * 5000, [KEY], NOW)
 
 
 def test_a_link_is_not_signed_with_a_key_that_can_be_guessed():
     with pytest.raises(Refused, match="fewer than"):
-        sign(CLAIM, b"secret")
+        sign(CLAIM, b"x" * 15)
+    assert check(sign(CLAIM, b"x" * 16), [b"x" * 16], NOW + 60) == CLAIM
 
 
 def pressed(**more: object) -> bytes:

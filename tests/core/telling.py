@@ -40,7 +40,7 @@ class Phone:
     """Drives one run in which people are told."""
 
     runbook: Runbook
-    telling: Mapping[str, Any]
+    telling: Mapping[str, Any] | None
     channels: Mapping[str, list[Any]] = field(default_factory=dict)
     again: frozenset[str] = frozenset({"page"})
     """Channels that know a message by its key."""
@@ -48,6 +48,8 @@ class Phone:
     """People who are not told before this time."""
     script: Mapping[str, Any] = field(default_factory=dict)
     mode: str = "real"
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Of what its `RunStarted` says besides."""
     events: list[Draft] = field(default_factory=list)
     sent: list[tuple[int, str, str, str]] = field(default_factory=list)
     """Seconds since the start, kind, person, channel: what came to a channel."""
@@ -66,7 +68,7 @@ class Phone:
     def begin(self) -> Phone:
         body = {"name": "t/main", "digest": "", "texts": {}, "inputs": {}, "event": None}
         body |= {"environment": "test", "mode": self.mode, "engine": "0", "connections": {}}
-        self.put("RunStarted", {**body, "telling": self.telling}, ALICE)
+        self.put("RunStarted", {**body, "telling": self.telling, **self.more}, ALICE)
         return self
 
     def put(self, type_: str, body: Mapping[str, Any], actor: Actor | None = None) -> None:

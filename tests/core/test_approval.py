@@ -169,15 +169,69 @@ def test_a_replayed_approval_of_another_step_does_not_count():
     assert [p for p, _ in world.performed] == ["a"]
 
 
-def test_why_it_does_not_count_is_said_in_words():
-    approval = Approval("h", ("lead",), 1, 10, 100)
-    said = {"hash": "h", "roles": ["lead"], "reason": "long enough"}
-    alice, bob = {"name": "alice"}, {"name": "bob"}
-    assert refusal(approval, said, bob, alice, 50) is None
-    assert refusal(approval, said, bob, alice, 100) == "the time for it is over"
-    assert refusal(approval, said, alice, alice, 50) == "whoever asked for it may not decide it"
-    short = {**said, "reason": "ok"}
-    assert refusal(approval, short, bob, alice, 50) == "the reason has to be at least 10 characters"
+ASKED = {"hash": "h", "by": ["lead"], "count": 2, "reason_min": 10, "expires_us": 100}
+SAID = {"hash": "h", "roles": ["lead"], "reason": "long enough"}
+BY_BOB = {"name": "bob", "reason": "long enough", "persons": frozenset({"bob", "rob"})}
+BY_DAN = {"name": "dan", "reason": "long enough", "persons": frozenset({"dan"})}
+DECIDED, AGAIN = "it was decided already", "they have approved it already"
+OWN = "whoever asked for it may not decide it"
+SHORT = "the reason has to be at least 10 characters"
+
+
+@pytest.mark.parametrize(
+    ("known", "said", "at_us", "why"),
+    [
+        ({}, {}, 99, None),
+        ({}, {}, 100, "the time for it is over"),
+        ({"expires_us": None}, {}, 10**18, None),
+        (
+            {},
+            {"hash": "i"},
+            0,
+            "it names another plan hash: what would happen has changed since it was looked at",
+        ),
+        ({"denied": {"name": "bob", "reason": "no"}}, {}, 0, DECIDED),
+        ({"given": [BY_BOB, BY_DAN]}, {}, 0, DECIDED),
+        ({"given": [BY_BOB]}, {}, 0, None),
+        ({"given": [BY_BOB]}, {"persons": ["rob"]}, 0, AGAIN),
+        ({"given": [BY_BOB]}, {"persons": ["alice"]}, 0, OWN),
+        ({}, {"roles": ["viewer"]}, 0, "it takes one of the roles lead"),
+        ({"by": ["lead", "dba"]}, {"roles": []}, 0, "it takes one of the roles lead, dba"),
+        ({"by": ["lead", "dba"]}, {"roles": ["viewer", "dba"]}, 0, None),
+        ({"by": []}, {"roles": []}, 0, None),
+        ({}, {"reason": "ten chars."}, 0, None),
+        ({}, {"reason": "   nine chr   "}, 0, SHORT),
+        ({"reason_min": 0}, {"reason": ""}, 0, None),
+    ],
+)
+def test_who_may_agree_to_what_until_when_and_why_else_it_does_not_count(known, said, at_us, why):
+    approval = Approval.of({**ASKED, **known})
+    approval.given, approval.denied = known.get("given", []), known.get("denied")
+    requester = {"name": "alice", "means": "os-user"}
+    assert refusal(approval, {**SAID, **said}, {"name": "cy"}, requester, at_us) == why
+
+
+def test_what_is_asked_for_says_why_and_in_old_journals_it_was_the_runbook():
+    assert Approval.of({**ASKED, "why": "plan"}) == Approval("h", ("lead",), 2, 10, 100, why="plan")
+    assert Approval.of(ASKED).why == "approve"
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "performed"),
+    [
+        (["Approved", "Approved"], "Denied", ["a", "b"]),
+        (["Denied"], "Approved", []),
+        (["Approved", "Denied"], "Approved", []),
+    ],
+)
+def test_what_is_said_behind_a_decision_changes_nothing(first, then, performed):
+    """Also where it comes before the engine went on."""
+    world = asked()
+    body = {"path": "a", "hash": world.state.steps["a"].hash, "reason": "looked", "roles": ["lead"]}
+    for type_, actor in zip([*first, then], (BOB, CAROL, Actor("dan", "token")), strict=False):
+        world.put(type_, body, actor)
+    world.go()
+    assert [path for path, _ in world.performed] == performed
 
 
 def test_propose_asks_approval_of_every_action():

@@ -63,5 +63,63 @@ def test_whatever_changes_in_a_plan_step_changes_its_hash(change):
     assert plan_hash({**PROBED, **change}) != plan_hash(PROBED)
 
 
+POINTED = {
+    "type": "t.act",
+    "target": "cache",
+    "fingerprint": "redis://cache-1:6379/0",
+    "params": {"what": 1},
+    "effect": "idempotent",
+    "timeout_s": 30.0,
+    "max_affected": 10,
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"type": "t.strike"},
+        {"target": "other"},
+        {"fingerprint": "redis://cache-2:6379/0"},
+        {"params": {"what": 2}},
+        {"effect": "unsafe"},
+        {"timeout_s": 31.0},
+        {"max_affected": 11},
+        {"max_affected": None},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_was_agreed_to_is_bound_to_where_it_points_and_to_how_much_it_may_change(change):
+    entry = run(book("steps: [{id: a, action: t.act}]")).state.steps["a"].entry
+    assert isinstance(entry, Call)
+    agreed = plan_step("d", "a", entry, POINTED)
+    assert agreed["connection"] == {"name": "cache", "fingerprint": "redis://cache-1:6379/0"}
+    assert plan_hash(plan_step("d", "a", entry, {**POINTED, **change})) != plan_hash(agreed)
+
+
+PROBES = [
+    "{check: t.look}",
+    "{check: t.look, with: {what: 1}}",
+    "{check: t.look, with: {what: [1, 2]}}",
+    "{check: t.look, with: {what: ['{{ run.id }}', 2]}}",
+    "{check: t.look, with: {what: '{{ run.id }}'}}",
+    "{check: t.look, with: {what: '{{ run.name }}'}}",
+    "{check: t.look, with: {what: {a: '{{ run.name }}'}}}",
+    "{check: t.look, expect: result.ok}",
+    "{check: t.look, expect: not result.ok}",
+    "{check: t.look, expect: {ok: {in: [1, 2]}}}",
+    "{check: t.look, expect: {ok: {in: [1, 3]}}}",
+]
+
+
+def test_what_is_agreed_to_is_bound_to_what_settles_its_doubt_as_it_is_written():
+    text = "steps: [{id: a, action: t.strike, probe: %s}]"
+    made = []
+    for probe in PROBES:
+        entry = run(book(text % probe)).state.steps["a"].entry
+        assert isinstance(entry, Call)
+        made.append(plan_hash(plan_step("the same text", "a", entry, POINTED)))
+    assert len(set(made)) == len(PROBES)
+
+
 def test_the_order_of_keys_does_not_matter():
     assert plan_hash(dict(reversed(PROBED.items()))) == plan_hash(PROBED)

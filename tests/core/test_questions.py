@@ -35,6 +35,10 @@ steps:
 CONFIRM = "steps:\n  - {id: sure, check: t.confirm, with: {question: Is it green?}}\n"
 DO = "steps:\n  - {id: hand, action: t.do, with: {instructions: Turn the key}}\n"
 DOUBT = "who: [on-call]\nsteps:\n  - {id: hit, action: t.act}\n"
+ACT = "steps:\n  - {id: act, action: t.act}\n"
+LOOK = "steps:\n  - {id: look, check: t.look}\n"
+APPROVED_BY_HAND = DO.replace("t.do,", "t.do, approve: {by: [lead], within: 2h},")
+PREVIEW = {"preview": {"text": "would act", "affected": 1}}
 LOST = {"hit": Oops("no answer", maybe_done=True)}
 
 
@@ -480,6 +484,7 @@ def test_the_doubt_of_what_was_approved_is_a_question_without_a_hash_that_counts
     doubt = found.last("EscalationStarted")["question"]
     assert set(doubt) == {"path", "kind", "attempt", "who"}
     assert (doubt["kind"], doubt["attempt"]) == ("doubt", 1)
+    assert doubt["who"] == []  # whoever may agree to it is nobody who knows whether it happened
     counted = [e.body["escalation"] for e in found.events if e.type == "QuestionCounted"]
     assert set(counted) == {"ask:free#1"}
 
@@ -523,9 +528,55 @@ def test_where_no_role_is_named_the_runbook_says_who_may_answer_and_else_the_con
     assert found.last("EscalationStarted")["question"]["who"] == ["lead"]
 
 
-def test_a_question_without_words_is_asked_by_its_title():
-    found = phone(CONFIRM.replace("Is it green?", '" "'), told_by()).go(until_s=0)
-    assert found.last("EscalationStarted")["message"] == "sure: yes or no?"
+def test_what_the_environment_wants_approved_is_asked_of_the_roles_of_the_runbook():
+    found = phone("who: [ops]\n" + ACT, more={"autonomy": "propose"}).go(until_s=0)
+    asked = found.last("EscalationStarted")["question"]
+    assert (asked["kind"], asked["who"]) == ("approve", ["ops"])
+
+
+@pytest.mark.parametrize(
+    ("caller", "called", "who"),
+    [("who: [ops]\n", "who: [dba]\n", ["dba"]), ("who: [ops]\n", "", ["ops"]), ("", "", ["all"])],
+)
+def test_a_runbook_that_is_called_says_itself_who_may_answer_and_else_its_caller(
+    caller: str, called: str, who: list[str]
+):
+    text = f"{caller}steps:\n  - {{runbook: t/sub, id: sub}}\n"
+    found = Phone(book(text, sub=called + CONFIRM), told_by(who=["all"])).begin().go(until_s=0)
+    assert found.last("EscalationStarted")["question"]["who"] == who
+
+
+@pytest.mark.parametrize("text", [APPROVE, APPROVED_BY_HAND, CONFIRM, DO, ACT, LOOK])
+@pytest.mark.parametrize("autonomy", ["auto", "propose", "guide"])
+def test_a_rehearsal_says_whom_a_run_asks_first_and_what(text: str, autonomy: str):
+    how: dict[str, Any] = {"telling": told_by(), "more": {"autonomy": autonomy}}
+    runbook = book("who: [ops]\n" + text)
+    real = Phone(runbook, **how).begin().go(until_s=60)
+    asked = [e.body["question"] for e in real.events if e.type == "EscalationStarted"]
+    how |= {"mode": "rehearsal", "script": {"free": PREVIEW, "act": PREVIEW}}
+    rehearsed = Phone(runbook, **how).begin().go()
+    said = [e.body["asks"] for e in rehearsed.events if "asks" in e.body]
+    assert said[:1] == [{"kind": q["kind"], "who": q["who"], "by": ["page"]} for q in asked[:1]]
+
+
+def test_a_rehearsal_says_nothing_of_whom_it_asks_where_a_run_tells_nobody_of_questions():
+    for how in (None, telling(level("ana", "page"))):
+        rehearsed = Phone(book(CONFIRM), how, mode="rehearsal").begin().go()
+        assert rehearsed.state.finished is not None
+        assert not any("asks" in e.body for e in rehearsed.events)
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ('" "', "sure: yes or no?"),
+        ('"{{ 42 }}"', "sure: yes or no?"),
+        ('" Is it green? "', "Is it green?"),
+    ],
+)
+def test_a_question_without_words_is_asked_by_its_title(question: str, said: str):
+    found = phone(CONFIRM.replace("Is it green?", question), told_by()).go(until_s=0)
+    assert found.last("EscalationStarted")["message"] == said
 
 
 @pytest.mark.parametrize(

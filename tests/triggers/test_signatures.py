@@ -44,6 +44,7 @@ SLACK = "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"
     (f"v1={DIGEST}", ["another", "whsec_test"], True),
     (f"v1={'0' * 64},v1={DIGEST}", ["whsec_test"], True),
     (f"v1={'0' * 64}, v1={DIGEST}", ["whsec_test"], True),
+    (f"v1={DIGEST},v1={'0' * 64}", ["whsec_test", "another"], True),
     (f"v2={'0' * 64},v1={DIGEST}", ["whsec_test"], True),
     (f"v1={DIGEST}", ["another"], False),
     (f"v0={DIGEST}", ["whsec_test"], False),
@@ -104,6 +105,7 @@ def test_standard_webhooks_holds_for_five_minutes_before_and_after(seconds, held
 
 @pytest.mark.parametrize("headers", [
     ("msg_other", STANDARD[1], STANDARD[2]),
+    ("msg_\udcff", STANDARD[1], STANDARD[2]),
     (STANDARD[0], "1614265331", STANDARD[2]),
     (STANDARD[0], STANDARD[1], STANDARD[2].replace("v1,", "v1a,")),
     (STANDARD[0], STANDARD[1], STANDARD[2].lower()),
@@ -113,7 +115,10 @@ def test_standard_webhooks_holds_for_five_minutes_before_and_after(seconds, held
     (STANDARD[0], "١٦١٤٢٦٥٣٣٠", STANDARD[2]),
     (STANDARD[0], "1614265330.0", STANDARD[2]),
     (STANDARD[0], "-1614265330", STANDARD[2]),
-    (STANDARD[0], "9" * 400, STANDARD[2]),
+    (STANDARD[0], "9" * 5000, STANDARD[2]),
+    (STANDARD[0], "\u00b2", STANDARD[2]),
+    (STANDARD[0], STANDARD[1], STANDARD[2].replace("v1,", "v0,")),
+    (STANDARD[0], STANDARD[1], "v1,AAAA " * 20 + STANDARD[2]),
 ])  # fmt: skip
 def test_standard_webhooks_signs_the_id_the_time_and_the_body(headers):
     assert signatures.standard(STANDARD_BODY, headers, [STANDARD_SECRET], AT_S) is not None
@@ -124,6 +129,41 @@ def test_standard_webhooks_takes_any_signature_and_any_secret_while_one_is_rotat
     secrets = ["whsec_b3RoZXI=", STANDARD_SECRET]
     assert signatures.standard(STANDARD_BODY, headers, secrets, AT_S) is None
     assert signatures.standard(STANDARD_BODY + b" ", headers, secrets, AT_S) is not None
+
+
+@pytest.mark.parametrize(("secret", "key"), [
+    ("plain-secret", b"plain-secret"),
+    ("aW5uZXI=", b"aW5uZXI="),
+    ("whsec_aW5uZXI=", b"inner"),
+    ("whsec_no base64!", b"whsec_no base64!"),
+    ("whsec_\u00e9", "whsec_\u00e9".encode()),
+])  # fmt: skip
+def test_a_secret_of_standard_webhooks_is_base64_behind_its_prefix_and_else_the_text(secret, key):
+    signed = base64.b64encode(hmac.new(key, b"m.1614265330." + BODY, hashlib.sha256).digest())
+    headers = ("m", "1614265330", f"v1,{signed.decode()}")
+    assert signatures.standard(BODY, headers, [secret], AT_S) is None
+
+
+@pytest.mark.parametrize(("header", "bearer", "basic"), [
+    ("Bearer abc", "abc", None),
+    ("bearer  abc ", "abc", None),
+    ("Bearer", None, None),
+    ("Bearer  ", None, None),
+    ("abc", None, None),
+    ("Basic dTpwOnE=", None, ("u", "p:q")),
+    ("BASIC  dTpwOnE= ", None, ("u", "p:q")),
+    ("Basic Og==", None, ("", "")),
+    ("Digest dTpwOnE=", None, None),
+    ("Basic dTpw!OnE=", None, None),
+    ("Basic dTpwOnE", None, None),
+    ("Basic /w==", None, None),
+    ("Basic dXA=", None, None),
+    ("", None, None),
+    (None, None, None),
+])  # fmt: skip
+def test_who_somebody_says_they_are_is_read_of_a_header_in_the_form_it_has(header, bearer, basic):
+    assert signatures.bearer(header) == bearer
+    assert signatures.basic(header) == basic
 
 
 def test_the_published_vector_of_slack_holds_for_five_minutes():
