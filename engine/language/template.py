@@ -22,7 +22,7 @@ from engine.errors import Place
 from engine.language.expressions.budget import Budget
 from engine.language.expressions.problem import TemplateProblem, Undefined
 from engine.language.expressions.step import StepView
-from engine.language.expressions.values import plain
+from engine.language.expressions.values import kept
 from engine.language.model import Expression, Template, Value
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _value(form: _Form, scope: Mapping[str, Any]) -> Any:
     if ask is None:
         raise TemplateProblem("this is a text with templates in it, not an expression")
     budget = Budget(scope)
-    return _guarded(lambda: plain(budget, ask(budget)))
+    return _guarded(lambda: kept(budget, ask(budget)))
 
 
 def _rendered(form: _Form, scope: Mapping[str, Any]) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.core.world import HANG, SECOND, Oops, book, run
 
 
@@ -372,3 +374,20 @@ def test_outputs_are_rendered_at_the_end():
         book("steps: [{id: a, check: t.look}]\noutputs: {size: '{{ a.n }}'}"), {"a": {"n": 3}}
     )
     assert world.state.finished["outputs"] == {"size": 3}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "{id: a, check: t.look, with: {what: '{{ 1e308 * 10 }}'}}",
+        "{id: a, check: t.look, with: {what: ['{{ 1e308 * 10 }}']}}",
+        "{id: a, check: t.look, with: {what: '{{ [1e308 * 10 - 1e308 * 10] }}'}}",
+        "{id: a, check: t.look, with: {what: \"{{ 'NaN' | float }}\"}}",
+        "{id: a, check: t.look, with: {what: \"{{ {'a': 'NaN' | float} }}\"}}",
+        "{id: a, each: '[1e308 * 10]', as: one, steps: [{check: t.look, id: b}]}",
+    ],
+)
+def test_a_number_that_no_journal_can_keep_ends_its_step_and_not_the_engine(step: str):
+    world = run(book(f"steps: [{step}]"))
+    assert world.outcome == "failed"
+    assert world.why("a") == "a number is too large to be kept, or is none (NaN)"

@@ -7,6 +7,7 @@ Python's own attributes are out of reach because nothing here asks for them.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -121,6 +122,22 @@ def plain(budget: Budget, value: Any) -> Any:
         return value
     budget.weigh(_weighable(value))
     return _plain(value)
+
+
+def kept(budget: Budget, value: Any) -> Any:
+    """The same as a value that can be kept: JSON has no infinity and no NaN."""
+    found = plain(budget, value)
+    if not _finite(found):
+        raise TemplateProblem("a number is too large to be kept, or is none (NaN)")
+    return found
+
+
+def _finite(value: Any) -> bool:
+    if type(value) is float:
+        return math.isfinite(value)
+    if type(value) is list:
+        return all(map(_finite, value))
+    return type(value) is not dict or all(map(_finite, value.values()))
 
 
 def _weighable(value: Any) -> Any:
