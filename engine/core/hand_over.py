@@ -37,7 +37,7 @@ def end_of_step(state: State, step: StepState, one: Escalation) -> Record | None
     if end is None:
         return None
     result = {"policy": one.policy, "told": told}
-    why = (said,) if said and end != "passed" else ()
+    why = (said,) if end != "passed" else ()
     made = finished(step.path, end, why=why, result=result, attempt=step.attempt)
     warnings = [said] if said and end == "passed" else []
     return Record(made.type, {**made.body, "warnings": warnings})
@@ -53,7 +53,7 @@ def _end(step: StepState, one: Escalation, calls: Sequence[Summons]) -> tuple[st
     """Its status, None while that is not known; and what is to be said of it."""
     if one.told or one.acknowledged is not None:
         return "passed", ""
-    if one.closed is not None or one.exhausted:
+    if one.exhausted:
         return "errored", "nobody could be told"
     held = any(s.status == "due" and s.attempt == 0 for s in calls)
     if not one.hands_over:
@@ -120,7 +120,7 @@ def _around(step: StepState) -> Iterator[Block]:
     while True:
         yield block
         above = block.body.step
-        if above is None or (above.entry.on_failure == "continue" and not block.body.handler):
+        if above is None or above.entry.on_failure == "continue":
             return
         block = above.block
 
@@ -133,7 +133,7 @@ def _others(block: Block) -> bool:
     if body.phase != "always" and body.always:
         return True
     waits = (one for one in body.main if one.cursor == 0 and one.current is None and not one.over)
-    return body.phase == "main" and next(waits, None) is not None
+    return next(waits, None) is not None
 
 
 def _catches(body: Body) -> bool:

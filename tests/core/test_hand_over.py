@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.core.telling import MINUTE, START, Phone, level, telling
-from tests.core.world import Oops, book
+from tests.core.world import HANG, Oops, book
 
 ALONE = "steps:\n  - {escalate: default, id: call, message: Redis is full}\n"
 THEN = f"{ALONE}  - {{check: t.look, id: next}}\n"
@@ -95,6 +95,12 @@ def test_where_everything_is_in_doubt_the_step_is_errored_at_once_and_says_that_
     assert ends(found) == (0.1, "errored", [why], [])
 
 
+def test_where_the_first_level_is_in_doubt_it_is_the_next_that_decides():
+    found = phone(THEN, level("ana", "sms"), BO, channels={"sms": LOST}).go()
+    assert ends(found)[1:] == ("passed", [], [])
+    assert found.pages[-1][1:] == ("bo", "mail")
+
+
 def test_where_they_are_told_again_later_the_run_goes_on():
     again = level("ana", "sms", every_us=5 * MINUTE, times=2)
     found = phone(THEN, again, channels={"sms": LOST}).go()
@@ -148,6 +154,21 @@ steps:
     steps:
       - {when: one == 1, escalate: default, id: call}
 """
+IN_ALWAYS = """
+steps:
+  - group: all
+    id: g
+    steps: [{check: t.look, id: first}]
+    always: [{escalate: default, id: call}]
+"""
+HANDLES = """
+steps:
+  - {check: t.look, id: ask, on_failure: [{escalate: default, id: call}]}
+"""
+CALLS = "steps:\n  - {runbook: t/sub, id: sub}\n"
+CALLS_UNDOES = CALLS.replace("sub}", "sub, on_failure: undo}")
+CALLS_INSTEAD = CALLS.replace("sub}", "sub, on_failure: [{check: t.look, id: instead}]}")
+CALLS_PASSES_OVER = CALLS.replace("sub}", "sub, on_failure: continue}")
 ALWAYS = f"{ALONE}always:\n  - {{check: t.look, id: last}}\n"
 
 GOES_ON = {
@@ -161,6 +182,9 @@ GOES_ON = {
         "{end", "{when: 1 > 2, end"
     ),
     "the group around it is passed over": GROUP_PASSED_OVER,
+    "nothing catches the runbook that it is in": CALLS,
+    "the runbook that it is in is passed over": f"{CALLS_PASSES_OVER}{CATCH}",
+    "it is what catches a step": HANDLES,
     "what catches things runs already": "steps:\n  - {check: t.look, id: ask}\n"
     "on_failure:\n  - {escalate: default, id: call}\n",
 }
@@ -174,7 +198,19 @@ WAITS = {
     "only the end of all is left": f"{IN_WAY}{CATCH}",
     "what is left is never come to": f"{ENDS}  - {{check: t.look, id: next}}\n{CATCH}",
     "something is done beside it": f"{BESIDE}{CATCH}",
+    "something beside it failed": f"{BESIDE}{CATCH}".replace(
+        "wait: 1h", "check: t.look, expect: 1 > 2"
+    ),
+    "it is always done and its end is caught": f"{IN_ALWAYS}{CATCH}",
+    "the runbook that it is in is caught": CALLS_INSTEAD,
+    "the runbook that it is in is undone": CALLS_UNDOES,
+    "the runbook that called its own is caught": f"{CALLS}{CATCH}",
 }
+
+
+def calling(text: str, *levels: Any, **more: Any) -> Phone:
+    """A run that calls another runbook, which only tells people."""
+    return Phone(book(text, sub=ALONE), how(*levels), **more).begin()
 
 
 def path_of(found: Phone) -> str:
@@ -183,7 +219,7 @@ def path_of(found: Phone) -> str:
 
 @pytest.mark.parametrize("text", GOES_ON.values(), ids=GOES_ON)
 def test_the_run_goes_on_where(text: str):
-    found = phone(text, ANA, channels=BOTH, script={"ask": Oops()}).go()
+    found = calling(text, ANA, channels=BOTH, script={"ask": Oops()}).go()
     at_s, status, _, warnings = ends(found, path_of(found))
     assert (status, len(warnings)) == ("passed", 1)
     assert at_s < 4
@@ -191,11 +227,11 @@ def test_the_run_goes_on_where(text: str):
 
 @pytest.mark.parametrize("text", WAITS.values(), ids=WAITS)
 def test_it_waits_until_it_is_known_where(text: str):
-    found = phone(text, ANA, channels=BOTH).go()
+    found = calling(text, ANA, channels=BOTH).go()
     at_s, status, why, _ = ends(found, path_of(found))
     assert (status, why) == ("errored", ["nobody could be told"])
     assert at_s > 600
-    reached = phone(text, ANA, channels={"page": DOWN, "sms": [*DOWN * 4, True]}).go()
+    reached = calling(text, ANA, channels={"page": DOWN, "sms": [*DOWN * 4, True]}).go()
     assert ends(reached, path_of(reached))[1:] == ("passed", [], [])
 
 
@@ -210,6 +246,25 @@ def test_in_quiet_hours_nothing_is_waited_for():
     found = phone(f"{ALONE}{CATCH}", ANA, later={"ana": START + 60 * MINUTE}).go()
     yet = ["nobody is reached yet: Ana is told later by page"]
     assert ends(found) == (0, "passed", [], yet)
+
+
+def test_whoever_is_told_in_the_morning_is_not_waited_for_though_nobody_else_can_be_told():
+    found = phone(
+        f"{ALONE}{CATCH}",
+        level("ana bo", "sms"),
+        channels={"sms": REFUSES},
+        later={"bo": START + 60 * MINUTE},
+    ).go(until_s=60)
+    yet = ["nobody is reached yet: Bo is told later by sms"]
+    assert ends(found) == (0.1, "passed", [], yet)
+
+
+def test_what_was_cut_short_is_waited_for_when_the_run_is_taken_up():
+    first = phone(THEN, ANA, channels={"page": [HANG]}).go(until_s=0)
+    assert first.types()[-1] == "TellStarted"
+    second = Phone(book(THEN), how(ANA), channels={"page": [True]})
+    second.take_up(first.events, first.now_us).go()
+    assert ends(second)[1:] == ("passed", [], [])
 
 
 def test_who_is_told_later_does_not_keep_others_from_being_tried_by_all_their_channels():
