@@ -95,11 +95,9 @@ class Rota:
         """The number of the last hand-over at or before this time, `first` is 0."""
         zone = zone_of(self.timezone)
         face = to_datetime(at_us).astimezone(zone).replace(tzinfo=None)
-        turn = (face - first) // WEEK  # one off, at most, where the clocks change
+        turn = (face - first) // WEEK  # one too few, at most, where the clocks went back
         while instant(first + (turn + 1) * WEEK, zone) <= at_us:
             turn += 1
-        while instant(first + turn * WEEK, zone) > at_us:
-            turn -= 1
         return turn
 
     def _changes(self, at_us: int) -> Iterator[int]:
@@ -124,7 +122,7 @@ class Quiet:
         """When the quiet hours end that this time lies in; None when it lies in none."""
         zone = zone_of(self.timezone)
         today = to_datetime(at_us).astimezone(zone).date()
-        for day in (today - 2 * DAY, today - DAY, today, today + DAY):
+        for day in (today - DAY, today, today + DAY):  # tomorrow: clocks go back over midnight
             begin = datetime.combine(day, self.begin)
             end = datetime.combine(day, self.end)
             if end <= begin:

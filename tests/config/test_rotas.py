@@ -106,6 +106,56 @@ def test_until_when_somebody_is_on_call_looks_past_who_stands_in_for_themselves(
     assert found.until(utc(2026, 1, 5, 12)) == utc(2026, 1, 12, 8)
 
 
+def test_nobody_here_says_who_is_on_call_in_a_rota_that_pagerduty_keeps():
+    found = rota(face(2026, 1, 5, 9), schedule="PXYZ123")
+    assert (found.on_call(utc(2026, 1, 6)), found.until(utc(2026, 1, 6))) == (None, None)
+
+
+@pytest.mark.parametrize("more", [{"order": ()}, {"first": None, "order": ("ana",)}])
+def test_where_nobody_takes_turns_only_who_stands_in_is_on_call(more):
+    standing = (Override("cy", utc(2026, 1, 6), utc(2026, 1, 7)),)
+    known = {"first": face(2026, 1, 5, 9), **more}
+    found = Rota(name="r", place=HERE, overrides=standing, **known)
+    days = [found.on_call(utc(2026, 1, day)) for day in (5, 6, 7)]
+    assert days == [None, "cy", None]
+    assert found.until(utc(2026, 1, 6)) == utc(2026, 1, 7)
+
+
+def test_whoever_is_on_call_for_more_than_a_year_is_so_until_further_notice():
+    first = face(2026, 1, 5, 9)
+    assert rota(first, "UTC", "ana " * 60 + "bo").until(utc(2026, 1, 5, 9)) == utc(2027, 3, 1, 9)
+    assert rota(first, "UTC", "ana " * 61 + "bo").until(utc(2026, 1, 5, 9)) is None
+
+
+def changes(zone: ZoneInfo) -> list[int]:
+    """When the clocks of a zone were changed in some years, to the minute."""
+    found = []
+    for year in (2010, 2011, 2026):
+        hours = [utc(year, 1, 1) + n * 60 * MINUTE for n in range(365 * 24)]
+        offsets = [datetime.fromtimestamp(at / 1e6, zone).utcoffset() for at in hours]
+        for at_us, before, after in zip(hours, offsets, offsets[1:], strict=False):
+            if before != after:
+                minutes = [at_us + n * MINUTE for n in range(61)]
+                shown = [datetime.fromtimestamp(m / 1e6, zone).utcoffset() for m in minutes]
+                found.append(minutes[shown.index(after)])
+    return found
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_in_a_night_in_which_the_clocks_change_everybody_hands_over_once(zone):
+    zoned = ZoneInfo(zone)
+    for change_us in changes(zoned):
+        about = datetime.fromtimestamp(change_us / 1e6, zoned).replace(tzinfo=None)
+        for quarter in range(-9, 10):
+            first = about + quarter * timedelta(minutes=15) - 3 * WEEK
+            over_us = instant(first + 3 * WEEK, zoned)
+            found = rota(first, zone, "0 1 2 3 4 5")
+            minutes = [change_us + n * 20 * MINUTE for n in range(-9, 10)]
+            turns = [found.on_call(at) for at in (*minutes, over_us - 1, over_us)]
+            wanted = ["2" if at < over_us else "3" for at in minutes]
+            assert turns == [*wanted, "2", "3"]
+
+
 faces = st.datetimes(face(2008, 1, 1), face(2032, 1, 1)).map(
     lambda d: d.replace(second=0, microsecond=0)
 )
@@ -170,6 +220,20 @@ def test_quiet_hours_end_at_a_time_that_is_not_quiet_and_nothing_on_the_way_is(
     if begin != end:
         assert quiet.until_us(until_us) is None
     assert quiet.until_us((at_us + until_us) // 2) == until_us
+
+
+def test_quiet_hours_that_begin_at_midnight_go_on_where_the_clocks_go_back_over_it():
+    # on 7 November 2010, at 00:01, St. John's clocks went back to 23:01, at 02:31 UTC
+    quiet = Quiet(time(0), time(6), "America/St_Johns")
+    until_us = utc(2010, 11, 7, 9, 30)
+    minutes = [(29, None), (30, until_us), (31, until_us), (40, until_us)]
+    assert [quiet.until_us(utc(2010, 11, 7, 2, m)) for m, _ in minutes] == [u for _, u in minutes]
+
+
+def test_quiet_hours_that_begin_and_end_at_one_time_last_all_day():
+    quiet = Quiet(time(9), time(9), "UTC")
+    assert quiet.until_us(utc(2026, 1, 5, 8, 59)) == utc(2026, 1, 5, 9)
+    assert quiet.until_us(utc(2026, 1, 5, 9)) == utc(2026, 1, 6, 9)
 
 
 @pytest.mark.parametrize("day", [date(2026, 3, 29), date(2026, 10, 25), date(2026, 6, 1)])
