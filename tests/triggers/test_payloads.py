@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 
 from engine.core.arrivals import (
+    ALERTS_MAX,
+    DEPTH_MAX,
+    Arrival,
+    Unreadable,
     alert_keys,
     from_alertmanager,
     from_pagerduty,
+    from_schedule,
+    from_webhook,
     incident_of,
     read_json,
 )
@@ -188,3 +194,191 @@ def test_only_a_rule_that_names_alerts_wants_them():
         'pagerduty: {inputs: {a: "{{ event.incident }}"}}',
     ):
         assert not wants_alerts([book(other, head=head)])
+
+
+LABELS = {"alertname": "RedisMemoryHigh", "instance": "cache-1"}
+ALERT = {
+    "status": "resolved",
+    "labels": {**LABELS, "strange": 5},
+    "annotations": {"summary": "nearly full"},
+    "startsAt": "2026-11-21T02:00:00Z",
+    "endsAt": "2026-11-21T03:00:00Z",
+    "generatorURL": "http://prometheus/graph",
+    "fingerprint": "f1",
+}
+GROUP = {
+    "status": "resolved",
+    "alerts": [ALERT, {"labels": "strange"}],
+    "groupLabels": {"alertname": "RedisMemoryHigh"},
+    "groupKey": "{}:{}",
+    "receiver": "runbook",
+    "externalURL": "http://alertmanager",
+    "commonLabels": {"job": "redis"},
+    "commonAnnotations": {"team": "data"},
+    "truncatedAlerts": 3,
+}
+
+
+def test_an_alert_is_shown_with_all_that_its_group_says_and_without_what_is_no_text():
+    one = {
+        "status": "resolved",
+        "labels": LABELS,
+        "annotations": {"summary": "nearly full"},
+        "starts_at": "2026-11-21T02:00:00Z",
+        "ends_at": "2026-11-21T03:00:00Z",
+        "url": "http://prometheus/graph",
+        "fingerprint": "f1",
+    }
+    other = {"status": "firing", "labels": {}, "annotations": {}, "starts_at": None}
+    other |= {"ends_at": None, "url": None, "fingerprint": None}
+    common = {
+        "source": "alertmanager",
+        "group": {"alertname": "RedisMemoryHigh"},
+        "group_key": "{}:{}",
+        "receiver": "runbook",
+        "external_url": "http://alertmanager",
+        "common_labels": {"job": "redis"},
+        "common_annotations": {"team": "data"},
+        "truncated": 3,
+    }
+    parts = ("status", "labels", "annotations")
+    candidates = tuple(
+        {**common, **{part: alert[part] for part in parts}, "alert": alert}
+        for alert in (one, other)
+    )
+    about = "RedisMemoryHigh and 1 more: nearly full"
+    at = "2026-11-21T02:00:00Z"
+    assert from_alertmanager(GROUP) == Arrival(
+        "alertmanager", "resolved", about, candidates, None, at
+    )
+
+
+def test_a_group_that_says_little_is_a_firing_alert():
+    arrival = from_alertmanager({"alerts": [{}]})
+    assert (arrival.kind, arrival.about) == ("firing", "an alert")
+    assert arrival.candidates[0]["truncated"] == 0
+    assert len(from_alertmanager({"alerts": [{}] * 2000}).candidates) == ALERTS_MAX == 500
+
+
+@pytest.mark.parametrize(
+    ("reads", "body", "why"),
+    [
+        (from_alertmanager, [], "the body is no mapping"),
+        (from_alertmanager, {}, "it has no `alerts`"),
+        (from_alertmanager, {"alerts": []}, "it has no `alerts`"),
+        (from_alertmanager, {"alerts": {"0": {}}}, "it has no `alerts`"),
+        (from_alertmanager, {"alerts": [5]}, "an alert is no mapping"),
+        (from_pagerduty, 5, "the body is no mapping"),
+        (from_pagerduty, {}, "`event` is no mapping"),
+        (from_pagerduty, {"event": {}}, "`event` has no `event_type`"),
+        (from_pagerduty, {"event": {"event_type": ""}}, "`event` has no `event_type`"),
+        (from_pagerduty, {"event": {"event_type": "x", "data": 5}}, "`data` is no mapping"),
+    ],
+)
+def test_what_a_source_does_not_send_is_said_to_be_unreadable(reads, body, why):
+    with pytest.raises(Unreadable, match=f"^{why}$"):
+        reads(body)
+
+
+def test_an_alert_is_known_by_what_it_is_when_it_began_and_how_it_stands():
+    def keys(alert, **group):
+        return alert_keys({"groupKey": "g", "alerts": [alert], **group})
+
+    assert alert_keys({"groupKey": "g", "alerts": [ALERT, dict(ALERT)]}) == keys(ALERT)
+    unmarked = {**ALERT, "fingerprint": None}
+    others = [
+        keys(ALERT),
+        keys(ALERT, groupKey="other"),
+        keys(ALERT, groupKey=None),
+        keys({**ALERT, "fingerprint": "f2"}),
+        keys({**ALERT, "startsAt": "2026-11-21T02:00:01Z"}),
+        keys({**ALERT, "status": "firing"}),
+        keys(unmarked),
+        keys({**unmarked, "labels": {"alertname": "Other"}}),
+        keys("strange"),
+    ]
+    assert len({key for (key,) in others}) == len(others)
+    turned = dict(reversed(unmarked["labels"].items()))
+    assert keys({**unmarked, "labels": turned}) == keys(unmarked)
+    assert len(alert_keys({"alerts": [{"fingerprint": n} for n in range(2000)]})) == ALERTS_MAX
+    for strange in (None, [], {}, {"alerts": {}}, {"alerts": None}):
+        assert alert_keys(strange) == ()
+
+
+def event_of(type_: str, **data):
+    return from_pagerduty({"event": {"event_type": type_, "agent": {"id": "PA"}, "data": data}})
+
+
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [
+        ({"summary": "a", "name": "b", "id": "c"}, "a"),
+        ({"name": "b", "id": "c"}, "b"),
+        ({"summary": 5, "id": "c"}, "c"),
+        ("a", "a"),
+        (5, None),
+        (None, None),
+    ],
+)
+def test_what_pagerduty_refers_to_is_called_by_the_first_name_that_it_has(service, name):
+    arrival = event_of("incident.triggered", service=service)
+    assert arrival.candidates[0]["service"] == name
+    assert arrival.candidates[0]["agent"] == {"id": "PA"}
+    assert arrival.about == (name or "incident.triggered")
+
+
+def test_an_event_of_pagerduty_without_data_is_about_its_type():
+    arrival = from_pagerduty({"event": {"event_type": "pagey.ping"}})
+    assert (arrival.about, arrival.candidates[0]["data"]) == ("pagey.ping", {})
+
+
+@pytest.mark.parametrize(
+    ("event", "id_"),
+    [
+        ({"source": "pagerduty", "incident": {"id": "P1"}}, "P1"),
+        ({"source": "pagerduty", "incident": {"id": "P" * 64}}, "P" * 64),
+        ({"source": "pagerduty", "incident": {"id": "P" * 65}}, None),
+        ({"source": "pagerduty", "incident": {"id": ""}}, None),
+        ({"source": "pagerduty", "incident": {"id": 5}}, None),
+        ({"source": "pagerduty", "incident": {"id": ["P1"]}}, None),
+        ({"source": "pagerduty", "incident": "P1"}, None),
+        ({"source": "webhook", "incident": {"id": "P1"}}, None),
+        ({}, None),
+    ],
+)
+def test_notes_go_to_an_incident_of_pagerduty_and_to_nothing_that_only_looks_like_one(event, id_):
+    assert incident_of(event) == id_
+
+
+@pytest.mark.parametrize(
+    ("body", "about"),
+    [
+        ({"event": "e", "type": "y", "message": "m", "summary": "s", "title": "t"}, "t"),
+        ({"event": "e", "type": "y", "message": "m", "summary": "s", "title": ""}, "s"),
+        ({"event": "e", "type": "y", "message": "m", "summary": 5}, "m"),
+        ({"event": "e", "type": "y"}, "y"),
+        ({"event": "e"}, "e"),
+        ({"title": {"text": "t"}}, "webhook deploys"),
+        ([1], "webhook deploys"),
+        (None, "webhook deploys"),
+    ],
+)
+def test_a_webhook_is_about_the_first_text_that_says_so(body, about):
+    event = {"source": "webhook", "name": "deploys", "id": "d1", "body": body}
+    wanted = Arrival("webhook", "deploys", about, (event,), "deploys")
+    assert from_webhook("deploys", body, "d1") == wanted
+
+
+def test_a_time_that_has_come_says_of_which_runbook_and_trigger():
+    event = {"source": "schedule", "trigger": 2, "time": "03:00", "missed": 1}
+    found = from_schedule("shop/nightly", 2, {"time": "03:00", "missed": 1})
+    about = "shop/nightly at 03:00"
+    assert found == Arrival("schedule", "due", about, (event,), "shop/nightly")
+
+
+def test_json_is_taken_as_deep_as_a_message_may_be_and_its_numbers_as_they_are():
+    for opened, closed in ((b"[", b"]"), (b'{"a":', b"}")):
+        assert read_json(opened * DEPTH_MAX + b"1.5" + closed * DEPTH_MAX)
+        with pytest.raises(Unreadable, match="nested more than 64 deep"):
+            read_json(opened * (DEPTH_MAX + 1) + b"1.5" + closed * (DEPTH_MAX + 1))
+    assert read_json(b'[1.5, -0.0, 7, true, null, "x"]') == [1.5, -0.0, 7, True, None, "x"]

@@ -129,6 +129,8 @@ THREE = at("2026-11-21T03:00")
     (THREE - HOUR, THREE + 3 * DAY + HOUR, Look(None, THREE + 3 * DAY, 4)),
     # the clock is set back by little: settled stays settled; and by much: from now on
     (THREE, THREE - MINUTE, Look(None, THREE)),
+    (THREE, THREE - 90_000_000, Look(None, THREE)),
+    (THREE, THREE - 90_000_001, Look(None, THREE - 90_000_001)),
     (THREE + DAY, THREE - HOUR, Look(None, THREE - HOUR)),
 ])  # fmt: skip
 def test_what_is_done_about_a_nightly_time(seen, now, wanted):
@@ -166,6 +168,7 @@ def test_a_rehearsal_is_due_when_the_last_one_is_too_old_or_there_was_none():
     assert rehearsal_due(week_s, now - 7 * DAY, now) == now
     assert rehearsal_due(week_s, now - 30 * DAY, now) == now - 23 * DAY
     assert rehearsal_due(week_s, now + DAY, now) is None
+    assert rehearsal_due(1 / 3, now - DAY, now) == now - DAY + 333_333
 
 
 def test_periods_are_counted_from_their_beginning():
