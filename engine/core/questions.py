@@ -52,7 +52,7 @@ def _count(state: State, one: Escalation, out: Decision) -> None:
 
 
 def _open(one: Escalation) -> bool:
-    return bool(one.question) and one.became is None and one.closed is None
+    return bool(one.question) and one.became is None
 
 
 def _body(state: State, question: Question, how: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from engine.core.events import spoken
 from engine.core.questions import missing
 from engine.core.scope import view_of
 from engine.core.state import State
-from engine.core.summons import CONSOLE, OWN, STATUS, Escalation
+from engine.core.summons import CONSOLE, STATUS, Escalation
 from engine.core.tree import StepState
 from engine.language.duration import format_duration
 from engine.language.model import Call, Escalate
@@ -144,11 +144,10 @@ def _stands(state: State) -> str:
     took = [one.acknowledged["by"] for one in calls if one.acknowledged is not None]
     taken = {state.called(one) for one in took}
     word = f", {' and '.join(sorted(taken))} took it" if taken else ""
-    untaken = [one for one in calls if one.acknowledged is None and one.closed is None]
-    if untaken and not taken:
-        last = all(one.exhausted for one in untaken)
+    if calls and not taken:
+        last = all(one.exhausted for one in calls)
         said = "nobody took it, and nobody is left to be called"
-        word += f", {said}" if last else ", people are called and nobody took it yet"
+        word = f", {said}" if last else ", people are called and nobody took it yet"
     running = [s for s in state.steps.values() if s.status == "running" and s.body is None]
     now = [s.title for s in running if s.entry.title or s.entry.named]
     at = f"\nUnder way: {', '.join(now)}"[:LINE_MAX_CHARS] if now else ""
@@ -199,9 +198,6 @@ def _sign(step: StepState) -> str:
 def _asked(state: State, one: Escalation, level: int, by: str) -> str:
     if one.key == STATUS:
         return ""
-    step = state.steps.get(one.key)
-    holds = one.key != OWN and step is not None and isinstance(step.entry, Escalate)
-    waits = holds and one.wait
     if one.acknowledged is not None:
         who = state.called(one.acknowledged["by"])
         return f"{who} took it, and it is not resolved: ask if you are needed"
@@ -209,7 +205,7 @@ def _asked(state: State, one: Escalation, level: int, by: str) -> str:
     if level >= len(one.levels):
         asked = f"Take it{by}, nobody is called behind you"
     asked = f"{asked}: runbook ack {state.run}"
-    if waits:
+    if one.wait:
         asked += " (the run waits until somebody does)"
     if state.finished is not None:
         asked = f"The run ended {state.finished['outcome']}. {asked}"
@@ -225,7 +221,7 @@ def _by_us(state: State, one: Escalation, level: int) -> int | None:
         return expires_us
     if one.acknowledged is not None:
         return None
-    if level < len(one.levels) and one.key != STATUS:
+    if level < len(one.levels):
         return state.now_us + int(one.levels[level]["after_us"])
     within_us = (state.telling or {}).get("respond_within_us")
     if within_us is None and list(one.levels[level - 1]["by"]) != [CONSOLE]:

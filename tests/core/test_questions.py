@@ -37,6 +37,7 @@ DO = "steps:\n  - {id: hand, action: t.do, with: {instructions: Turn the key}}\n
 DOUBT = "who: [on-call]\nsteps:\n  - {id: hit, action: t.act}\n"
 ACT = "steps:\n  - {id: act, action: t.act}\n"
 LOOK = "steps:\n  - {id: look, check: t.look}\n"
+WAIT = "steps:\n  - {id: rest, wait: 1m}\n"
 APPROVED_BY_HAND = DO.replace("t.do,", "t.do, approve: {by: [lead], within: 2h},")
 PREVIEW = {"preview": {"text": "would act", "affected": 1}}
 LOST = {"hit": Oops("no answer", maybe_done=True)}
@@ -165,6 +166,12 @@ ENDS = {
         {},
         ("CancelRequested", {"reason": "wrong one"}),
         "No longer asked: stopped: the run was cancelled",
+    ),
+    "cancelled in doubt": (
+        DOUBT,
+        {"script": LOST},
+        ("CancelRequested", {"reason": "wrong one"}),
+        "No longer asked: no answer",
     ),
 }
 
@@ -546,7 +553,7 @@ def test_a_runbook_that_is_called_says_itself_who_may_answer_and_else_its_caller
     assert found.last("EscalationStarted")["question"]["who"] == who
 
 
-@pytest.mark.parametrize("text", [APPROVE, APPROVED_BY_HAND, CONFIRM, DO, ACT, LOOK])
+@pytest.mark.parametrize("text", [APPROVE, APPROVED_BY_HAND, CONFIRM, DO, ACT, LOOK, WAIT])
 @pytest.mark.parametrize("autonomy", ["auto", "propose", "guide"])
 def test_a_rehearsal_says_whom_a_run_asks_first_and_what(text: str, autonomy: str):
     how: dict[str, Any] = {"telling": told_by(), "more": {"autonomy": autonomy}}
