@@ -12,8 +12,13 @@ sys.path.insert(0, str(Path(__file__).parent))  # so that tests can `import serv
 
 import servers
 from exploring import pytest_generate_tests, pytest_report_header
+from workers import pytest_xdist_auto_num_workers
 
-__all__ = ["pytest_generate_tests", "pytest_report_header"]  # hooks, which pytest finds by name
+__all__ = [  # hooks, which pytest finds by name
+    "pytest_generate_tests",
+    "pytest_report_header",
+    "pytest_xdist_auto_num_workers",
+]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sys
 
 import http_target
 import pytest
@@ -43,6 +44,24 @@ def without_time(answer: HttpAnswer) -> dict:
     found = {name: getattr(answer, name) for name in HttpAnswer.__slots__}
     assert found.pop("elapsed_ms") > 0
     return found
+
+
+class Asked:
+    """Notes what is imported and was not before; finds nothing."""
+
+    def __init__(self):
+        self.names = []
+
+    def find_spec(self, name, path, target=None):
+        self.names.append(name)
+
+
+async def test_a_request_after_the_first_imports_nothing(http, monkeypatch):
+    await http.get("/ok")
+    asked = Asked()
+    monkeypatch.setattr(sys, "meta_path", [asked, *sys.meta_path])
+    await http.get("/ok")
+    assert asked.names == []
 
 
 async def test_a_json_answer_is_read_whole(target, http):

@@ -16,6 +16,7 @@ import pytest
 from tests.exploring import EXPLORE
 from tests.ports import free_port
 from tests.spending import at_most_s
+from tests.workers import pytest_xdist_auto_num_workers
 
 ROOT = Path(__file__).parents[2]
 
@@ -137,6 +138,18 @@ def test_a_table_is_printed_only_where_nothing_failed(tmp_path, workers, ci):
     assert failed.startswith("FAILED test_it.py::test_that_fails - ")
     assert "a reas" in summary
     assert "1 failed, 1 passed" in counted
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, 2), (2, 4), (4, 8), (16, 20)])
+def test_more_tests_are_run_at_a_time_than_there_are_cores(monkeypatch, cores, workers):
+    monkeypatch.delenv("PYTEST_XDIST_AUTO_NUM_WORKERS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(cores)))
+    assert pytest_xdist_auto_num_workers() == workers
+
+
+def test_who_says_how_many_tests_are_run_at_a_time_is_heeded(monkeypatch):
+    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "3")
+    assert pytest_xdist_auto_num_workers() is None
 
 
 def test_a_test_that_hangs_is_ended_and_named_and_the_others_are_run(tmp_path):
