@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from engine.channels.fitting import plain
+from engine.errors import AdapterError
 from engine.plugin.channel import Message
 
 TEXT_MAX_CHARS = 4000
@@ -41,11 +42,18 @@ class ConsoleChannel:
         line = f"{head}: {text if message.kind == 'page' else message.title}"
         if message.kind == "question":
             line = f"ASKED: {text} {message.details.get('asked') or ''}".rstrip()
-        if self._say is not None:
-            self._say(plain(line))
-        else:
-            print(plain(line), file=sys.stderr, flush=True)
+        try:
+            (self._say or _say)(plain(line))
+        except (OSError, ValueError) as error:  # its reader has gone, or the stream was closed
+            why = getattr(error, "strerror", None) or str(error)
+            raise AdapterError(f"the console is closed: {why}", retryable=False) from error
         return {"id": message.key, "follows": False}
 
     async def close(self) -> None:
         """Nothing was opened."""
+
+
+def _say(line: str) -> None:
+    if sys.stderr is None:  # print would take standard output then, which is for results
+        raise ValueError("this process has no standard error")
+    print(line, file=sys.stderr, flush=True)

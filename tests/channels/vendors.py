@@ -9,14 +9,19 @@ vendor's words. `mood` says what becomes of the next requests that would send so
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
+import re
 from base64 import b64decode
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
-from urllib.parse import parse_qs
+from typing import Any, ClassVar, get_args
+from urllib.parse import parse_qs, unquote
 
+from engine.plugin.channel import Kind
 from engine.sandbox.routes import Answer, Request
 
 JSON = (("Content-Type", "application/json"),)
@@ -54,7 +59,11 @@ class Vendor:
             return Answer(429, (("Retry-After", self.retry_after),), b"slow down")
         if isinstance(mood, int):
             return Answer(mood, (), b"broken")
-        found = self.take(request.method, path, request)
+        try:
+            found = self.take(request.method, path, request)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            self.problems.append(f"{type(error).__name__}: {error}")
+            return Answer(400, (), b"this is not what was asked for")
         if mood in ("lost", "slow"):
             return Answer(fail="reset" if mood == "lost" else "hang")
         return found
@@ -63,6 +72,10 @@ class Vendor:
         if not holds:
             self.problems.append(what)
         return bool(holds)
+
+    def want_type(self, request: Request, kind: str = "application/json") -> bool:
+        given = header(request, "Content-Type").partition(";")[0]
+        return self.want(given == kind, f"Content-Type is {given}, not {kind}")
 
     def look(self, path: str, asked: Mapping[str, str], request: Request) -> Answer:
         return told(404, {"path": path})
@@ -75,8 +88,10 @@ def form(request: Request) -> dict[str, str]:
     """What is asked in a body, where that is a form or a JSON object of texts."""
     kind = header(request, "Content-Type").partition(";")[0]
     if kind == "application/json":
-        body = json.loads(request.body or b"{}")
-        return {k: v for k, v in body.items() if isinstance(v, str)}
+        with suppress(ValueError, AttributeError):  # it is refused where it is taken in
+            body = json.loads(request.body or b"{}")
+            return {k: v for k, v in body.items() if isinstance(v, str)}
+        return {}
     if kind != "application/x-www-form-urlencoded":
         return {}
     return {k: v[-1] for k, v in parse_qs(request.body.decode()).items()}
@@ -97,10 +112,13 @@ class PagerDutyEvents(Vendor):
     """
 
     def take(self, method: str, path: str, request: Request) -> Answer:
-        body = json.loads(request.body)
-        self.want(len(request.body) <= 512 * 1024, "512 KB")
-        self.want(all(link.get("href") for link in body.get("links", ())), "links: href")
         ok = self.want((method, path) == ("POST", "/v2/enqueue"), f"{method} {path}")
+        if not ok:
+            return Answer(404)
+        ok &= self.want_type(request)
+        body = json.loads(request.body)
+        ok &= self.want(len(request.body) <= 512 * 1024, "512 KB")
+        ok &= self.want(all(link.get("href") for link in body.get("links", ())), "links: href")
         ok &= self.want(len(body.get("routing_key", "")) == 32, "routing_key has 32 characters")
         action = body.get("event_action")
         ok &= self.want(action in ("trigger", "acknowledge", "resolve"), "event_action")
@@ -145,6 +163,9 @@ class PagerDutyRest(Vendor):
     def look(self, path: str, asked: Mapping[str, str], request: Request) -> Answer:
         if not self._authorized(request):
             return told(401, {"error": {"code": 2006}})
+        if path not in ("/incidents/PINC1/notes", "/incidents/PINC1/log_entries", "/abilities"):
+            self.want(False, f"GET {path}")
+            return told(404, {"error": {"code": 2100, "message": "Not Found"}})
         if path == "/incidents/PINC1/log_entries":
             self.want(asked.get("limit") == "100", "a page of the log has 100 entries")
             log = [{"type": "status_update_log_entry", "message": m} for m in self.updates]
@@ -153,11 +174,14 @@ class PagerDutyRest(Vendor):
         return told(200, {"notes": notes, "abilities": []})
 
     def take(self, method: str, path: str, request: Request) -> Answer:
+        if not self._authorized(request):
+            return told(401, {"error": {"code": 2006}})
+        ok = self.want("@" in header(request, "From"), "From") & self.want_type(request)
         body = json.loads(request.body)
-        ok = self._authorized(request) and self.want("@" in header(request, "From"), "From")
         if (method, path) == ("POST", "/incidents/PINC1/status_updates"):
             return self._update(body, ok)
-        ok &= self.want((method, path) == ("POST", "/incidents/PINC1/notes"), f"{method} {path}")
+        if not self.want((method, path) == ("POST", "/incidents/PINC1/notes"), f"{method} {path}"):
+            return told(404, {"error": {"code": 2100, "message": "Not Found"}})
         text = body.get("note", {}).get("content", "")
         ok &= self.want(0 < len(text.encode()) <= 65_535, "content")
         if not ok:
@@ -180,9 +204,11 @@ class SlackHooks(Vendor):
     """Incoming webhooks: text answers."""
 
     def take(self, method: str, path: str, request: Request) -> Answer:
-        body = json.loads(request.body)
         if path != "/services/T0/B0/secret":
             return Answer(404, (), b"no_service")
+        if method != "POST" or not self.want_type(request):
+            return Answer(400, (), b"invalid_payload")
+        body = json.loads(request.body)
         if not self.want(body.get("text"), "text") or not judged_blocks(self, body.get("blocks")):
             return Answer(400, (), b"invalid_payload")
         self.taken.append(body)
@@ -190,27 +216,56 @@ class SlackHooks(Vendor):
 
 
 def judged_blocks(vendor: Vendor, blocks: Any) -> bool:
-    """Block Kit's limits of the blocks we use."""
+    """Block Kit's rules of the blocks we use."""
     ok = vendor.want(isinstance(blocks, list) and 0 < len(blocks) <= 50, "1 to 50 blocks")
-    for block in blocks if isinstance(blocks, list) else ():
-        text = (block.get("text") or {}).get("text", "")
-        if block["type"] == "header":
-            ok &= vendor.want(0 < len(text) <= 150, "header: 150")
-        elif block["type"] == "section":
-            ok &= vendor.want(0 < len(text) <= 3000, "section: 3000")
-        elif block["type"] == "context":
-            ok &= vendor.want(0 < len(block["elements"]) <= 10, "context")
-        elif block["type"] == "actions":
-            ok &= vendor.want(0 < len(block["elements"]) <= 25, "actions")
-            for one in block["elements"]:
-                ok &= vendor.want(len(one["text"]["text"]) <= 75, "button text: 75")
-                ok &= vendor.want(len(one["value"]) <= 2000, "button value: 2000")
-                ok &= vendor.want(0 < len(one["action_id"]) <= 255, "action_id: 255")
-        elif block["type"] == "input":
-            ok &= judged_input(vendor, block)
-        else:
-            ok &= vendor.want(False, f"block {block['type']}")
+    blocks = blocks if isinstance(blocks, list) else []
+    names = [block["block_id"] for block in blocks if "block_id" in block]
+    ok &= vendor.want(len(set(names)) == len(names), "block_id: one block each")
+    ok &= vendor.want(all(0 < len(name) <= 255 for name in names), "block_id: 255")
+    for block in blocks:
+        judged = {
+            "header": judged_text,
+            "section": judged_text,
+            "context": judged_context,
+            "actions": judged_actions,
+            "input": judged_input,
+        }.get(block["type"])
+        ok &= vendor.want(judged is not None, f"block {block['type']}")
+        ok &= judged is not None and judged(vendor, block)
     return ok
+
+
+def judged_text(vendor: Vendor, block: Any) -> bool:
+    """Of a header, which is plain, and of a section."""
+    head, text = block["type"] == "header", block["text"]
+    most = 150 if head else 3000
+    ok = vendor.want(0 < units(text["text"]) <= most, f"{block['type']}: {most}")
+    known = ("plain_text",) if head else ("plain_text", "mrkdwn")
+    return ok & vendor.want(text["type"] in known, f"{block['type']} of {text['type']}")
+
+
+def judged_context(vendor: Vendor, block: Any) -> bool:
+    ok = vendor.want(0 < len(block["elements"]) <= 10, "context: 10")
+    return ok & vendor.want(all(one["text"] for one in block["elements"]), "context: a text")
+
+
+def judged_actions(vendor: Vendor, block: Any) -> bool:
+    ok = vendor.want(0 < len(block["elements"]) <= 25, "actions: 25")
+    names = [one["action_id"] for one in block["elements"]]
+    ok &= vendor.want(len(set(names)) == len(names), "action_id: one element each")
+    for one in block["elements"]:
+        ok &= vendor.want(one["type"] == "button", f"an element {one['type']}")
+        ok &= vendor.want(one["text"]["type"] == "plain_text", "button of plain text")
+        ok &= vendor.want(0 < units(one["text"]["text"]) <= 75, "button text: 75")
+        ok &= vendor.want(len(one["value"]) <= 2000, "button value: 2000")
+        ok &= vendor.want(0 < len(one["action_id"]) <= 255, "action_id: 255")
+        ok &= vendor.want(one.get("style") in (None, "primary", "danger"), "button style")
+    return ok
+
+
+def units(text: str) -> int:
+    """What JavaScript calls characters."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def judged_input(vendor: Vendor, block: Any) -> bool:
@@ -242,6 +297,8 @@ class SlackApi(Vendor):
     def look(self, path: str, asked: Mapping[str, str], request: Request) -> Answer:
         if not self._authorized(request):
             return told(200, {"ok": False, "error": "invalid_auth"})
+        if not self.want(path in self.sends_nothing, path):
+            return told(200, {"ok": False, "error": "unknown_method"})
         if path == "/auth.test":
             return told(200, {"ok": True, "user": "runbook", "team": "T"})
         if path == "/conversations.open":
@@ -269,26 +326,48 @@ class SlackApi(Vendor):
         return told(200, {"ok": True, "channels": [{"id": "C1", "name": "incidents"}]})
 
     def take(self, method: str, path: str, request: Request) -> Answer:
-        if not self._authorized(request):
-            return told(200, {"ok": False, "error": "invalid_auth"})
+        wrong = self._wrong(method, path, request)
+        if wrong is not None:
+            return told(200, {"ok": False, "error": wrong})
         body = json.loads(request.body)
-        places = ("C1", "D1", "#incidents")
-        if body["channel"] not in places and not body["channel"].startswith("U"):
-            return told(200, {"ok": False, "error": "channel_not_found"})
-        if not self.want(body.get("text"), "text") or not judged_blocks(self, body.get("blocks")):
-            return told(200, {"ok": False, "error": "invalid_blocks"})
         if path == "/chat.update":
-            one = next((m for m in self.taken if m["ts"] == body["ts"]), None)
-            if one is None or body["channel"] not in ("C1", "D1"):
-                return told(200, {"ok": False, "error": "message_not_found"})
+            one = next(m for m in self.taken if m["ts"] == body["ts"])
             one |= {"text": body["text"], "blocks": body["blocks"]}
             said = {"text": one["text"], "channel": body["channel"], "ts": one["ts"]}
             return told(200, {"ok": True, **said, "message": {"text": one["text"]}})
-        self.want(path == "/chat.postMessage", path)
         self.taken.append({**body, "ts": f"17000000{len(self.taken):02}.000100", "user": "U0"})
         posted = {"channel": "D1" if body["channel"] == "U1" else "C1", "ts": self.taken[-1]["ts"]}
         message = {"type": "message", "user": "U0", "text": body["text"], "ts": posted["ts"]}
         return told(200, {"ok": True, **posted, "message": message})
+
+    def _wrong(self, method: str, path: str, request: Request) -> str | None:
+        """The error of a request that is not as Slack wants it."""
+        if not self._authorized(request):
+            return "invalid_auth"
+        known = (method, path) in (("POST", "/chat.update"), ("POST", "/chat.postMessage"))
+        if not self.want(known, f"{method} {path}"):
+            return "unknown_method"
+        if not self.want_type(request):
+            return "invalid_post_type"
+        body = json.loads(request.body)
+        places = ("C1", "D1", "#incidents", "U1")
+        if path == "/chat.postMessage" and body["channel"] not in places:
+            return "channel_not_found"
+        if not self.want(body.get("text"), "text") or not judged_blocks(self, body.get("blocks")):
+            return "invalid_blocks"
+        there = [m["ts"] for m in self.taken]
+        if path == "/chat.update":
+            placed = body["channel"] in ("C1", "D1") and body["ts"] in there
+            return None if placed else "message_not_found"
+        if not self.want(body.get("thread_ts") in (None, *there), "the thread is there"):
+            return "thread_not_found"
+        data = body.get("metadata", {"event_type": "-", "event_payload": {}})
+        formed = data["event_type"] and isinstance(data["event_payload"], dict)
+        return None if self.want(formed, "metadata") else "invalid_metadata_format"
+
+
+E164 = re.compile(r"\+[1-9][0-9]{1,14}")
+"""A telephone number: at most 15 digits (ITU-T E.164)."""
 
 
 @dataclass
@@ -297,19 +376,32 @@ class Twilio(Vendor):
 
     status: str = "queued"
 
+    def _authorized(self, request: Request) -> bool:
+        login = header(request, "Authorization").removeprefix("Basic ")
+        with suppress(ValueError):
+            return self.want(b64decode(login).decode() == "AC0:twilio-token", "login")
+        return self.want(False, "login is no base64")
+
     def look(self, path: str, asked: Mapping[str, str], request: Request) -> Answer:
+        if not self._authorized(request):
+            return told(401, {"code": 20003, "status": 401})
+        if not self.want(path.startswith("/2010-04-01/Accounts/AC0"), path):
+            return told(404, {"code": 20404, "status": 404})
         found = [m for m in self.taken if m["to"] == asked.get("To")]
         return told(200, {"messages": found})
 
     def take(self, method: str, path: str, request: Request) -> Answer:
-        login = b64decode(header(request, "Authorization").removeprefix("Basic ")).decode()
-        if not self.want(login == "AC0:twilio-token", "login"):
+        if not self._authorized(request):
             return told(401, {"code": 20003, "status": 401})
-        ok = self.want(path == "/2010-04-01/Accounts/AC0/Messages.json", path)
+        place = (method, path) == ("POST", "/2010-04-01/Accounts/AC0/Messages.json")
+        if not self.want(place, f"{method} {path}"):
+            return told(404, {"code": 20404, "status": 404})
+        ok = self.want_type(request, "application/x-www-form-urlencoded")
         form = {k: v[-1] for k, v in parse_qs(request.body.decode()).items()}
-        ok &= self.want(form.get("To", "").startswith("+"), "To is E.164")
-        ok &= self.want(form.get("From") or form.get("MessagingServiceSid"), "From")
-        ok &= self.want(0 < len(form.get("Body", "")) <= 1600, "Body")
+        ok &= self.want(E164.fullmatch(form.get("To", "")), "To is E.164")
+        service = re.fullmatch(r"MG[0-9a-f]{32}", form.get("MessagingServiceSid", ""))
+        ok &= self.want(service or E164.fullmatch(form.get("From", "")), "From")
+        ok &= self.want(0 < units(form.get("Body", "")) <= 1600, "Body")
         if not ok:
             return told(400, {"code": 21211, "message": "; ".join(self.problems), "status": 400})
         sid = f"SM{len(self.taken)}"
@@ -319,23 +411,54 @@ class Twilio(Vendor):
         return told(201, self.taken[-1])
 
 
+SENDGRIDS_OWN = frozenset(
+    (
+        *("x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type"),
+        *("content-transfer-encoding", "to", "from", "subject", "reply-to", "cc", "bcc"),
+    )
+)
+"""Headers that a mail may not set: SendGrid does."""
+
+
+def is_address(text: str) -> bool:
+    local, at, domain = text.rpartition("@")
+    return bool(local and at and domain) and not any(c.isspace() for c in text)
+
+
 class SendGrid(Vendor):
     """v3 mail send."""
 
     def look(self, path: str, asked: Mapping[str, str], request: Request) -> Answer:
-        self.want(path == "/v3/scopes", path)
+        if not self._authorized(request):
+            return told(401, {"errors": [{"message": "authorization required"}]})
+        if not self.want(path == "/v3/scopes", path):
+            return told(404, {"errors": [{"message": "not found"}]})
         return told(200, {"scopes": ["mail.send"]})
 
+    def _authorized(self, request: Request) -> bool:
+        return self.want(header(request, "Authorization") == "Bearer SG.key", "key")
+
     def take(self, method: str, path: str, request: Request) -> Answer:
-        if not self.want(header(request, "Authorization") == "Bearer SG.key", "key"):
+        if not self._authorized(request):
             return told(401, {"errors": [{"message": "authorization required"}]})
+        if not self.want((method, path) == ("POST", "/v3/mail/send"), f"{method} {path}"):
+            return told(404, {"errors": [{"message": "not found"}]})
+        ok = self.want_type(request)
         body = json.loads(request.body)
-        ok = self.want(path == "/v3/mail/send", path)
-        ok &= self.want(body["personalizations"][0]["to"][0]["email"], "to")
-        ok &= self.want(body["from"]["email"] and body["subject"], "from, subject")
-        ok &= self.want(body["content"][0]["value"], "content is not empty")
-        reserved = ("to", "from", "subject", "cc", "bcc", "received", "dkim-signature")
-        ok &= self.want(not {k.lower() for k in body["headers"]} & set(reserved), "headers")
+        for one in body["personalizations"]:
+            ok &= self.want(all(is_address(to["email"]) for to in one["to"]) and one["to"], "to")
+            given = one.get("custom_args", {})
+            ok &= self.want(all(isinstance(v, str) for v in given.values()), "custom_args: texts")
+        ok &= self.want(body["personalizations"], "personalizations")
+        ok &= self.want(is_address(body["from"]["email"]), "from")
+        ok &= self.want(body["subject"] and "\n" not in body["subject"], "subject")
+        first = body["content"][0]
+        ok &= self.want(first["type"] == "text/plain" and first["value"], "content is not empty")
+        given = {name.lower() for name in body.get("headers", {})}
+        ok &= self.want(not given & SENDGRIDS_OWN, "headers")
+        ok &= self.want(
+            all(v.isascii() for v in body.get("headers", {}).values()), "headers: ASCII"
+        )
         if not ok:
             return told(400, {"errors": [{"message": one} for one in self.problems]})
         self.taken.append(body)
@@ -350,27 +473,47 @@ class StatusPage(Vendor):
     """
 
     def look(self, path: str, asked: Mapping[str, str], request: Request) -> Answer:
-        if path.endswith("/incidents/unresolved"):
+        if not self._authorized(request):
+            return told(401, {"error": "Could not authenticate"})
+        if path == f"{self.place}/unresolved":
             return told(200, [one for one in self.taken if one["status"] != "resolved"])
-        if "/incidents/" in path:
-            return told(200, next(m for m in self.taken if m["id"] == path.rpartition("/")[2]))
-        return told(200, {"id": "pg", "name": "Example"})
+        if path == "/v1/pages/pg":
+            return told(200, {"id": "pg", "name": "Example"})
+        found = self._known(path)
+        return told(200, found) if found else told(404, {"error": "Not found"})
+
+    place: ClassVar[str] = "/v1/pages/pg/incidents"
+
+    def _authorized(self, request: Request) -> bool:
+        return self.want(header(request, "Authorization") == "OAuth sp-key", "key")
+
+    def _known(self, path: str) -> dict[str, Any] | None:
+        """An incident that is there."""
+        found = {f"{self.place}/{m['id']}": m for m in self.taken}.get(path)
+        return found if self.want(found, f"{path} is not there") else None
 
     def take(self, method: str, path: str, request: Request) -> Answer:
-        if not self.want(header(request, "Authorization") == "OAuth sp-key", "key"):
+        if not self._authorized(request):
             return told(401, {"error": "Could not authenticate"})
+        ok = self.want_type(request)
         body = json.loads(request.body)["incident"]
         known = ("investigating", "identified", "monitoring", "resolved")
-        if not self.want(body["status"] in known, f"status {body['status']}"):
-            return told(422, {"error": ["status is invalid"]})
-        self.want(0 < len(body["body"]) <= 25_000, "body")
-        self.want(len(body.get("name", "")) <= 255, "name")
-        self.want(all(isinstance(v, dict) for v in body.get("metadata", {}).values()), "metadata")
+        ok &= self.want(body["status"] in known, f"status {body['status']}")
+        ok &= self.want(0 < len(body["body"]) <= 25_000, "body")
+        ok &= self.want(len(body.get("name", "")) <= 255, "name")
+        data = body.get("metadata", {}).values()
+        ok &= self.want(all(isinstance(v, dict) for v in data), "metadata")
+        if not ok:
+            return told(422, {"error": self.problems})
         if method == "PATCH":
-            one = next(m for m in self.taken if m["id"] == path.rpartition("/")[2])
+            one = self._known(path)
+            if one is None:
+                return told(404, {"error": "Not found"})
             updates = [{"status": body["status"], "body": body["body"]}, *one["incident_updates"]]
             one |= {**body, "incident_updates": updates}
             return told(200, one)
+        if not self.want((method, path) == ("POST", self.place), f"{method} {path}"):
+            return told(404, {"error": "Not found"})
         if not self.want(body.get("name"), "name"):
             return told(422, {"error": ["name can't be blank"]})
         first = {"status": body["status"], "body": body["body"]}
@@ -379,8 +522,25 @@ class StatusPage(Vendor):
 
 
 class Hook(Vendor):
-    """Anybody's receiver of the generic webhook."""
+    """A receiver of the generic webhook, as its page describes the body and the signature."""
+
+    texts: ClassVar[tuple[str, ...]] = ("key", "group", "run", "title", "text", "name", "source")
 
     def take(self, method: str, path: str, request: Request) -> Answer:
-        self.taken.append((json.loads(request.body), dict(request.headers), request.body))
+        if not self.want((method, path) == ("POST", "/in"), f"{method} {path}"):
+            return Answer(404)
+        made = hmac.new(b"s3cr3t", request.body, hashlib.sha256).hexdigest()
+        given = header(request, "X-Runbook-Signature")
+        if not self.want(given == f"v1={made}", "signature"):
+            return Answer(401)
+        ok, body = self.want_type(request), json.loads(request.body)
+        ok &= self.want(all(isinstance(body[name], str) for name in self.texts), "texts")
+        ok &= self.want(body["kind"] in get_args(Kind), "kind")
+        ok &= self.want(body["severity"] in ("critical", "error", "warning", "info"), "severity")
+        ok &= self.want(isinstance(body["details"], dict), "details")
+        key = unquote(header(request, "Idempotency-Key"))
+        ok &= self.want(key and key == body["key"], "Idempotency-Key")
+        if not ok:
+            return Answer(400)
+        self.taken.append((body, dict(request.headers), request.body))
         return Answer(204)

@@ -13,7 +13,9 @@ START_US = 1_800_000_000_000_000
 
 
 class Beeper:
-    """Rings people. `Beeper.rang`: what reached them; `Beeper.on`: what happens instead."""
+    """Rings people. `Beeper.rang`: what reached them; `on`: what happens before a message does, or
+    instead; `then`: once it is there, and before that is said.
+    """
 
     family: ClassVar[str] = "beeper"
     addressed: ClassVar[bool] = True
@@ -23,6 +25,7 @@ class Beeper:
 
     rang: ClassVar[list[Message]] = []
     on: ClassVar[Callable[[Message], Awaitable[None]] | None] = None
+    then: ClassVar[Callable[[Message], Awaitable[None]] | None] = None
 
     follows: ClassVar[bool] = False
     """Whether it takes in what became of it."""
@@ -32,7 +35,7 @@ class Beeper:
 
     @classmethod
     def reset(cls) -> None:
-        cls.rang, cls.on, Beeper.follows = [], None, False
+        cls.rang, cls.on, Beeper.then, Beeper.follows = [], None, None, False
 
     def fingerprint(self) -> str:
         return "beeper"
@@ -45,6 +48,8 @@ class Beeper:
         if on is not None:
             await on(message)
         Beeper.rang.append(message)
+        if Beeper.then is not None:
+            await Beeper.then(message)
         return {"id": message.key, "follows": Beeper.follows and message.kind == "page"}
 
     async def close(self) -> None:
@@ -75,6 +80,10 @@ class Hands:
 
     def monotonic_s(self) -> float:
         return self._now_us / 1e6
+
+    def passes(self, seconds: float) -> None:
+        """While nobody is there who waits."""
+        self._now_us += round(seconds * 1e6)
 
     async def sleep(self, seconds: float) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

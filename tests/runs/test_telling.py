@@ -309,26 +309,6 @@ class Killed(Exception):
     """The process is gone."""
 
 
-KILLS = 300
-"""Deaths, over as many runs as it takes."""
-
-
-async def test_over_300_deaths_every_level_is_told_none_twice_and_none_that_was_taken(tmp_path):
-    desk = await opened(tmp_path, f"sqlite:///{tmp_path}/journal.db")
-    turning = asyncio.create_task(desk.clock.turn(0.0003))
-    killed, seed = 0, 0
-    try:
-        while killed < KILLS:
-            seed += 1
-            one = Mortal(desk, random.Random(seed))
-            judged(await one.live())
-            killed += one.deaths
-    finally:
-        turning.cancel()
-        await desk.engine.store.close()
-    assert killed >= KILLS
-
-
 class Mortal:
     """A run whose driver dies again and again, behind an event or with a message on its way;
     between two lives somebody acts, once.
