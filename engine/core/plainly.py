@@ -21,7 +21,9 @@ _EXPECTED = re.compile(r"(?P<name>[^:\s]+): expected (?P<wanted>.+), was (?P<fou
 _CODE = re.compile(r"\bresult\b|\binputs\.|[|()~]|[=!<>]=|^not ")
 """What only an expression has: no path into a result does."""
 
+_NOTHING = re.compile(r"(.+) == (?:\[\]|\{\}|\"\") does not hold", re.DOTALL)
 _VERDICT = re.compile(r" (?:does not hold|holds)$")
+_ASKS = re.compile(r"\?(?= |$)")
 _OPEN, _CLOSE = "([{", ")]}"
 
 
@@ -29,6 +31,15 @@ def plainly(why: Iterable[str]) -> str:
     """The reasons of a step in one line, each as plain as it can be said."""
     parts = (part for line in why for part in line.split("; "))
     return "; ".join(said for part in parts if (said := _part(part)))
+
+
+def question_in(text: str) -> str:
+    """The sentence of a text that asks: what stands before it explains it. Empty: none does."""
+    flat = " ".join(text.split())
+    asks = _ASKS.search(flat)
+    if asks is None:
+        return ""
+    return flat[flat.rfind(". ", 0, asks.start()) + 1 : asks.end()].strip()
 
 
 def _part(text: str) -> str:
@@ -65,12 +76,24 @@ def _unlike(name: str, wanted: str, found: str) -> str:
         return "no"
     if name == "problem" and wanted == "null":
         return str(_read(found) or "")
-    if wanted == "[]":
-        items = _read(found)
-        if isinstance(items, list) and items and all(isinstance(one, str) for one in items):
-            listed = ", ".join(items)
-            return listed if name == "misses" else f"{name}: {listed}"
-    return f"{name}: was {found}" if len(wanted) > EXPECTED_MAX_CHARS else ""
+    if wanted == "[]" and (listed := _listed(found)) != found:
+        return listed if name == "misses" else f"{name}: {listed}"
+    if len(wanted) <= EXPECTED_MAX_CHARS:
+        return ""
+    text = _read(found)
+    return f"{name}: was {text if isinstance(text, str) and text else found}"
+
+
+def _listed(text: str) -> str:
+    """A list of texts, or of lists of one, as people write it."""
+    items = _read(text)
+    inner = [one[0] if isinstance(one, list) and len(one) == 1 else one for one in _list(items)]
+    texts = [one for one in inner if isinstance(one, str) and one]
+    return ", ".join(texts) if texts and len(texts) == len(inner) else text
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _read(text: str) -> object:
@@ -85,12 +108,15 @@ def _values(text: str) -> str:
     at = _end_of_code(text)
     if at is None or not _CODE.search(text[:at]):
         return text
-    rest = text[at + 2 :]
+    rest = text[at + 2 :].removeprefix("result.")
+    nothing = _NOTHING.fullmatch(rest)
+    if nothing is not None:
+        return f"was {_listed(nothing[1])}"
     if _VERDICT.search(rest) or rest.startswith("is "):
         return rest
     what, is_, value = rest.partition(" is ")
     if is_ and _CODE.search(what) and ("|" in what or "(" in what):
-        return f"was {rest.rpartition(' is ')[2]}"
+        return f"was {_listed(rest.rpartition(' is ')[2])}"
     return rest if is_ and value else text
 
 

@@ -17,7 +17,7 @@ from engine.clock import to_datetime
 from engine.core.brief import brief, named_fields, show
 from engine.core.cells import cut
 from engine.core.events import spoken
-from engine.core.plainly import plainly
+from engine.core.plainly import plainly, question_in
 from engine.core.questions import missing
 from engine.core.scope import view_of
 from engine.core.state import State
@@ -113,7 +113,10 @@ def _title(state: State, one: Escalation) -> str:
     if one.key == STATUS:
         return state.runbook.title
     about = state.runbook.title
-    wrong, _, more = _wrong(state, one).strip().partition("\n")
+    said = _wrong(state, one).strip()
+    if one.question.get("kind") == "confirm":
+        said = question_in(said) or said
+    wrong, _, more = said.partition("\n")
     wrong = wrong.removeprefix(f"{about}: ")
     if wrong.endswith(":") and more:
         first = more.strip().partition("\n")[0]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.plainly import plainly
+from engine.core.plainly import plainly, question_in
 
 
 @pytest.mark.parametrize(
@@ -18,8 +18,8 @@ from engine.core.plainly import plainly
             "4 <= 3 does not hold",
         ),
         (
-            'result.text.split("a: b")[0] == "": "x: y" == "" does not hold',
-            '"x: y" == "" does not hold',
+            'result.text.split("a: b")[0] == "": "x: y" == "z" does not hold',
+            '"x: y" == "z" does not hold',
         ),
         (
             '"ads_read" in result.value: "ads_read" in [] does not hold',
@@ -27,9 +27,11 @@ from engine.core.plainly import plainly
         ),
         (f"{'result.a | b ' * 12}{{… : 1 == 2 does not hold", None),
         (f"{'result.a | b(' * 12}…: 1 == 2 does not hold", "1 == 2 does not hold"),
-        ("not result.limited: result.limited is true", "result.limited is true"),
-        ('not (a.b | list): (a.b | list) is ["adset:5"]', 'was ["adset:5"]'),
-        ("result.value is not none: result.value is null", "result.value is null"),
+        ("not result.limited: result.limited is true", "limited is true"),
+        ('not (a.b | list): (a.b | list) is ["adset:5"]', "was adset:5"),
+        ('result.a | list == []: ["x", "y"] == [] does not hold', "was x, y"),
+        ('result.a == "": "x" == "" does not hold', 'was "x"'),
+        ("result.value is not none: result.value is null", "value is null"),
         ("result.a | length: is 0", "is 0"),
         # what is expected of a path is plain already
         ('json.status: expected "ok", was "bad"', None),
@@ -46,10 +48,11 @@ from engine.core.plainly import plainly
         ('misses: expected [], was ["0.9 is above 0.3", "too old"]', "0.9 is above 0.3, too old"),
         ('missing: expected [], was ["ads_read"]', "missing: ads_read"),
         ("missing: expected [], was [[1]]", None),
+        ('value: expected [], was [["SECRET"]]', "value: SECRET"),
         ('missing: expected [], was ["ads_r...', None),
         (
             f'value: expected "TRIPPED" or {"any of " * 9}these, was "OPEN"',
-            'value: was "OPEN"',
+            "value: was OPEN",
         ),
         # behind the title of its step it is told the same way
         (
@@ -80,3 +83,20 @@ def test_whatever_a_reason_is_something_is_left_of_it(text: str):
     said = plainly([text])
     assert bool(said) or not text.replace("; ", "").strip()
     assert len(said) <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("Is it green?", "Is it green?"),
+        (
+            "It is old. The test ended (0: it\ngives what it gave). Switch\nit off?",
+            "Switch it off?",
+        ),
+        ("Is it right? Look at v1.2 first.\n- is it there?", "Is it right?"),
+        ("Look at http://x/?a=b first", ""),
+        ("Say yes", ""),
+    ],
+)
+def test_the_sentence_that_asks_is_found_in_a_question(text: str, asks: str):
+    assert question_in(text) == asks

@@ -94,9 +94,10 @@ def test_a_message_is_foretold_with_what_is_known_already():
     inputs = "inputs: {limit: {type: number, default: 0.8}, name: {type: string}}"
     runbook = book(f"{inputs}\nsteps:\n  - wait: 1s\n")
     text = "{{ (100 * inputs.limit) | round }} % of {{ inputs.name }} on {{ run.environment }}: "
-    text += "{{ failure.why\n  | default('?') }}{% if x %}!{% endif %}"
+    text += "{{ failure.why\n  | default('?') }}{% if x %}!{% else %}?{% endif %}"
+    text += "{% for y in z %}{{ y }} {%- endfor %}"
     said = foretold(Template(text, Place("f", 1, 1)), runbook, "staging")
-    rest = "<failure.why | default('?')>{% if x %}!{% endif %}"
+    rest = "<failure.why | default('?')><if x>!<or>?<end><y> "
     assert said == f"80 % of <inputs.name> on staging: {rest}"
     called = foretold(Template(text, Place("f", 1, 1)), runbook, "staging", own=False)
     assert called is not None
