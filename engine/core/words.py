@@ -176,7 +176,8 @@ def _lines(state: State, verb: str, asked: str | None = None) -> list[str]:
         entry = step.entry
         if not isinstance(entry, Call) or entry.verb != verb or step.status not in SIGNS:
             continue
-        if step.path == asked:
+        probe = step.block.body.probe and not (entry.title or entry.named)
+        if step.path == asked or probe:  # what it told is said of its action
             continue
         why = plainly(step.why) or _value(state, step)
         line = cut(f"{_sign(step)} {step.title}{f': {why}' if why else ''}", LINE_MAX_CHARS)

@@ -336,3 +336,12 @@ def test_what_is_to_be_done_by_hand_is_said_to_be_once():
         step = f"{{action: t.do, id: hand, title: {title}, with: {{instructions: Go}}}}"
         found = phone(f"steps:\n  - {step}\n", how=ASKING).go(until_s=5)
         assert said(found, "ask:hand#1")["wrong"] == f"Please do {asked}"
+
+
+def test_what_a_probe_found_is_said_of_its_action_alone():
+    probe = "probe: {check: t.look, expect: {what: 1}}"
+    text = f"steps:\n  - {{action: t.strike, id: hit, title: Hit it, {probe}}}\n"
+    lost, refused = Oops("no answer", maybe_done=True), Oops("refused", retryable=False)
+    script = {"hit": lost, "hit/probe-1/t-look": refused}
+    found = phone(text, script=script, how=ASKING).go(until_s=30)
+    assert said(found, "ask:hit#1")["found"] == []
