@@ -24,7 +24,7 @@ def told(
     message, hint, retryable = _words(name, cause, where, timeout_s)
     detail: dict[str, object] = {"error": type(cause).__name__, "sent": sent}
     if maybe_done:
-        message += ": the change may have been made"
+        message = f"{message.rstrip('.')}: the change may have been made"
     return AdapterError(
         message, help=hint, maybe_done=maybe_done, retryable=retryable, detail=detail
     )

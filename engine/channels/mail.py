@@ -34,6 +34,9 @@ TOLD_MAX_CHARS = 300
 SUBJECT_MAX_CHARS = 200
 """Of a subject: mail programs show less."""
 
+SOURCE_MAX_CHARS = 200
+"""Of which runbook it is, where: two names."""
+
 ADDRESS_MAX_CHARS = 320
 """Of an address: 64 before the @ and 255 behind it (RFC 5321, 4.5.3.1)."""
 
@@ -108,8 +111,7 @@ class MailChannel:
         mail = EmailMessage()
         mail["From"] = formataddr((name, reveal(sender)))
         mail["To"] = to
-        subject = one_line(f"[{message.kind}] {message.title}")
-        mail["Subject"] = cut(subject, SUBJECT_MAX_CHARS)
+        mail["Subject"] = subject_of(message)
         domain = reveal(sender).rpartition("@")[2] or "runbook.invalid"
         mail["Message-ID"] = message_id(message.key, domain)
         first = (message.receipt or message.thread or {}).get("id")
@@ -118,10 +120,8 @@ class MailChannel:
             mail["References"] = first
         mail["Auto-Submitted"] = "auto-generated"  # so that no absence notice answers (RFC 3834)
         mail["X-Runbook-Key"] = one_line(message.key)
-        link = f"\n\n{message.link}" if message.link else ""
-        link += f"\n\nTake it: {message.take_link}" if message.take_link else ""
-        link += answering(message)
-        mail.set_content(f"{plain(message.text)}{link}\n")
+        mail["X-Runbook-Kind"] = message.kind
+        mail.set_content(f"{plain(message.text)}{below(message)}\n")
         return mail
 
     async def _connected(self) -> aiosmtplib.SMTP:
@@ -211,6 +211,23 @@ def _refused(to: str, error: Any) -> AdapterError:
         retryable=400 <= code < 500,
         detail={"code": code},
     )
+
+
+def subject_of(message: Message) -> str:
+    """It is never empty: nobody opens such a mail, and SendGrid refuses it."""
+    return cut(one_line(message.title), SUBJECT_MAX_CHARS) or "runbook"
+
+
+def below(message: Message) -> str:
+    """What stands below the text of a mail: where the reader takes it or answers, where the run is
+    looked at, and which run it is, where.
+    """
+    found = f"\n\nTake it: {message.take_link}" if message.take_link else ""
+    found += answering(message)
+    found += f"\n\nThe run: {message.link}" if message.link else ""
+    source = cut(one_line(message.source), SOURCE_MAX_CHARS)
+    where = ", ".join(part for part in (source, f"run {one_line(message.run)}") if part)
+    return f"{found}\n\n-- \n{where}"
 
 
 def answering(message: Message) -> str:

@@ -12,11 +12,11 @@ from engine.adapters.http import Body
 from engine.channels.calling import Calling
 from engine.channels.fitting import cut, one_line, plain
 from engine.channels.mail import (
-    SUBJECT_MAX_CHARS,
     TEXT_MAX_CHARS,
-    answering,
+    below,
     mail_address,
     message_id,
+    subject_of,
 )
 from engine.plugin import reveal
 from engine.plugin.channel import Message
@@ -78,7 +78,7 @@ class SendGridChannel:
                 }
             ],
             "from": {"email": sender, "name": self._from["name"]},
-            "subject": cut(one_line(f"[{message.kind}] {message.title}"), SUBJECT_MAX_CHARS),
+            "subject": subject_of(message),
             "content": [{"type": "text/plain", "value": content(message)}],
             "headers": headers,
             "tracking_settings": {"click_tracking": {"enable": False}},
@@ -103,7 +103,4 @@ class SendGridChannel:
 
 def content(message: Message) -> str:
     """The text with its links below. It is never empty: SendGrid refuses that."""
-    link = f"\n\n{message.link}" if message.link else ""
-    link += f"\n\nTake it: {message.take_link}" if message.take_link else ""
-    link += answering(message)
-    return f"{cut(plain(message.text), TEXT_MAX_CHARS)}{link}".strip() or "runbook"
+    return f"{cut(plain(message.text), TEXT_MAX_CHARS)}{below(message)}".strip()

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
 from engine.channels.fate import Fates, looking
-from engine.channels.fitting import mark_of, plain, under
+from engine.channels.fitting import cut, mark_of, one_line, plain, under
 from engine.channels.reading import name_of, objects
 from engine.channels.sms import fitted, parts, written
 from engine.errors import AdapterError
@@ -22,6 +22,9 @@ from engine.plugin.channel import Message
 
 TEXT_MAX_CHARS = 600
 """What goes into four parts of an SMS, where its alphabet is the simple one."""
+
+SOURCE_MAX_CHARS = 64
+"""Of which runbook it is, where: half a part of the longest alphabet's four."""
 
 PARTS_MAX = 4
 """Of one message, in any alphabet: Twilio takes more, and nobody reads them."""
@@ -112,7 +115,9 @@ def text_of(message: Message) -> str:
     too long what is asked stands before the rest, whose end is cut off.
     """
     link = f"\n{message.link}" if message.link else ""
-    tail = f"{link} {mark_of(message.key)}"
+    source = cut(written(one_line(message.source)), SOURCE_MAX_CHARS)
+    source = f"\n{source}" if source else ""
+    tail = f"{source}{link} {mark_of(message.key)}"
     below, asked = under(message.title, message.text), str(message.details.get("asked") or "")
     if parts(_body(message, below) + tail) > PARTS_MAX and asked and asked in below:
         rest = below.replace(asked, "", 1).strip()

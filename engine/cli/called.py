@@ -99,10 +99,10 @@ class Calls:
             plan, path = body.get("plan") or {}, str(body["path"])
             made = str(body.get("id") or "").startswith("escalate-")
             title = body.get("title") or (plan.get("message") if made else body.get("id"))
-            self._titles[path] = (clean(str(title or path)), str(plan.get("policy")))
+            self._titles[path] = (_first_line(str(title or path)), str(plan.get("policy")))
         elif event.type == "EscalationStarted":
             asked = body.get("message") if body.get("question") else None
-            title = clean(str(asked or body.get("why") or "the run itself"))
+            title = _first_line(str(asked or body.get("why") or "the run itself"))
             self._titles[str(body["escalation"])] = (title, str(body["policy"]))
         elif event.type == "Acknowledged":
             for key in body.get("escalations") or ():
@@ -226,6 +226,11 @@ def call_lines(calls: Calls, run: str, frame: tuple[int, int], style: Style) -> 
             yield from (
                 f"    {line}" for text in _said(one, run, now_us) for line in wrap(text, width - 4)
             )
+
+
+def _first_line(text: str) -> str:
+    """Of a message with a list the line above it: the view has one line for all of it."""
+    return clean(text.strip().partition("\n")[0]).rstrip(": ")
 
 
 def _lines(word: str, text: str, width: int, style: Style) -> Iterator[str]:

@@ -17,6 +17,8 @@ from engine.cli.runs import told, who
 from engine.cli.session import Session
 from engine.cli.text import in_turn, pad, wrap
 from engine.core.cells import clean
+from engine.core.events import spoken
+from engine.core.summons import OWN
 from engine.errors import Usage
 from engine.language.words import did_you_mean, listed, named
 
@@ -44,8 +46,9 @@ def ack(session: Session, /, run: str, step: str | None, note: str, as_name: str
             name = await store.find(run)
             actor = await who(session, store, name, as_name)
             event = await session.engine(store).acknowledge(name, actor, note, path=step or "")
-        taken = ", ".join(event.body["escalations"])
-        return told(session, event, f"{actor.name} has taken {taken} of run {name}", None)
+        steps = ", ".join(key for key in event.body["escalations"] if key != OWN)
+        what = f"{steps} of run {name}" if steps else f"run {name}"
+        return told(session, event, f"{spoken(event.actor)} has taken {what}", None)
 
     return session.run(take())
 

@@ -197,7 +197,7 @@ class Rows:
         elif row.kind == "parallel" and isinstance(plan.get("branches"), int):
             row.found = f"{plan['branches']} branches"
         elif row.kind == "escalate":
-            row.found = clean(str(plan.get("message") or ""))
+            row.found = clean(str(plan.get("message") or "").strip())
 
     def on_step_progressed(self, _: Event, body: Mapping[str, Any]) -> Row | None:
         row = self._by_path.get(str(body["path"]))

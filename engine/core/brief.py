@@ -16,6 +16,9 @@ from engine.core.cells import clean, cut
 FIELDS_MAX = 4
 """More than four facts on a line are not read."""
 
+FLOAT_MAX = 10_000
+"""A number with a fraction beyond this is told without it: `1.44e+04` is not for people."""
+
 VALUE_MAX_CELLS = 60
 """Of one value: longer ones are cut, the audit trail has them whole."""
 
@@ -70,10 +73,12 @@ def show(value: Any) -> str:
     """A value in words: lists and mappings by their size, long texts cut."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if value is None:
+        return "none"
     if isinstance(value, str):
-        return cut(clean(value), VALUE_MAX_CELLS)
+        return cut(clean(value).strip(), VALUE_MAX_CELLS)
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1_000_000 else f"{value:,.0f}"
+        return f"{value:.4g}" if abs(value) < FLOAT_MAX else f"{value:,.0f}"
     if isinstance(value, Mapping | list | tuple):
         return _show_many(value)
     return cut(clean(str(value)), VALUE_MAX_CELLS)

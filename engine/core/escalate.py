@@ -27,6 +27,7 @@ from engine.core import questions
 from engine.core.effects import Decision, Record, Tell
 from engine.core.escalation import ENDED_WELL, policy_of
 from engine.core.judge import BLOCKED_MAX_S, Outcome
+from engine.core.plainly import plainly
 from engine.core.state import State
 from engine.core.summons import FIRST, OWN, STATUS, Escalation, Summons
 from engine.core.words import following
@@ -77,7 +78,7 @@ def _own(state: State, out: Decision) -> None:
     else:
         why = f"it ended {state.finished['outcome']}"
         because = state.finished["because"]
-        why += f": {because}" if because else ""
+        why += f": {plainly([because])}" if because else ""
     message = f"{state.runbook.title}: {why}"
     body = {"escalation": OWN, "policy": asked.policy, "message": message, "why": why}
     out.record.append(Record("EscalationStarted", body))

@@ -144,7 +144,7 @@ class Moves:
 
     def _enter(self, body: Body, phase: str, entries: tuple[Entry, ...]) -> None:
         body.phase = phase
-        names = {} if body.failure is None else {"failure": body.failure.to_json()}
+        names = {} if body.failure is None else {"failure": body.failure.told()}
         scope = Scope(
             body.frame, names, body.main[0].scope if _is_frame(body) else body.scope, True
         )

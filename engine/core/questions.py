@@ -102,7 +102,8 @@ def sentence(kind: str, step: StepState) -> str:
     if kind == "doubt":
         return f"Did `{step.title}` happen?"
     if kind == "do":
-        return f"Please do `{step.title}` by hand"
+        by_hand = "" if step.title.casefold().endswith(" by hand") else " by hand"
+        return f"Please do `{step.title}`{by_hand}"
     said = (step.plan.get("params") or {}).get("question")
     return said.strip() if isinstance(said, str) and said.strip() else f"{step.title}: yes or no?"
 

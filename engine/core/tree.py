@@ -17,6 +17,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from engine.core.approval import Approval
+from engine.core.plainly import plainly
 from engine.language.model import Call, Entry, Runbook
 
 SEVERITY = {
@@ -42,6 +43,10 @@ class Failure(Struct, frozen=True):
 
     def to_json(self) -> dict[str, str]:
         return {"step": self.step, "title": self.title, "status": self.status, "why": self.why}
+
+    def told(self) -> dict[str, str]:
+        """The same for templates: what they say is for people."""
+        return {**self.to_json(), "why": plainly([self.why])}
 
 
 class Frame(Struct):

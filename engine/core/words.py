@@ -6,14 +6,18 @@ message that is sent again says the same.
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
 from engine.clock import to_datetime
-from engine.core.brief import brief, named_fields
+from engine.core.brief import brief, named_fields, show
+from engine.core.cells import cut
 from engine.core.events import spoken
+from engine.core.plainly import plainly, question_in
 from engine.core.questions import missing
 from engine.core.scope import view_of
 from engine.core.state import State
@@ -30,6 +34,8 @@ LINE_MAX_CHARS = 200
 
 DETAILS_MAX_CHARS = 1500
 """Of what is asked in a question: half of what a message in Slack holds."""
+
+COUNTED = re.compile(r"\d+ fields?")
 
 NAMED_MAX = 256
 """Runbooks of which is kept what fields they name. A bound, not a need."""
@@ -53,7 +59,7 @@ def words(state: State, escalation: str, level: int) -> dict[str, Any]:
     by = when(by_us, state.now_us) if by_us is not None else ""
     more = _question(state, one, by) if one.question else {}
     return {
-        "title": _title(state, one)[:LINE_MAX_CHARS],
+        "title": cut(_title(state, one), LINE_MAX_CHARS),
         "about": state.runbook.title,
         "public": _public(state, one),
         "policy": policy,
@@ -98,8 +104,8 @@ def following(
         after = format_duration(round((state.ended_us - state.started_us) / 1e6))
         found |= {"outcome": end["outcome"], "because": end["because"] or "", "after": after}
         found |= {"found": _lines(state, "check"), "done": _lines(state, "action")}
-        if one.key == STATUS:
-            found["wrong"] = ""  # it stood so once
+        if one.key in (STATUS, OWN):  # it stood so once
+            found |= {"wrong": "", "title": state.runbook.title}
     return found
 
 
@@ -107,7 +113,10 @@ def _title(state: State, one: Escalation) -> str:
     if one.key == STATUS:
         return state.runbook.title
     about = state.runbook.title
-    wrong, _, more = _wrong(state, one).strip().partition("\n")
+    said = _wrong(state, one).strip()
+    if one.question.get("kind") == "confirm":
+        said = question_in(said) or said
+    wrong, _, more = said.partition("\n")
     wrong = wrong.removeprefix(f"{about}: ")
     if wrong.endswith(":") and more:
         first = more.strip().partition("\n")[0]
@@ -132,7 +141,7 @@ def _wrong(state: State, one: Escalation) -> str:
         return one.message
     failure = next((f for f in _failures(state)), None)
     if failure is not None:
-        return f"{failure.title} {failure.status}: {'; '.join(failure.why)}"[:LINE_MAX_CHARS]
+        return cut(f"{failure.title} {failure.status}: {plainly(failure.why)}", LINE_MAX_CHARS)
     return ""
 
 
@@ -150,7 +159,7 @@ def _stands(state: State) -> str:
         word = f", {said}" if last else ", people are called and nobody took it yet"
     running = [s for s in state.steps.values() if s.status == "running" and s.body is None]
     now = [s.title for s in running if s.entry.title or s.entry.named]
-    at = f"\nUnder way: {', '.join(now)}"[:LINE_MAX_CHARS] if now else ""
+    at = "\n" + cut(f"Under way: {', '.join(now)}", LINE_MAX_CHARS - 1) if now else ""
     return f"Open for {lasts}{word}{at}"
 
 
@@ -166,19 +175,45 @@ def _lines(state: State, verb: str, asked: str | None = None) -> list[str]:
         entry = step.entry
         if not isinstance(entry, Call) or entry.verb != verb or step.status not in SIGNS:
             continue
-        if step.path == asked:
+        probe = step.block.body.probe and not (entry.title or entry.named)
+        if step.path == asked or probe:  # what it told is said of its action
             continue
-        why = "; ".join(step.why) or _value(state, step)
-        found.append(f"{_sign(step)} {step.title}{f': {why}' if why else ''}"[:LINE_MAX_CHARS])
-    if len(found) > LINES_MAX:
-        return [f"({len(found) - LINES_MAX} earlier)", *found[-LINES_MAX:]]
-    return found
+        why = plainly(step.why) or _value(state, step)
+        line = cut(f"{_sign(step)} {step.title}{f': {why}' if why else ''}", LINE_MAX_CHARS)
+        found.append((step.status == "passed", line))
+    return _last(found)
+
+
+def _last(found: list[tuple[bool, str]]) -> list[str]:
+    """The last of many lines, each with whether it is well. What is not well is named first, where
+    there is not room for all.
+    """
+    over = len(found) - LINES_MAX
+    if over <= 0:
+        return [line for _, line in found]
+    order = sorted(range(len(found)), key=lambda at: (not found[at][0], at))  # well, then early
+    left_out = set(order[:over])
+    word = "earlier" if left_out == set(range(over)) else "more"
+    kept = [line for at, (_, line) in enumerate(found) if at not in left_out]
+    return [f"({over} {word})", *kept]
 
 
 def _value(state: State, step: StepState) -> str:
     """What a step that passed found: of a check that expects nothing it is all there is to know."""
     view = view_of(step) if step.status == "passed" else None
-    return brief(view.fields, _named(state.runbook.text)) if view is not None else ""
+    if view is None or view.fields is None:
+        return ""
+    news = {name: value for name, value in view.fields.items() if _news(name, value)}
+    return brief(news, _named(state.runbook.text))
+
+
+def _news(name: str, value: Any) -> bool:
+    """Whether it says more than that the step passed: neither a program that ended well, nor how
+    many fields an answer has.
+    """
+    if name == "exit_code":
+        return bool(value != 0)
+    return not isinstance(value, Mapping) or not COUNTED.fullmatch(show(value))
 
 
 @lru_cache(maxsize=NAMED_MAX)
@@ -203,12 +238,13 @@ def _asked(state: State, one: Escalation, level: int, by: str) -> str:
         return f"{who} took it, and it is not resolved: ask if you are needed"
     asked = f"Take it{by}, or somebody else is called"
     if level >= len(one.levels):
-        asked = f"Take it{by}, nobody is called behind you"
+        asked = f"Take it{by} (nobody is called after you)"
     asked = f"{asked}: runbook ack {state.run}"
     if one.wait:
         asked += " (the run waits until somebody does)"
-    if state.finished is not None:
-        asked = f"The run ended {state.finished['outcome']}. {asked}"
+    over = f"ended {state.finished['outcome']}" if state.finished is not None else ""
+    if over and over not in (one.message or ""):
+        asked = f"The run {over}. {asked}"
     return asked
 
 
@@ -281,7 +317,7 @@ def _detail(kind: str, step: StepState) -> Iterator[str]:
     if kind in ("approve", "doubt"):
         where = f" ({plan['fingerprint']})" if plan.get("fingerprint") else ""
         yield f"{plan['type']}" + (f" on {plan['target']}{where}" if plan.get("target") else "")
-        yield from (f"{name}: {_shown(value)}" for name, value in params.items())
+        yield from (f"{name}: {_written(name, value)}" for name, value in params.items())
         if plan.get("max_affected") is not None:
             yield f"at most {plan['max_affected']} affected"
         if step.hash:
@@ -291,7 +327,7 @@ def _detail(kind: str, step: StepState) -> Iterator[str]:
         by_type = isinstance(step.entry, Call) and step.entry.signature.asks_person
         yield str(params.get("instructions") or "") if by_type else by_hand(step)
     if params.get("evidence") is not None:
-        yield f"Look at: {_shown(params['evidence'])}"
+        yield f"Look at: {_seen(params['evidence'])}"
 
 
 HASH_CHARS = 12
@@ -300,6 +336,21 @@ HASH_CHARS = 12
 
 def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _written(name: str, value: Any) -> str:
+    """A parameter, exactly; an argument list as it would be typed."""
+    typed = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return shlex.join(value) if typed and name.endswith("argv") else _shown(value)
+
+
+def _seen(value: Any) -> str:
+    """What somebody is to look at, which is no text that has to be exact."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name} {_seen(one)}" for name, one in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_seen(one) for one in value)
+    return value if isinstance(value, str) else show(value)
 
 
 def _why(state: State, kind: str, step: StepState) -> Iterator[str]:

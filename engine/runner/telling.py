@@ -128,8 +128,8 @@ class Teller:
     """
     stake: Callable[[Stake], str] | None = None
     """The value of a button that answers; None where nobody takes answers in."""
-    ask_at: str | None = None
-    """The address before what a link holds that answers."""
+    server: str | None = None
+    """Where the server is reached that drives the run: there its links lead."""
     _console: ConsoleChannel = field(init=False)
 
     def __post_init__(self) -> None:
@@ -217,7 +217,7 @@ class Teller:
             name=body["name"],
             severity=self.ways.page(words),
             source=f"{words.get('runbook', '')} in {words.get('environment', '')}",
-            link=self.ways.link(self.run),
+            link=self._link(),
             incident=self.incident,
             attempt=body["attempt"],
             buttons=buttons,
@@ -228,6 +228,11 @@ class Teller:
             receipt=effect.receipt,
             thread=effect.thread,
         )
+
+    def _link(self) -> str | None:
+        """Where the run is looked at: as the contacts say, else on the server that drives it."""
+        own = self.ways.link(self.run)
+        return own or (f"{self.server}/runs/{self.run}" if self.server is not None else None)
 
     def _answers(self, body: Mapping[str, Any], words: Mapping[str, Any]) -> tuple[Button, ...]:
         """The buttons of a question, each with a claim of its own."""
@@ -240,9 +245,9 @@ class Teller:
 
     def _answer_link(self, body: Mapping[str, Any], words: Mapping[str, Any]) -> str | None:
         """A person's own link; a place has none: whoever opens it would be anybody."""
-        if self.stake is None or self.ask_at is None or not self.ways.is_person(body["who"]):
+        if self.stake is None or self.server is None or not self.ways.is_person(body["who"]):
             return None
-        return f"{self.ask_at}{self.stake(self._stake(body, words, body['who'], ''))}"
+        return f"{self.server}/ask/{self.stake(self._stake(body, words, body['who'], ''))}"
 
     def _stake(
         self, body: Mapping[str, Any], words: Mapping[str, Any], who: str, answer: str

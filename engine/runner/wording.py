@@ -128,8 +128,14 @@ def text_of(words: Mapping[str, Any], kind: str) -> str:
         lines = [f"{words['became']} ({clock_face(words['at_us'])})", *lines]
     for head, key in PARTS:
         if words.get(key):
-            lines += ["", head, *[f"- {line}" for line in words[key]]]
+            written = key == "happens" and _written_out(words)
+            lines += ["", head, *(words[key] if written else [f"- {line}" for line in words[key]])]
     return "\n".join(lines).strip()
+
+
+def _written_out(words: Mapping[str, Any]) -> bool:
+    """Whether what is asked is text that somebody wrote, with lists of its own."""
+    return (words.get("question") or {}).get("kind") in ("do", "confirm")
 
 
 def _meanwhile(words: Mapping[str, Any], kind: str) -> list[str]:

@@ -86,6 +86,10 @@ class Caller(Protocol):
         """Whether a channel that told somebody tells them what became of it, too."""
         ...
 
+    def roles(self, who: str, at_us: int) -> tuple[frozenset[str], frozenset[str]]:
+        """The roles of somebody, with the rotas that they carry then, and every name they have."""
+        ...
+
 
 Callers = Callable[[Runbook, str], Caller]
 """Who is called by a runbook in an environment. Raises Usage, Diagnosed."""

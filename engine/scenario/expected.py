@@ -11,7 +11,7 @@ from engine.language.duration import format_duration, parse_duration
 from engine.language.expect import check_expectation
 from engine.language.result_path import parse_path
 from engine.language.words import did_you_mean, listed, named
-from engine.scenario.story import ESCALATIONS, NOT_TOLD, TOLD
+from engine.scenario.story import ESCALATIONS, NOT_TOLD, REFUSED, TOLD
 
 OUTCOME: Final = "`expect: {outcome: resolved}`"
 
@@ -26,9 +26,11 @@ PLAYED: Final[Mapping[str, str]] = {
     "waits_for": "ids of the questions that nobody answered",
     "took_s": "seconds of virtual time",
     "told": "who was told, in order: {at: 15m, who, by, level, kind, of} each, or what matters of "
-    "it; at: since the run began; kind: page, status, acknowledged, resolved",
+    "it; at: since the run began; kind: page, status, acknowledged, resolved, question, answered",
     "pages": "those of kind page: who was called",
     "updates": "those of kind status: how the run stands, told every so often",
+    "asked": "those of kind question: who was asked, and reminded",
+    "refused": "approvals and denials that do not count: {at, who, of, why} each",
     "not_told": "attempts to tell somebody that came to nothing: as in `told`, and why, doubt",
     "escalations": "by step id, or `run`, `status`: {levels, taken_by, taken_at, reopened, "
     "exhausted, closed, nobody, why}; others are left open",
@@ -36,11 +38,14 @@ PLAYED: Final[Mapping[str, str]] = {
 }
 """What `expect` can speak of."""
 
-CALLED: Final = ("told", "pages", "updates", "not_told", "escalations", "nobody")
+CALLED: Final = (
+    *("told", "pages", "updates", "asked", "refused", "not_told", "escalations", "nobody"),
+)
 """What is only there when people are called."""
 
 LISTS: Final[Mapping[str, tuple[str, ...]]] = {
-    **dict.fromkeys(("told", "pages", "updates"), TOLD),
+    **dict.fromkeys(("told", "pages", "updates", "asked"), TOLD),
+    "refused": REFUSED,
     "not_told": NOT_TOLD,
 }
 """Lists of messages, and what can be said of each."""

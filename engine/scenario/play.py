@@ -17,6 +17,7 @@ from engine.errors import RunbookError
 from engine.language.inputs import take_inputs
 from engine.language.model import Call, Escalate, Runbook
 from engine.registry import Registry
+from engine.scenario import approving
 from engine.scenario.calls import Callers, Phones
 from engine.scenario.read import Began, Scenario
 from engine.scenario.read_calls import Finding
@@ -33,9 +34,6 @@ from engine.scenario.virtual import (
 
 ATTEMPT_US = 10_000
 """How long an attempt takes in a scenario."""
-
-APPROVER_REASON = "the scenario says so, for whatever length a reason must have here"
-"""Of approvals and denials: long enough for any `reason_min` that people would put up with."""
 
 
 class Unscripted(RunbookError):
@@ -142,7 +140,7 @@ class _Scripted:
         if question.kind == "doubt":
             return self._settle(step, asked)
         if question.kind == "approve":
-            return self._approve(step, since_us)
+            return self._approve(state, step, asked)
         finding = self._finding(step, 1)
         if finding is None or "answer" not in finding.result:
             return None
@@ -199,20 +197,12 @@ class _Scripted:
             asked.since_us, "DoubtSettled", body, Actor(self._scenario.began.actor, "scenario")
         )
 
-    def _approve(self, step: StepState, at_us: int) -> Said | None:
-        """As many different people as it takes, each with the role it takes."""
+    def _approve(self, state: State, step: StepState, asked: Open) -> Said | None:
+        """As many different people as it takes, each with the role it takes; or who is named."""
         approves = self._scenario.approves
-        approved = approves.get(step.path, approves.get(step.entry.id))
-        if approved is None or step.approval is None:
-            return None
-        body = {
-            "path": step.path,
-            "hash": step.hash,
-            "reason": APPROVER_REASON.ljust(step.approval.reason_min, "."),
-            "roles": list(step.approval.by),
-        }
-        who = Actor(f"approver-{len(step.approval.given) + 1}", "scenario")
-        return Said(at_us, "Approved" if approved else "Denied", body, who)
+        said = approves.get(step.path, approves.get(step.entry.id))
+        known = self._phones.caller.roles if self._phones is not None else None
+        return None if said is None else approving.said(said, state, step, asked, known)
 
 
 def _played(virtual: Virtual, asked: list[Question]) -> Played:

@@ -22,6 +22,7 @@ from engine.language import nodes
 from engine.language.model import Runbook
 from engine.language.source import parse, read
 from engine.language.words import did_you_mean, named
+from engine.scenario import approving
 from engine.scenario.calls import PRODUCTION, Calls, Sending, Taking
 from engine.scenario.expected import OUTCOME, PLAYED, read_expected, speaks_of_calls
 from engine.scenario.read_calls import (
@@ -47,7 +48,6 @@ _MERGED: Final = ("inputs", "finds", "settles", "approves", "channels")
 """What a scenario that is `like` another takes from it: whole, or key by key."""
 
 SETTLES: Final = ("happened", "did-not")
-APPROVES: Final = ("approved", "denied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Scenario:
     began: Began = Began()
     finds: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     settles: Mapping[str, bool] = field(default_factory=dict)
-    approves: Mapping[str, bool] = field(default_factory=dict)
+    approves: Mapping[str, approving.Approves] = field(default_factory=dict)
     expect: Mapping[str, Any] = field(default_factory=dict)
     calls_in: str | None = None
     """The environment whose contacts are called."""
@@ -83,7 +83,8 @@ class Scenario:
     @property
     def calls(self) -> Calls | None:
         """How the levels of escalations are played; None where they are not."""
-        said = self.calls_in is not None or self.takings or self.channels
+        said = self.calls_in is not None or approving.people(self.approves)
+        said = said or bool(self.takings or self.channels)
         if not said and not speaks_of_calls(self.expect):
             return None
         return Calls(self.calls_in or PRODUCTION, self.takings, self.channels)
@@ -197,8 +198,12 @@ class _Reader(CallReader):
     def settles(self, node: nodes.Node) -> Mapping[str, bool]:
         return self.fields.all_of(node, "settles", lambda k, v: self._word(k, v, SETTLES))
 
-    def approves(self, node: nodes.Node) -> Mapping[str, bool]:
-        return self.fields.all_of(node, "approves", lambda k, v: self._word(k, v, APPROVES))
+    def approves(self, node: nodes.Node) -> Mapping[str, approving.Approves]:
+        return self.fields.all_of(node, "approves", self._approves)
+
+    def _approves(self, key: nodes.Scalar, node: nodes.Node) -> approving.Approves:
+        self.step(key)
+        return approving.read_approves(self.fields, key, node)
 
     def expect(self, node: nodes.Node) -> Mapping[str, Any]:
         return read_expected(self.fields, self.about.ids, node)
@@ -327,14 +332,15 @@ KEYS: Final[Mapping[str, Key]] = {
     ),
     "approves": Key(
         _Reader.approves,
-        "by step id or path: whether those who are asked agree; nobody answers unless given",
-        _by_step(APPROVES),
+        "by step id or path: whether those who are asked agree, at once; or who says so and when; "
+        "nobody answers unless given",
+        approving.SCHEMA,
         "approves",
     ),
     "calls": Key(
         _Reader.calls,
         "the environment by whose contacts people are called, level by level; production where "
-        "`acknowledges`, `channels`, or what is expected say so without it",
+        "`acknowledges`, `channels`, who approves, or what is expected say so without it",
         CALLS_SCHEMA,
         "calls_in",
     ),

@@ -15,6 +15,9 @@ TOLD: Final = ("at", "at_s", "who", "by", "level", "kind", "of")
 which channel, of which level, page, status, acknowledged or resolved, of which escalation.
 """
 
+REFUSED: Final = ("at", "at_s", "who", "of", "why")
+"""Of an approval or a denial that does not count: who said it, of which step, and why not."""
+
 NOT_TOLD: Final = (*TOLD, "why", "doubt")
 """Of one that was not."""
 
@@ -30,6 +33,7 @@ class Heard:
 
     told: tuple[Mapping[str, Any], ...] = ()
     not_told: tuple[Mapping[str, Any], ...] = ()
+    refused: tuple[Mapping[str, Any], ...] = ()
     escalations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
 
@@ -42,6 +46,8 @@ class Heard:
             "told": [dict(one) for one in self.told],
             "pages": [dict(one) for one in self.told if one["kind"] == "page"],
             "updates": [dict(one) for one in self.told if one["kind"] == "status"],
+            "asked": [dict(one) for one in self.told if one["kind"] == "question"],
+            "refused": [dict(one) for one in self.refused],
             "not_told": [dict(one) for one in self.not_told],
             "escalations": {name: dict(one) for name, one in self.escalations.items()},
             "nobody": self.nobody,
@@ -62,7 +68,8 @@ def heard_in(events: Sequence[Event | Draft], keys: Iterable[str] = ()) -> Heard
     # two that are sent together arrive in any order
     told = sorted(reader.told, key=lambda one: (one[1]["at_s"], one[0]))
     messages = tuple(message for _, message in told)
-    return Heard(messages, tuple(reader.not_told), reader.escalations, tuple(reader.lines))
+    not_told, refused = tuple(reader.not_told), tuple(reader.refused)
+    return Heard(messages, not_told, refused, reader.escalations, tuple(reader.lines))
 
 
 def since(at_us: int, started_us: int) -> tuple[str, int]:
@@ -78,6 +85,7 @@ class _Reader:
         self.told: list[tuple[int, Mapping[str, Any]]] = []
         """With the number of its sending."""
         self.not_told: list[Mapping[str, Any]] = []
+        self.refused: list[Mapping[str, Any]] = []
         self.escalations: dict[str, dict[str, Any]] = {name: _fresh() for name in names.values()}
         self.lines: list[str] = []
         self._names = names
@@ -151,16 +159,15 @@ class _Reader:
     def taken(self, event: Event | Draft) -> None:
         """Only what nobody took before."""
         keys = event.body.get("escalations") or [event.body.get("path")]
-        actor = event.actor if isinstance(event.actor, Mapping) else event.actor.to_json()
         for key in keys:
             one = self.escalations.get(self._names.get(str(key), ""))
             if one is None or one["taken_by"] is not None:
                 continue
             if one["closed"] is not None and not one["exhausted"]:
                 continue
-            one["taken_by"] = actor["name"]
+            one["taken_by"] = _name(event)
             one["taken_at"], _ = since(event.at_us, self._started_us)
-            self._tell(event, f"{actor['name']} takes `{self._names[str(key)]}`")
+            self._tell(event, f"{_name(event)} takes `{self._names[str(key)]}`")
 
     def reopened(self, event: Event | Draft) -> None:
         name, one = self._of(event)
@@ -182,6 +189,16 @@ class _Reader:
         name, _ = self._of(event)
         self._tell(event, f"`{name}`: {event.body['word']}")
 
+    def decided(self, event: Event | Draft) -> None:
+        self._tell(event, f"{_name(event)} {event.type.lower()} `{event.body['path']}`")
+
+    def refuse(self, event: Event | Draft) -> None:
+        (at, at_s), body = since(event.at_us, self._started_us), event.body
+        made = {"at": at, "at_s": at_s, "who": _name(event), "of": body["path"]}
+        self.refused.append({**made, "why": body["why"]})
+        what = f"{made['who']} would {body['wanted']} `{body['path']}`"
+        self._tell(event, f"{what}, and it does not count: {body['why']}")
+
     def over(self, event: Event | Draft) -> None:
         self._tell(event, f"the run ends {event.body['outcome']}")
 
@@ -194,12 +211,20 @@ _HANDLERS: Final[Mapping[str, Callable[[_Reader, Event | Draft], None]]] = {
     "TellFailed": _Reader.failed,
     "Acknowledged": _Reader.taken,
     "Answered": _Reader.taken,
+    "Approved": _Reader.decided,
+    "ApprovalRefused": _Reader.refuse,
+    "Denied": _Reader.decided,
     "EscalationReopened": _Reader.reopened,
     "EscalationExhausted": _Reader.exhausted,
     "EscalationClosed": _Reader.closed,
     "QuestionClosed": _Reader.answered,
     "RunFinished": _Reader.over,
 }
+
+
+def _name(event: Event | Draft) -> str:
+    actor = event.actor if isinstance(event.actor, Mapping) else event.actor.to_json()
+    return str(actor["name"])
 
 
 def _fresh() -> dict[str, Any]:
@@ -214,6 +239,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "resolved": "that it is over, ",
     "question": "a question, ",
     "answered": "what became of the question, ",
+    "counted": "that one of several approved it, ",
 }
 
 

@@ -88,7 +88,7 @@ def make_parts(
         inbound.presser(keys, clock.now_us),
         inbound.linker(keys, clock.now_us, url) if url else None,
         answering.staker(keys, clock.now_us),
-        f"{url}/ask/" if url else None,
+        url or None,
     )
     parts = Parts(
         settings=settings,

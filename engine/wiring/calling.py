@@ -364,13 +364,14 @@ def directory_of(
 @dataclass(frozen=True, slots=True)
 class Press:
     """Where people take what a run calls for: of a run, an escalation and a message the value of a
-    button (`sign`) and a link (`take`). `stake` and `ask_at`: the same of what answers a question.
+    button (`sign`) and a link (`take`). `stake`: the same of what answers a question. `server`: its
+    address, where it has one.
     """
 
     sign: Callable[[str, str, str], str] | None = None
     take: Callable[[str, str, str], str] | None = None
     stake: Callable[[Stake], str] | None = None
-    ask_at: str | None = None
+    server: str | None = None
 
 
 def teller(
@@ -387,7 +388,7 @@ def teller(
         incident = incident_of(event)
         told = Teller(run, connections, directory, pace, pace.clock, say, incident, button)
         told.take = partial(press.take, run) if press.take is not None else None
-        told.stake, told.ask_at = press.stake, press.ask_at
+        told.stake, told.server = press.stake, press.server
         return told
 
     return of

@@ -4,6 +4,7 @@ what was changed, what was in doubt. What only people know is left to them, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Any
 
 from engine.clock import MICROSECONDS, to_iso
 from engine.core.events import SETTLED, Event, spoken
+from engine.core.plainly import plainly
 from engine.core.words import SIGNS
 from engine.language.duration import format_duration
 from engine.language.model import Runbook
@@ -21,8 +23,16 @@ TEXT_MAX_CHARS = 300
 Facts = Callable[[Any], str]
 """What a step found, in the few words that are worth saying of it."""
 
+PROBE = re.compile(r"(.+)/probe-\d+/[^/]+")
+"""The path of a probe, and of its action."""
+
 SHOWN_STEPS = ("check", "action", "escalate")
 """Kinds of steps that stand in the time-line; the others only hold these."""
+
+CALLING: Mapping[str, str] = {
+    "EscalationExhausted": "Nobody is left to be called",
+    "EscalationReopened": "People are called again",
+}
 
 PEOPLES = (
     "Summary", "Root Cause", "Users affected", "Downtime", "Data loss", "What went well",
@@ -198,6 +208,8 @@ class _Reader:
         self.made = made
         self.facts = facts
         self.steps: dict[str, Mapping[str, Any]] = {}
+        self.asked: set[tuple[Any, ...]] = set()
+        """Who was asked what by which channel: whoever hears it once more is reminded."""
         self.named: dict[str, str] = {}
         """Which step has a title: of two with the same, the second says where it is."""
 
@@ -249,7 +261,11 @@ class _Reader:
         match event.type:
             case "Approved" | "Denied":
                 yield f"{who} {event.type.lower()} {self._title(body)}: {body['reason']}"
-            case "ApprovalRefused" | "ApprovalExpired":
+            case "ApprovalRefused":
+                word = body.get("wanted", "approve")
+                said = f"{who} would {word} {self._title(body)}, which does not count"
+                yield f"{said}: {body['why']}"
+            case "ApprovalExpired":
                 yield f"{self._title(body)} was not approved: {body['why']}"
             case "Answered":
                 note = f": {body['note']}" if body.get("note") else ""
@@ -281,7 +297,7 @@ class _Reader:
                 via = f" by {body['via']}" if body.get("via") else ""
                 yield f"{spoken(event.actor)} took it{via}{note}"
             case "EscalationExhausted" | "EscalationReopened":
-                yield f"Escalation {body['escalation']}: {body['why']}"
+                yield f"{CALLING[event.type]}: {body['why']}"
 
     def _told_of(self, told: Mapping[str, Any], at_us: int) -> Iterator[str]:
         made, name, channel = self.made, told.get("name"), told.get("channel")
@@ -291,9 +307,12 @@ class _Reader:
             made.told_us = made.told_us or at_us
             yield f"Team notified: {line}"
         elif told.get("kind") == "question":
-            whom = (
-                f"Asked at the {channel}" if name == channel else f"{name} was asked by {channel}"
-            )
+            asked = (name, channel, told.get("escalation"))
+            word = " again" if asked in self.asked else ""
+            self.asked.add(asked)
+            whom = f"{name} was asked{word} by {channel}"
+            if name == channel:
+                whom = f"Asked{word} at the {channel}"
             yield f"{whom}: {self._question(told)}"
 
     def _untold(self, told: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[str]:
@@ -312,7 +331,7 @@ class _Reader:
         kind, status = step.get("kind"), body["status"]
         if kind not in SHOWN_STEPS or status == "skipped":
             return
-        why = "; ".join(map(str, body["why"]))
+        why = plainly(map(str, body["why"]))
         facts = self.facts(body.get("extracted") or (body.get("outcome") or {}).get("result"))
         line = f"{self._title(body)} {SIGNS.get(status, status)}"
         line += f" ({facts})" if facts else ""
@@ -326,6 +345,7 @@ class _Reader:
             self.made.found.append(_line(line))
         if kind != "escalate" or status != "passed":  # who was told says more
             head = {"check": "Found", "action": "Changed"}.get(str(kind), "People")
+            head = "Not done" if kind == "action" and status in ("failed", "errored") else head
             head = "Not certain" if status == "unknown" else head
             head = "Would be done" if status == "previewed" else head
             yield f"{head}: {line}", kind == "check" and status == "passed"
@@ -340,6 +360,9 @@ class _Reader:
         path = str(body.get("path", ""))
         step = self.steps.get(path, body)
         title = str(step.get("title") or step.get("id") or path)
+        probe = PROBE.fullmatch(path)
+        if probe is not None and title == step.get("id"):
+            title = f"The probe of {self._title({'path': probe[1]})}"
         return title if self.named.setdefault(title, path) == path else f"{title} ({path})"
 
 

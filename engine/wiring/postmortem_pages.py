@@ -96,7 +96,8 @@ def _facts(made: PostMortem) -> Iterator[tuple[str, str]]:
 
 def _summary(made: PostMortem) -> str:
     because = f": {made.because}" if made.because else ""
-    said = f"{made.runbook} was started by {made.trigger} and is {made.outcome}{because}."
+    word = "is" if made.ended_us is None else "ended"
+    said = f"{made.runbook} was started by {made.trigger} and {word} {made.outcome}{because}."
     if made.mode == "rehearsal":
         said += " It was a rehearsal: nothing was changed, and nobody was told."
     return said

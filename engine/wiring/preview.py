@@ -188,7 +188,7 @@ def _levels(
 
 def _put(put: Put) -> Told:
     """A question, with what only a question has."""
-    told = _told(put.one, put.level, put.when, put.recipient, put.said)
+    told = _told(put.one, {**put.level, "by": put.by}, put.when, put.recipient, put.said)
     remarks = [f"not told: {who}" for who in put.nobody]
     if put.one.question["kind"] == "approve":
         remarks.append("not whoever starts it: they may not approve it")

@@ -1,5 +1,5 @@
 """What people would be told of the questions that a run of a runbook can ask: for the preview of
-messages. Parameters stand there as they are written: they are rendered when a run gets there.
+messages. Of their parameters what is known before a run gets there is filled in.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from engine.language.model import Approve, Call, Runbook, Template, walk_runbook
 from engine.runner.wording import Said, said
 from engine.wiring.admission import called
 from engine.wiring.calling import Directory
+from engine.wiring.preview_words import foretold
 
 
 class Put(NamedTuple):
@@ -31,6 +32,8 @@ class Put(NamedTuple):
     said: Said
     nobody: tuple[str, ...]
     """Who may answer and is not told."""
+    by: tuple[str, ...]
+    """The channels by which this recipient could be told; a place is told itself, once."""
 
 
 WHEN: Mapping[str, str] = {
@@ -51,7 +54,7 @@ def puts(state: State, directory: Directory, autonomy: str) -> Iterator[Put]:
         for entry in walk_runbook(book):
             if not isinstance(entry, Call):
                 continue
-            step = _step(book, entry)
+            step = _step(book, entry, Foretold(book, state.environment, book is state.runbook))
             kind = _kind(entry, autonomy)
             if kind is not None:
                 yield from _put(state, directory, step, kind)
@@ -71,23 +74,35 @@ def _kind(entry: Call, autonomy: str) -> str | None:
     return "do" if autonomy == "guide" else None
 
 
-def _step(book: Runbook, entry: Call) -> StepState:
-    """A step as it would be, with its parameters as they are written."""
+class Foretold(NamedTuple):
+    """In which runbook something is written, and where it would run. `own`: as in `foretold`."""
+
+    book: Runbook
+    environment: str
+    own: bool
+
+
+def _step(book: Runbook, entry: Call, place: Foretold) -> StepState:
+    """A step as it would be, with what is known of its parameters."""
     frame = Frame(book, {})
     body = Body(None, frame, Scope(frame))
     step = StepState(entry.id, entry, Block("", (entry,), body.scope, body))
-    step.plan = {"type": entry.type, "target": entry.target, "params": _written(entry.params)}
+    step.plan = {
+        "type": entry.type,
+        "target": entry.target,
+        "params": _written(entry.params, place),
+    }
     step.plan = {**step.plan, "fingerprint": None, "max_affected": entry.max_affected}
     return step
 
 
-def _written(value: Any) -> Any:
+def _written(value: Any, place: Foretold) -> Any:
     if isinstance(value, Template):
-        return value.text
+        return foretold(value, place.book, place.environment, own=place.own)
     if isinstance(value, Mapping):
-        return {name: _written(one) for name, one in value.items()}
+        return {name: _written(one, place) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_written(one) for one in value]
+        return [_written(one, place) for one in value]
     return value
 
 
@@ -112,6 +127,8 @@ def _put(state: State, directory: Directory, step: StepState, kind: str) -> Iter
     told = said(directory, words(state, one.key, 1), "question")
     when = WHEN[kind].format(title=step.title)
     when += f" + {format_duration(how['after_us'] / 1e6)}" if how["after_us"] else ""
+    places = {recipient["id"] for recipient in due["recipients"]}
+    by = tuple(name for name in how["by"] if name not in places)
     for recipient in due["recipients"]:
-        yield Put(one, level, when, recipient, told, tuple(due["nobody"]))
+        yield Put(one, level, when, recipient, told, tuple(due["nobody"]), by)
     del state.escalations[one.key], state.steps[step.path]

@@ -11,6 +11,7 @@ from engine.language.expressions.problem import TemplateProblem
 from engine.language.model import Runbook, Template
 from engine.language.template import analyse, render
 
+WAYS = re.compile(r"\{%[-+]?(.*?)[-+]?%\}", re.DOTALL)
 WRITTEN_OUT = re.compile(r"\{\{-?(.*?)-?\}\}", re.DOTALL)
 
 
@@ -38,4 +39,11 @@ def foretold(
             return later
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
-    return WRITTEN_OUT.sub(fill, message.text)
+    return WAYS.sub(_way, WRITTEN_OUT.sub(fill, message.text))
+
+
+def _way(found: re.Match[str]) -> str:
+    """Which text it is depends on what a run finds; of what is repeated it is there once."""
+    word, _, rest = " ".join(found.group(1).split()).partition(" ")
+    said = {"if": f"<if {rest}>", "elif": f"<or if {rest}>", "else": "<or>", "endif": "<end>"}
+    return said.get(word, "")

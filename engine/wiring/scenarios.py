@@ -13,6 +13,8 @@ from engine.errors import RunbookError
 from engine.language.model import Runbook
 from engine.registry import Registry
 from engine.wiring.calling import Directory, telling
+from engine.wiring.on_call import carriers
+from engine.wiring.whom import names_of
 
 
 @dataclass(slots=True)
@@ -37,6 +39,14 @@ class Contacted:
         except RunbookError:
             return False
         return bool(getattr(made, "follows", True))
+
+    def roles(self, who: str, at_us: int) -> tuple[frozenset[str], frozenset[str]]:
+        contacts = self.directory.contacts
+        person = contacts.people.get(who)
+        if person is None:
+            return frozenset(), frozenset()
+        rotas = (r for r in contacts.rotas.values() if who in carriers(contacts, r, {}, at_us))
+        return frozenset((*person.roles, *(rota.name for rota in rotas))), names_of(person)
 
 
 @dataclass(slots=True)

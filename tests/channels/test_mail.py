@@ -106,9 +106,11 @@ async def test_a_mail_says_what_is_wrong_and_is_recognised_when_it_comes_twice(s
     mail = server.mails[0]
     assert mail["To"] == "ana@example.com"
     assert mail["From"] == "runbook <ops@example.com>"
-    assert mail["Subject"] == f"[page] {TO_ANA.title}"
+    assert mail["Subject"] == TO_ANA.title
+    assert mail["X-Runbook-Kind"] == "page"
     assert mail["Auto-Submitted"] == "auto-generated"
-    assert TO_ANA.link in mail.get_content()
+    below = ["", "-- ", "stratum/redis in production, run r1"]
+    assert mail.get_content().splitlines()[-4:] == [f"The run: {TO_ANA.link}", *below]
 
 
 async def test_what_follows_belongs_to_the_first_mail(server):

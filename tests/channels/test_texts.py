@@ -115,20 +115,20 @@ def slack(posted: dict[str, Any], message: Message) -> None:
 def mail(sent: Any, message: Message) -> None:
     known = {"from", "to", "subject", "message-id", "auto-submitted", "x-runbook-key"}
     known |= {"in-reply-to", "references", "mime-version", "content-type"}
-    known |= {"content-transfer-encoding", "x-peer", "x-mailfrom", "x-rcptto"}
+    known |= {"content-transfer-encoding", "x-peer", "x-mailfrom", "x-rcptto", "x-runbook-kind"}
     assert {name.lower() for name in sent} <= known
     assert (sent["To"], sent["Subject"].count("\n")) == ("ana@example.com", 0)
     assert sent.get_content_type() == "text/plain"
     body = sent.get_content()
-    for link in filter(None, (message.link, message.take_link)):
-        assert link in body.splitlines() or f"Take it: {link}" in body.splitlines()
+    for what, link in (("The run", message.link), ("Take it", message.take_link)):
+        assert not link or f"{what}: {link}" in body.splitlines()
 
 
 def sendgrid(sent: dict[str, Any], message: Message) -> None:
     assert [part["type"] for part in sent["content"]] == ["text/plain"]
     assert "\n" not in sent["subject"]
     if message.take_link:
-        assert sent["content"][0]["value"].endswith(f"Take it: {message.take_link}")
+        assert f"Take it: {message.take_link}" in sent["content"][0]["value"].splitlines()
 
 
 def twilio(sent: dict[str, Any], message: Message) -> None:

@@ -122,7 +122,7 @@ async def test_a_mail_by_sendgrid_belongs_to_the_one_before_and_can_be_answered_
     first = await found.send(take_link="https://runbook.example.com/take/x")
     await found.send(kind="resolved", key="over", receipt=first)
     page, over = found.vendor.taken
-    assert page["content"][0]["value"].endswith("Take it: https://runbook.example.com/take/x")
+    assert "\nTake it: https://runbook.example.com/take/x\n" in page["content"][0]["value"]
     assert over["headers"]["In-Reply-To"] == page["headers"]["Message-ID"] == first["message_id"]
 
 

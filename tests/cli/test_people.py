@@ -157,7 +157,7 @@ def test_a_rehearsal_tells_nobody_and_says_who_would_be_called_when(runbook):
     assert "waits for a person" not in done.out + done.err
     told = done.out.partition("at `call`  console  by console\n")[2].splitlines()
     assert told[:3] == ["    Calls people: The shop is closed", "    The shop is closed", ""]
-    assert told[3].startswith("    Take it, nobody is called behind you")
+    assert told[3].startswith("    Take it (nobody is called after you)")
     assert "ESCALATION" not in done.err
 
 

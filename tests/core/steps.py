@@ -67,3 +67,20 @@ async def counted(what: Any = None) -> dict[str, Any]:
 @counted.preview
 async def would_count(what: Any = None) -> Preview:
     return Preview(f"would do {what}", affected=3)
+
+
+@action("t.typed", effect=UNSAFE, target=False)
+async def typed(argv: list[str], at: list[int]) -> dict[str, Any]:
+    """A change that is a command."""
+    return {"argv": argv, "at": at}
+
+
+@typed.preview
+async def would_type(argv: list[str], at: list[int]) -> Preview:
+    return Preview(f"{argv} would be typed at {at}")
+
+
+@check("t.look_at", target=False, asks=True)
+async def look_at(question: str, evidence: Any = None) -> Question:
+    """Shows a person something."""
+    return Question(question, evidence)

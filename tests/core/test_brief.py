@@ -30,10 +30,12 @@ def test_a_nested_field_is_named_by_each_of_its_parts():
     ("value", "words"),
     [
         (True, "yes"),
-        (None, "None"),
+        (None, "none"),
         (3, "3"),
         (0.123456, "0.1235"),
+        (14_400.0, "14,400"),
         (12_345_678.9, "12,345,679"),
+        ("v1.6.0\n", "v1.6.0"),
         ([], "0 items"),
         ([1, "b"], "1, b"),
         ([[1]], "1 item"),

@@ -63,13 +63,13 @@ def asked(found: Phone, number: int = 1, key: str = "call") -> str:
 def test_what_is_asked_of_the_reader_is_what_they_can_do():
     found = phone(f"steps:\n{CALL}{REST}").go(until_s=1)
     assert asked(found) == "Take it by 00:31 UTC, or somebody else is called"
-    assert asked(found, 2) == "Take it, nobody is called behind you"
+    assert asked(found, 2) == "Take it (nobody is called after you)"
     held = phone(f"steps:\n{CALL.replace('message', 'wait: acknowledged, message')}").go(until_s=1)
     assert asked(held) == (
         "Take it by 00:31 UTC, or somebody else is called (the run waits until somebody does)"
     )
     over = phone(f"steps:\n{CALL}  - {{end: unresolved}}\n").go(until_s=1)
-    assert asked(over, 2) == "The run ended unresolved. Take it, nobody is called behind you"
+    assert asked(over, 2) == "The run ended unresolved. Take it (nobody is called after you)"
     boss = level("boss", "mail", 900, unless="resolved")
     taken = phone(f"steps:\n{CALL}{REST}", ANA, boss).acked(60, "call").go(until_s=100)
     assert asked(taken, 2) == "bo took it, and it is not resolved: ask if you are needed"
@@ -153,6 +153,38 @@ def test_only_the_last_of_many_are_named_and_how_many_were_before():
     found = phone(f"steps:\n{more}{CALL}").go(until_s=2)
     last = [f"ok c{n}: ok yes" for n in range(2, LINES_MAX)]
     assert said(found)["found"] == ["(2 earlier)", *last, "ok one: ok yes", "ok two: ok yes"]
+
+
+def test_where_not_all_are_named_those_are_that_are_not_well():
+    bad = "  - {check: t.look, id: bad, expect: {what: 1}, on_failure: continue}\n"
+    many = "".join(f"  - {{check: t.look, id: c{n}}}\n" for n in range(LINES_MAX + 1))
+    found = phone(f"steps:\n{bad}{many}{CALL}", script={"bad": {"what": 2}}).go(until_s=2)
+    last = [f"ok c{n}: ok yes" for n in range(2, LINES_MAX + 1)]
+    assert said(found)["found"] == ["(2 more)", "FAILED bad: what: expected 1, was 2", *last]
+
+
+def test_why_something_failed_is_told_without_the_code_that_found_it():
+    text = FAILS.replace("{what: 1}", "(result.what | length) == 0").replace(
+        "id: call", "id: call, message: 'Oh: {{ failure.why }}'"
+    )
+    found = phone(text, script={"one": {"what": "abc"}}).go(until_s=1)
+    assert said(found, HERE)["found"] == ["FAILED Is it green: 3 == 0 does not hold"]
+    assert said(found, HERE)["wrong"] == "Oh: 3 == 0 does not hold"
+
+
+def test_of_what_passed_only_what_is_news_is_told():
+    answer = {"exit_code": 0, "json": {"a": {"b": 1}}, "stdout": "v1.6.0\n"}
+    found = phone(f"steps:\n{LOOK}{CALL}", script={"look": answer}).go(until_s=1)
+    assert said(found)["found"] == ["ok How full is it: stdout v1.6.0"]
+    found = phone(f"steps:\n{LOOK}{CALL}", script={"look": {"exit_code": 0}}).go(until_s=1)
+    assert said(found)["found"] == ["ok How full is it"]
+
+
+def test_what_is_cut_is_said_to_be():
+    found = phone(f"steps:\n{CALL.replace('Redis is full', 'x' * 300)}").go(until_s=1)
+    assert said(found)["title"].endswith("x...")
+    assert len(said(found)["title"]) == LINE_MAX_CHARS
+    assert said(found)["wrong"] == "x" * 300
 
 
 def test_what_a_check_found_that_expects_nothing_is_said_and_what_the_runbook_names_comes_first():
@@ -255,6 +287,12 @@ def test_what_became_of_it_is_said_beside_what_was_wrong():
     }
 
 
+def test_that_it_is_not_resolved_is_not_said_once_it_is():
+    text = "escalation: {policy: default, unresolved_after: 10m}\nsteps:\n  - {wait: 20m}\n"
+    over = phone(text, how={"until_end": True}).go().told[-1]
+    assert (over["title"], over["wrong"], over["outcome"]) == ("main", "", "resolved")
+
+
 def test_how_it_stood_is_not_said_once_it_is_over():
     found = phone("steps:\n  - {wait: 20m}\n", how=STATUS).go()
     over = found.told[-1]
@@ -272,3 +310,38 @@ def test_what_is_asked_at_length_is_cut_where_it_is_too_long_and_says_so():
     assert happens[-1] == "(it goes on)"
     assert set(happens[:-1]) == {"y" * 150}
     assert len(happens) - 1 == DETAILS_MAX_CHARS // 151
+
+
+ASKING = {"questions": {"by": ["chat"], "after_us": 0}}
+
+
+def test_an_argument_list_is_told_as_it_would_be_typed():
+    step = "{action: t.typed, id: free, approve: {by: [lead]}, with: WITH}".replace(
+        "WITH", "{argv: [a, 'b c', '$d'], at: [1]}"
+    )
+    found = phone(f"steps:\n  - {step}\n", how=ASKING).go(until_s=5)
+    assert said(found, "ask:free#1")["happens"][1:3] == ["argv: a 'b c' '$d'", "at: [1]"]
+
+
+def test_what_is_to_be_looked_at_is_told_without_the_marks_of_a_program():
+    step = "{check: t.look_at, id: sure, with: {question: Is it?, evidence: EVIDENCE}}"
+    evidence = "{up: true, idle: null, queues: [a, b], deep: {left: {x: 3}}}"
+    found = phone(f"steps:\n  - {step.replace('EVIDENCE', evidence)}\n", how=ASKING).go(until_s=5)
+    (line,) = said(found, "ask:sure#1")["happens"]
+    assert line == "Look at: up yes; idle none; queues a, b; deep left x 3"
+
+
+def test_what_is_to_be_done_by_hand_is_said_to_be_once():
+    for title, asked in (("Turn it", "`Turn it` by hand"), ("Turn by hand", "`Turn by hand`")):
+        step = f"{{action: t.do, id: hand, title: {title}, with: {{instructions: Go}}}}"
+        found = phone(f"steps:\n  - {step}\n", how=ASKING).go(until_s=5)
+        assert said(found, "ask:hand#1")["wrong"] == f"Please do {asked}"
+
+
+def test_what_a_probe_found_is_said_of_its_action_alone():
+    probe = "probe: {check: t.look, expect: {what: 1}}"
+    text = f"steps:\n  - {{action: t.strike, id: hit, title: Hit it, {probe}}}\n"
+    lost, refused = Oops("no answer", maybe_done=True), Oops("refused", retryable=False)
+    script = {"hit": lost, "hit/probe-1/t-look": refused}
+    found = phone(text, script=script, how=ASKING).go(until_s=30)
+    assert said(found, "ask:hit#1")["found"] == []

@@ -10,6 +10,7 @@ from engine.core.effects import Tell
 from engine.errors import JournalError
 from engine.runner import telling
 from engine.runner.telling import Pace, Teller, Way
+from engine.runner.wording import Said
 from tests.runs.beeper import Beeper
 from tests.runs.test_desk import Still
 from tests.runs.test_telling import CALLS, acks, turning
@@ -88,8 +89,8 @@ async def test_whether_a_message_is_wanted_is_asked_without_reading_the_whole_ru
 class Somewhere:
     """One place, which is the console; `words`: what its own words are made of."""
 
-    def __init__(self, words: Any = None) -> None:
-        self.words = words
+    def __init__(self, words: Any = None, link: str | None = None) -> None:
+        self.words, self.own_link = words, link
 
     def way(self, _who: str, _channel: str) -> Way:
         return Way(None, None)
@@ -100,8 +101,8 @@ class Somewhere:
     def page(self, _words: Any) -> str:
         return "critical"
 
-    def link(self, _run: str) -> None:
-        return None
+    def link(self, _run: str) -> str | None:
+        return self.own_link
 
     def is_person(self, _who: str) -> bool:
         return False
@@ -141,3 +142,14 @@ async def test_what_goes_wrong_before_a_message_leaves_is_not_in_doubt():
     outcome = await told_by(Somewhere(words))(EFFECT, wanted)
     assert outcome.error["message"] == "ZeroDivisionError: division by zero"
     assert outcome.error["maybe_done"] is False
+
+
+def test_a_message_leads_where_the_contacts_say_else_to_the_server_that_drives_the_run():
+    def link(server: str | None, own: str | None) -> str | None:
+        teller = told_by(Somewhere(link=own))
+        teller.server = server
+        return teller.message(EFFECT, Said("", "", ("", "")), None, 100).link
+
+    assert link(None, None) is None
+    assert link("https://runbook.example", None) == "https://runbook.example/runs/R"
+    assert link("https://runbook.example", "https://wiki.example/R") == "https://wiki.example/R"

@@ -187,3 +187,45 @@ def test_a_long_line_of_trouble_is_cut_in_the_middle():
     assert len(text.splitlines()) < 360
     assert "look-999 FAILED: no" in text
     assert "more in the trail" in text
+
+
+def test_a_change_that_was_denied_is_not_told_as_one_and_who_may_not_decide_is_named():
+    trail = Trail().add(1, "ApprovalRequested", path="grow", id="grow", title="Grow", kind="action")
+    refused = {"path": "grow", "wanted": "approve", "why": "whoever asked for it may not decide it"}
+    trail.add(2, "ApprovalRefused", BO, **refused)
+    trail.add(3, "Denied", {**BO, "name": "ana"}, path="grow", reason="not today")
+    trail.step(4, "grow", "failed", kind="action", title="Grow", why=["ana denied it: not today"])
+    made = trail.add(5, "RunFinished", outcome="failed", because="Grow: denied", outputs={}).made()
+    text = markdown(made)
+    for line in (
+        "main was started by the alert DiskFull \\(instance=db-1\\) and ended failed: Grow: denied",
+        "bo would approve Grow, which does not count: whoever asked for it may not decide it",
+        "ana denied Grow: not today",
+        "Not done: Grow FAILED: ana denied it: not today",
+        "- The runbook changed nothing",
+    ):
+        assert line.replace("\\", "") in text.replace("p/disk", "main"), text
+    assert "Changed:" not in text
+
+
+def test_who_is_reminded_is_asked_again_and_a_probe_is_called_by_its_action():
+    trail = Trail().step(1, "free", "unknown", kind="action", title="Free them")
+    probe = "free/probe-1/http-request"
+    trail.add(2, "StepStarted", path=probe, id="http-request", title="http-request", kind="check")
+    known = {"why": ["refused"], "warnings": [], "outcome": None, "extracted": {}, "attempt": 1}
+    trail.add(3, "StepFinished", path=probe, status="errored", **known)
+    asks = {"escalation": "ask:free#1", "question": {"path": "free"}, "message": "Did it happen?"}
+    trail.add(4, "EscalationStarted", **asks)
+    for at, key in ((5, "one"), (9, "two")):
+        told = {"escalation": "ask:free#1", "key": key, "kind": "question", "name": "Bea"}
+        trail.add(at, "TellStarted", **told, channel="mail", summons="1.1.1:bea", who="bea")
+        trail.add(at + 1, "Told", receipt={}, elapsed_ms=1, **told)
+    trail.add(20, "EscalationExhausted", escalation="run", why="nobody took it within 5m")
+    text = markdown(trail.made())
+    for line in (
+        "02:00:03 - Found: The probe of Free them ERROR: refused",
+        "02:00:06 - Bea was asked by mail: Did it happen?",
+        "02:00:10 - Bea was asked again by mail: Did it happen?",
+        "02:00:20 - Nobody is left to be called: nobody took it within 5m",
+    ):
+        assert line in text, text

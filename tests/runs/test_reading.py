@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from msgspec.structs import replace
 
@@ -35,6 +37,13 @@ def test_what_is_asked_stands_before_what_is_cut_off():
     assert said.startswith(f"Disk: full\n{ASKED}\n\nword word")
     assert "https://r.example/r1" in said
     assert parts(said) <= PARTS_MAX
+
+
+def test_a_short_message_says_where_it_is_whatever_is_cut_off():
+    found = dataclasses.replace(message("Disk: full", "word " * 400), source="t/disk in staging")
+    assert "\nt/disk in staging\nhttps://r.example/r1 #" in text_of(found)
+    found = dataclasses.replace(found, source="\u00e9\u4e16" * 900, link=None)
+    assert parts(text_of(found)) <= PARTS_MAX
 
 
 def test_a_text_whose_first_line_is_another_stays_whole():
@@ -85,9 +94,10 @@ def test_a_message_is_foretold_with_what_is_known_already():
     inputs = "inputs: {limit: {type: number, default: 0.8}, name: {type: string}}"
     runbook = book(f"{inputs}\nsteps:\n  - wait: 1s\n")
     text = "{{ (100 * inputs.limit) | round }} % of {{ inputs.name }} on {{ run.environment }}: "
-    text += "{{ failure.why\n  | default('?') }}{% if x %}!{% endif %}"
+    text += "{{ failure.why\n  | default('?') }}{% if x %}!{% else %}?{% endif %}"
+    text += "{% for y in z %}{{ y }} {%- endfor %}"
     said = foretold(Template(text, Place("f", 1, 1)), runbook, "staging")
-    rest = "<failure.why | default('?')>{% if x %}!{% endif %}"
+    rest = "<failure.why | default('?')><if x>!<or>?<end><y> "
     assert said == f"80 % of <inputs.name> on staging: {rest}"
     called = foretold(Template(text, Place("f", 1, 1)), runbook, "staging", own=False)
     assert called is not None

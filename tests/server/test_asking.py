@@ -227,12 +227,15 @@ async def test_an_approval_is_given_by_a_button_and_the_message_says_so_in_its_p
     (message,) = desk.slack.taken
     assert [b["type"] for b in message["blocks"]] == ["header", "section", "context"]
     assert f"Approved by Bea: {GOOD}" in texts(message)
-    assert [m["Subject"].partition("] ")[2] for m in desk.mail.mails] == [
+    assert [m["Subject"] for m in desk.mail.mails] == [
         "Asked: Asks first: May `Free them` be done?",
         "Approved by Bea: Asks first: May `Free them` be done?",
     ]
     assert desk.slack.problems == []
     assert await desk.heard() == [f"Approved by Bea: {GOOD}"]
+    server = "https://runbook.example"  # that drives the run: no `link` in the contacts is needed
+    assert f"<{server}/runs/{run}|open>" in texts(message)
+    assert f"The run: {server}/runs/{run}" in desk.mail.mails[0].get_content()
 
 
 async def test_a_denial_is_given_by_a_button(desk):
