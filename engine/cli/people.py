@@ -45,7 +45,7 @@ def ack(session: Session, /, run: str, step: str | None, note: str, as_name: str
             actor = await who(session, store, name, as_name)
             event = await session.engine(store).acknowledge(name, actor, note, path=step or "")
         taken = ", ".join(event.body["escalations"])
-        return told(session, event, f"{actor.name} has taken {taken} of run {name}", None)
+        return told(session, event, f"{actor.name} has taken {taken} of run {name}", name)
 
     return session.run(take())
 
