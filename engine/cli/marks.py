@@ -1,5 +1,4 @@
-"""What stands behind the status of a run in a list: that it calls people, asks them, or stands still.
-"""
+"""What stands behind the status of a run in a list: it calls people, asks, or stands still."""
 
 from __future__ import annotations
 

@@ -23,4 +23,6 @@ async def undriven(store: SqliteStore, runs: Sequence[str], now_us: int) -> set[
         return list(connection.execute(_SQL, (asked,)))
 
     rows = await store.read(work)
-    return {run for run, holder, at_us in rows if not (holder and seems_alive(holder, at_us, now_us))}
+    return {
+        run for run, holder, at_us in rows if not (holder and seems_alive(holder, at_us, now_us))
+    }
