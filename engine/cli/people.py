@@ -17,6 +17,7 @@ from engine.cli.runs import told, who
 from engine.cli.session import Session
 from engine.cli.text import in_turn, pad, wrap
 from engine.core.cells import clean
+from engine.core.events import spoken
 from engine.errors import Usage
 from engine.language.words import did_you_mean, listed, named
 
@@ -45,7 +46,9 @@ def ack(session: Session, /, run: str, step: str | None, note: str, as_name: str
             actor = await who(session, store, name, as_name)
             event = await session.engine(store).acknowledge(name, actor, note, path=step or "")
         taken = ", ".join(event.body["escalations"])
-        return told(session, event, f"{actor.name} has taken {taken} of run {name}", name)
+        return told(
+            session, event, f"{clean(spoken(event.actor))} has taken {taken} of run {name}", name
+        )
 
     return session.run(take())
 
@@ -64,7 +67,8 @@ def preview(session: Session, name: str, environment: str | None) -> int:
 
     Several channels are tried in their order, until one works.
     """
-    from engine.wiring.preview import preview as previewed  # noqa: PLC0415 - the whole engine
+    from engine.wiring.hurry import hurry_of  # noqa: PLC0415 - the whole engine
+    from engine.wiring.preview import preview as previewed  # noqa: PLC0415
 
     runbook = session.load(name)
     place = session.environment(name, environment)
@@ -81,6 +85,9 @@ def preview(session: Session, name: str, environment: str | None) -> int:
         session.output.line(f"{name} tells nobody")
     for one in found:
         session.output.lines(list(message_lines(one, min(session.output.width, 100))))
+    services = books.environment(pack, place, session.registry, only=()).services
+    if found and (hurry := hurry_of(services) or 1) > 1:
+        session.output.note(f"in {place} people are called {hurry:g} times as fast as written")
     return 0
 
 

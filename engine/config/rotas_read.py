@@ -57,7 +57,7 @@ def read_quiet(fields: Fields, node: Node, name: str) -> Quiet | None:
     made = Quiet(times[0], times[1], zone)
     if _lies(NOON, made) and not _lies(NIGHT, made):
         what = "these hours are quiet by day, and not at night"
-        turned = f'{{from: "{given["until"].text}", until: "{given["from"].text}"}}'
+        turned = f'{{from: "{times[1]:%H:%M}", until: "{times[0]:%H:%M}"}}'
         fields.warn("RB877", what, node, f"the other way round: {turned}")
     if times[0] == times[1]:
         what = "quiet hours that begin and end at the same time last all day"

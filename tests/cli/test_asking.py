@@ -197,3 +197,9 @@ def test_a_run_whose_steps_are_over_says_why_it_goes_on(story, why):
     for event_ in story().events:
         calls.apply(event_)
     assert why_open(calls, "ack") == why
+
+
+def test_a_level_that_nobody_needs_any_more_is_not_called():
+    due = {"escalation": "call", "level": 2, "round": 1, "recipients": [], "skipped": True}
+    said = ["level 2 of call is not called: nobody needs it any more"]
+    assert saying(event("LevelDue", due)) == said

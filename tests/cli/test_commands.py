@@ -403,3 +403,11 @@ def test_a_program_below_the_folder_is_suggested_by_its_path_from_there(shop):
         check=False,
     )
     assert "\n  bin/runbook answer " in done.stderr
+
+
+def test_whoever_asks_what_a_run_does_hears_how_a_run_is_shown(runbook):
+    for name in ("last", "20261121-021500-x84w0n20"):
+        done = runbook("show", name)
+        assert done.code == 2
+        assert f"error: '{name}' is a run, and no runbook" in done.err
+        assert f"help: runbook watch {name}, or runbook audit show {name}" in done.err
