@@ -122,6 +122,14 @@ class Calls:
         """Those that nobody took yet."""
         return [one for one in self.shown() if not one.taken and not one.closed]
 
+    def due(self) -> bool:
+        """Whether time alone does something: a level is called, or nobody is left to be called."""
+        return any(
+            one.next_us() is not None or (one.until_us and not one.nobody_left and not one.taken)
+            for one in self.shown()
+            if not one.closed
+        )
+
     def later(self) -> list[str]:
         """Which levels are called although it is taken, while it is not resolved; and when."""
         open_ = (one for one in self.shown() if one.taken and not one.closed)

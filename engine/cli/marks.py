@@ -18,7 +18,7 @@ CALLING_STATUSES = ("running", "waiting", "in doubt")
 
 class Mark(Struct):
     """`calls`: what for people are called, `asks`: what they are asked, `untaken`: what nobody took
-    though all who there are were called. `undriven`: nobody drives it, so nothing of that goes on.
+    though all who there are were called. `undriven`: nobody drives it, and something is to go on.
     """
 
     calls: tuple[str, ...] = ()
@@ -78,31 +78,33 @@ async def marks_of(store: Store, rows: Sequence[RunRow]) -> dict[str, Mark]:
     for row in rows:
         mark = Mark()
         if row.mode == "real" and (row.run in some or row.status in CALLING_STATUSES):
-            mark = await _called(store, row.run)
-            goes_on = row.status == "running" or mark.calls or mark.asks
-            mark.undriven = bool(goes_on) and row.run in still
+            mark, due = await _called(store, row.run)
+            mark.undriven = row.run in still and still[row.run].stands_still(due)
         if mark.words:
             found[row.run] = mark
     return found
 
 
-async def is_undriven(store: Store, run: str) -> bool:
-    """Whether nobody drives a run of this machine's journal."""
+async def stands_still(store: Store, run: str, calls: Calls) -> bool:
+    """Whether nobody drives a run of this machine's journal, and something of it is to go on."""
     from engine.journal.sqlite import SqliteStore  # noqa: PLC0415 - only where there is a file
     from engine.journal.undriven import undriven  # noqa: PLC0415
 
     if not isinstance(store, SqliteStore):
         return False
-    return bool(await undriven(store, [run], time.time_ns() // 1000))
+    found = await undriven(store, [run], time.time_ns() // 1000)
+    return run in found and found[run].stands_still(calls.due())
 
 
-async def _called(store: Store, run: str) -> Mark:
+async def _called(store: Store, run: str) -> tuple[Mark, bool]:
+    """What people are called for; and whether somebody is to be called later."""
     calls = Calls()
     async for event in all_events(store, run, 0):
         calls.apply(event)
     open_ = [one for one in calls.calling() if not one.untaken]
-    return Mark(
+    mark = Mark(
         tuple(one.title for one in open_ if not one.key.startswith(QUESTION)),
         tuple(one.title for one in open_ if one.key.startswith(QUESTION)),
         tuple(one.title for one in calls.shown() if one.untaken),
     )
+    return mark, calls.due()

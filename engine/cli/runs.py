@@ -11,7 +11,7 @@ import click
 from engine.cli.audit import all_events
 from engine.cli.complete import complete_runbooks, complete_runs
 from engine.cli.face import Face, make_face
-from engine.cli.marks import Mark, hints, is_undriven, marks_of
+from engine.cli.marks import Mark, hints, marks_of, stands_still
 from engine.cli.rows import Rows
 from engine.cli.session import Session
 from engine.cli.text import ago, took
@@ -132,7 +132,7 @@ async def _follow(store: Store, run: str, face: Face, rows: Rows) -> None:
         async for event in all_events(store, run, rows.seq):
             rows.apply(event)
             face.observe(event)
-        was, alone = alone, not rows.over and await is_undriven(store, run)
+        was, alone = alone, not rows.over and await stands_still(store, run, rows.calls)
         if alone and not was:
             command = face.output.command
             face.say(

@@ -255,6 +255,7 @@ def test_a_question_that_people_are_told_of_is_not_something_to_take(runbook, sh
     assert runbook("run", "shop/ask", "--env", "staging").code == 7
     shown = runbook("runs")
     assert "waiting, asks" in shown.out
+    assert "undriven" not in shown.out  # nothing is to go on before somebody answers
     assert "ack" not in shown.err
     assert "runbook watch 2" in shown.err
 
