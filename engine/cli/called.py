@@ -77,6 +77,13 @@ class Called:
         here = bool(self.people) and all(one.channel == CONSOLE for one in self.people.values())
         return bool(self.nobody_left) and not (self.taken or self.well or asks or here)
 
+    @property
+    def settled(self) -> bool:
+        """Nobody is waited for until a time: it is taken, nobody is left, or a question, which is
+        open until it is answered.
+        """
+        return bool(self.taken or self.nobody_left) or self.key.startswith(QUESTION)
+
     def next_us(self) -> int | None:
         """When somebody is called next, unless it is taken."""
         times = [at_us for at_us in (self.due_us, self.again_us) if at_us is not None]
@@ -125,7 +132,7 @@ class Calls:
     def due(self) -> bool:
         """Whether time alone does something: a level is called, or nobody is left to be called."""
         return any(
-            one.next_us() is not None or (one.until_us and not one.nobody_left and not one.taken)
+            one.next_us() is not None or (one.until_us is not None and not one.settled)
             for one in self.shown()
             if not one.closed
         )

@@ -18,7 +18,7 @@ JOIN leases ON leases.run = asked.value JOIN runs ON runs.run = asked.value
 
 
 class Left(Struct, frozen=True):
-    """`died`: its driver did not let go of it. `in_steps`: steps were to go on; it waits for nobody.
+    """`died`: its driver did not let go of it. `in_steps`: it waits for nobody.
 
     A server lets go of what waits for people only, and takes it up when one of them speaks.
     """
