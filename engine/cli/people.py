@@ -60,7 +60,7 @@ def notify() -> None:
 
 @notify.command(short_help="Every message a run of RUNBOOK could send.")
 @click.argument("name", metavar="RUNBOOK", shell_complete=complete_runbooks)
-@environment_option("Where it would run.")
+@environment_option("Where it would run; needed where a pack has several.")
 @click.pass_obj
 def preview(session: Session, name: str, environment: str | None) -> int:
     """Every message a run of RUNBOOK could send: when, to whom, by what, in which words.
@@ -71,8 +71,8 @@ def preview(session: Session, name: str, environment: str | None) -> int:
     from engine.wiring.preview import preview as previewed  # noqa: PLC0415
 
     runbook = session.load(name)
-    place = session.environment(name, environment)
     books, pack = session.find_books(), runbook.name.partition("/")[0]
+    place = session.environment_to_ask(pack, environment)
     asked: Any = {}
     if any(rota.connection for rota in books.contacts(pack).rotas.values()):
         asked = session.run(_asked(session, pack, place))
@@ -122,7 +122,7 @@ def called(
     """Who would be called now: for each level of PACK's policies who it is, by what, until when."""
     books = session.find_books()
     name = session.pack_of(pack, "notify who")
-    place = session.environment_of(name, environment)
+    place = session.environment_to_ask(name, environment)
     if place == "sandbox":
         raise Usage("in a sandbox nobody real is called", help="name another environment")
     if severity is not None and severity not in (known := books.contacts(name).severities):

@@ -152,11 +152,14 @@ def test_a_new_runbook_lints_clean_and_runs(runbook, shop):
         "runbooks/depot/out-of-stock.yaml",
         "runbooks/depot/out-of-stock.test.yaml",
         "runbooks/depot/environments/local.yaml",
+        "runbooks/depot/contacts.yaml",
     ]
     assert "runbook run depot/out-of-stock --env local" in made.err
     assert runbook("lint", "depot/out-of-stock").code == 0
     assert (shop / "runbooks/depot/out-of-stock.test.yaml").read_text().count("- name:") == 3
-    assert runbook("lint", "depot").code == 0
+    linted = runbook("lint")
+    assert (linted.code, "depot" in linted.out) == (0, False)
+    assert "ana  Ana Lim by console" in runbook("notify", "who", "depot").out
     assert runbook("run", "depot/out-of-stock", "--env", "local").code == 0
 
 
