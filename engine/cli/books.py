@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,11 +12,15 @@ from engine.cli.complete import complete_runbooks
 from engine.cli.outline import outline
 from engine.cli.session import Session
 from engine.clock import to_iso
-from engine.errors import Diagnosed, RunbookError
+from engine.errors import Diagnosed, RunbookError, Usage
 from engine.language.model import Runbook
+from engine.language.words import named
 
 if TYPE_CHECKING:
     from engine.journal.contract import RunRow
+
+RUN = re.compile(r"last|\d{8}-\d{6}-[0-9a-z]{8}")
+"""How runs are named."""
 
 SETTINGS = """\
 Editors that speak to yaml-language-server (VS Code, Neovim, Emacs) complete and check runbooks:
@@ -115,6 +120,9 @@ def show(session: Session, name: str) -> int:
     """What the runbook NAME does: its inputs and, step by step, what it asks and changes."""
     from engine.cli import rehearsals  # noqa: PLC0415  opens the store
 
+    if RUN.fullmatch(name):
+        hint = f"runbook watch {name}, or runbook audit show {name}, show the run"
+        raise Usage(f"{named(name)} is a run, and no runbook", help=hint)
     runbook = session.load(name)
     last = rehearsals.look(session, runbook.name).get(runbook.name)
     if session.json:

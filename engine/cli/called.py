@@ -77,6 +77,13 @@ class Called:
         here = bool(self.people) and all(one.channel == CONSOLE for one in self.people.values())
         return bool(self.nobody_left) and not (self.taken or self.well or asks or here)
 
+    @property
+    def settled(self) -> bool:
+        """Nobody is waited for until a time: it is taken, nobody is left, or a question, which is
+        open until it is answered.
+        """
+        return bool(self.taken or self.nobody_left) or self.key.startswith(QUESTION)
+
     def next_us(self) -> int | None:
         """When somebody is called next, unless it is taken."""
         times = [at_us for at_us in (self.due_us, self.again_us) if at_us is not None]
@@ -121,6 +128,19 @@ class Calls:
     def calling(self) -> list[Called]:
         """Those that nobody took yet."""
         return [one for one in self.shown() if not one.taken and not one.closed]
+
+    def due(self) -> bool:
+        """Whether time alone does something: a level is called, or nobody is left to be called."""
+        return any(
+            one.next_us() is not None or (one.until_us is not None and not one.settled)
+            for one in self.shown()
+            if not one.closed
+        )
+
+    def later(self) -> list[str]:
+        """Which levels are called although it is taken, while it is not resolved; and when."""
+        open_ = (one for one in self.shown() if one.taken and not one.closed)
+        return [said for one in open_ if (said := _all_the_same(one))]
 
     def _named(self, key: str) -> Called:
         if key not in self.all:
@@ -214,18 +234,40 @@ def face(at_us: int) -> str:
 
 def call_lines(calls: Calls, run: str, frame: tuple[int, int], style: Style) -> Iterator[str]:
     """What stands below the steps. `frame`: the time of now, the width."""
-    now_us, width = frame
+    width = frame[1]
     for one in calls.shown():
         if one.taken:
             yield from _lines("taken", f"{one.title}: {one.taken}", width, style)
+            if not one.closed and (same := _all_the_same(one)):
+                same = f"unless it is resolved before, {same}"
+                yield from (f"    {line}" for line in wrap(same, width - 4))
         elif one.closed and one.untaken:
             yield from _lines("untaken", f"{one.title}: {one.nobody_left}", width, style)
         elif not one.closed:
-            word = "asking" if one.key.startswith(QUESTION) else "calling"
-            yield from _lines(word, one.title, width, style)
-            yield from (
-                f"    {line}" for text in _said(one, run, now_us) for line in wrap(text, width - 4)
-            )
+            yield from _open(one, run, frame, style)
+
+
+def calling_lines(calls: Calls, run: str, frame: tuple[int, int], style: Style) -> Iterator[str]:
+    """The same of what nobody took yet alone: what stands above `you take it?`."""
+    for one in calls.calling():
+        if not one.key.startswith(QUESTION):
+            yield from _open(one, run, frame, style)
+
+
+def _open(one: Called, run: str, frame: tuple[int, int], style: Style) -> Iterator[str]:
+    now_us, width = frame
+    word = "asking" if one.key.startswith(QUESTION) else "calling"
+    yield from _lines(word, one.title, width, style)
+    yield from (f"    {line}" for text in _said(one, run, now_us) for line in wrap(text, width - 4))
+
+
+def why_open(calls: Calls | None, ack: str) -> str:
+    """Why a run does not end whose steps are over. `ack`: the command that takes it."""
+    if calls is None or any(not one.key.startswith(QUESTION) for one in calls.calling()):
+        return f"people are called until somebody takes it, or nobody did in time: `{ack}`"
+    if later := calls.later():
+        return f"it is taken, and as it is not resolved {' and '.join(later)} all the same"
+    return "those who were called are told what became of it"
 
 
 def _first_line(text: str) -> str:
@@ -250,6 +292,20 @@ def _said(one: Called, run: str, now_us: int) -> Iterator[str]:
     yield from _next(one, now_us)
     if not one.key.startswith(QUESTION):  # what is asked is answered, as its step says
         yield f"take it: runbook ack {run}"
+
+
+def _all_the_same(one: Called) -> str:
+    """Of one that is taken, the next level with `unless: resolved`; empty where there is none."""
+    at_us = one.due_us
+    for number, level in enumerate(one.levels[one.level :], one.level + 1):
+        if at_us is None:
+            break
+        if number > one.level + 1:
+            at_us += int(level["after_us"])
+        if level["unless"] == "resolved":
+            who, by = ", ".join(map(str, level["who"])), in_turn(map(str, level["by"]))
+            return f"level {number} calls {clean(who)} by {clean(by)} at {face(at_us)}"
+    return ""
 
 
 def _next(one: Called, now_us: int) -> Iterator[str]:

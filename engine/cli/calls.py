@@ -98,8 +98,10 @@ def _level(body: Mapping[str, Any]) -> list[str]:
     ]
     key = str(body.get("escalation"))
     asks = key.startswith("ask:")
-    called = "; ".join(people) or ("nobody needs it any more" if body.get("skipped") else "nobody")
+    called = "; ".join(people) or "nobody"
     lines = [f"level {level} of {key}{again} calls {called}"]
+    if body.get("skipped") and not people:
+        lines = [f"level {level} of {key}{again} is not called: nobody needs it any more"]
     if asks:
         lines = [f"{key[4:].partition('#')[0]} is put to {called}{again}"]
     elif key == STATUS:

@@ -35,7 +35,7 @@ def doctor(session: Session, pack: str | None, environment: str | None) -> int:
     Ends with 3 when one does not answer, or it is not known who is on call.
     """
     name = session.pack_of(pack, "doctor")
-    where = session.environment_of(name, environment)
+    where = session.environment_to_ask(name, environment)
     return session.run(_ask(session, name, where))
 
 

@@ -16,6 +16,7 @@ import signal
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 
+from engine.cli.called import why_open
 from engine.cli.face import Face, make_face
 from engine.cli.output import Output
 from engine.cli.signals import heeding
@@ -70,10 +71,8 @@ async def _tell_of_calls(face: Face, command: str) -> None:
     """Why a run whose steps are over does not end."""
     await face.ended.wait()
     await asyncio.sleep(CALLS_AFTER_S)
-    face.say(
-        "the steps are over; people are called until somebody takes it, or nobody did in time: "
-        f"`{command} ack {face.run}`. Ctrl-C leaves"
-    )
+    calls = face.rows.calls if face.rows is not None else None
+    face.say(f"the steps are over; {why_open(calls, f'{command} ack {face.run}')}. Ctrl-C leaves")
 
 
 async def _awaited(result: Awaitable[RunResult]) -> RunResult:

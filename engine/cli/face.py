@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from engine.cli.ask import TerminalAsker
+from engine.cli.called import QUESTION
 from engine.cli.calls import aloud
 from engine.cli.live import MICROSECONDS, LiveView
 from engine.cli.output import Output
@@ -136,7 +137,7 @@ class LiveFace(Face):
             self._painter.note(lines)
 
     def say(self, text: str) -> None:
-        self._painter.note([text])
+        self._painter.note(wrap(text, self._painter.width))
 
 
 class PlainFace(Face):
@@ -235,7 +236,8 @@ def _called(rows: Rows | None) -> Iterator[tuple[str, str]]:
         return
     for one in rows.calls.shown():
         people = ", ".join(heard.text(rows.last_us) for heard in one.people.values())
-        yield "called", f"{one.title}: {people or 'nobody is found'}"
+        word = "asked" if one.key.startswith(QUESTION) else "called"
+        yield word, f"{one.title}: {people or 'nobody is found'}"
         if one.taken or one.nobody_left:
             yield "", one.taken or one.nobody_left
 

@@ -23,7 +23,8 @@ def listed(letters: Sequence[Mapping[str, Any]], columns: int) -> Iterator[str]:
         title, text = str(letter["title"]).strip(), str(letter["text"]).strip()
         yield clean(head)
         yield from _indented(title, 4, columns)
-        yield from _indented("\n".join(_rest(title, text)), 4, columns)
+        yield from _indented("\n".join(_plain(title, text)), 4, columns)
+        yield from (f"    {clean(line.strip())}" for line in _links(title, text))
         for one in letter["news"]:
             first, *more = _indented(str(one["text"]), 13, columns) or [""]
             yield f"    {_clock(one)} {first.strip()}".rstrip()
@@ -38,6 +39,17 @@ def _rest(title: str, text: str) -> list[str]:
     """The text without what the title says already: its first line, mostly."""
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[1:] if lines and lines[0].strip() in title else lines
+
+
+def _plain(title: str, text: str) -> list[str]:
+    return [line for line in _rest(title, text) if "://" not in line]
+
+
+def _links(title: str, text: str) -> list[str]:
+    """The lines with an address: what the reader is to open, so that it stands there in one piece,
+    wherever the rest is cut.
+    """
+    return [line for line in _rest(title, text) if "://" in line]
 
 
 def _indented(text: str, by: int, columns: int) -> list[str]:

@@ -64,7 +64,9 @@ def channels_of(books: Books, catalog: Catalog, pack: str) -> tuple[Diagnostic, 
         for channel in contacts.channels.values():
             if channel.connection is not None and channel.connection not in there:
                 what = f"the environment {name} has no connection {named(channel.connection)}"
-                hint = f"by {named(channel.name)} nobody is told there"
+                what += f": by {named(channel.name)} nobody is told there"
+                otherwise = f"environments/{name}.yaml says what `connections` there are"
+                hint = did_you_mean(channel.connection, there, otherwise)
                 found.append(_warning("RB852", what, channel.place, hint))
         found += _rotas_of(contacts, there, name)
     return tuple(found)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
-from engine.cli.called import call_lines
+from engine.cli.called import call_lines, calling_lines
 from engine.cli.rows import BAD_WORDS, CONTAINERS, Row, Rows, clock_time
 from engine.cli.text import TITLE_MAX_CELLS, Style, countdown, pad, took, wrap
 from engine.core.brief import brief
@@ -87,6 +87,14 @@ class LiveView:
         called = call_lines(self.rows.calls, self.rows.run, (now_us, width), self.style)
         lines += [_Line(line, keep=True) for line in called]
         return [line.text for line in _fit(lines, height)]
+
+    def left(self, now_us: int, width: int) -> list[str]:
+        """What stays on the screen where a question takes the place of the view: what is done, and
+        who is called.
+        """
+        calls = self.rows.calls
+        frame = (now_us, width)
+        return [*self.settled(width), *calling_lines(calls, self.rows.run, frame, self.style)]
 
     def rest(self, now_us: int, width: int) -> list[str]:
         """All lines not given yet, whatever their state: when nobody draws any more."""

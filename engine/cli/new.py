@@ -112,6 +112,24 @@ ENVIRONMENT = """\
 
 connections: {{}}
 #  cache: {{adapter: redis, url: "${{env:CACHE_URL}}"}}   # secrets are references
+#  mail: {{adapter: mail, host: smtp.example.com, sender: runbook@example.com}}
+"""
+
+CONTACTS = """\
+# Who is called where a runbook of {pack} says `escalate: default`: by what, and when. All that may
+# stand here: `runbook docs escalation`. Whom it would call now:
+# `runbook notify who {pack} --env local`.
+
+people:
+  ana: {{name: Ana Lim}}                       # channels: {{mail: ana@example.com}}
+
+# channels:
+#   mail: {{connection: mail}}                 # a connection of the environment
+
+policies:
+  default:
+    - {{who: [ana]}}                           # at the console, as long as no `by` names a channel
+#   - {{who: [ana], by: [mail], after: 15m}}   # and then, unless somebody took it: runbook ack RUN
 """
 
 
@@ -127,8 +145,8 @@ connections: {{}}
 @click.option("--scenario", metavar="TEXT", help="The name of that scenario.")
 @click.pass_obj
 def new(session: Session, name: str | None, run: str | None, scenario: str | None) -> int:
-    """Write a commented runbook PACK/NAME to start from, its scenarios, and an environment where
-    the pack has none.
+    """Write a commented runbook PACK/NAME to start from, its scenarios, and where the pack has
+    none an environment, and contacts.
 
     With --from RUN: write a scenario of a recorded run instead, behind those of its runbook (or of
     PACK/NAME, where it has another name today). Exit code 1 when it does not hold with today's
@@ -162,6 +180,8 @@ def _start(session: Session, name: str) -> int:
     }
     if not any((folder / "environments").glob("*.yaml")):
         files[folder / "environments" / "local.yaml"] = ENVIRONMENT.format(name=name, pack=pack)
+        if not (folder / "contacts.yaml").exists():
+            files[folder / "contacts.yaml"] = CONTACTS.format(pack=pack)
     for file in files:
         if file.exists():
             raise Usage(f"{file} exists", help="choose another name, or edit that file")

@@ -60,9 +60,11 @@ class Painter:
         self.view.apply(event)
 
     def pause(self) -> None:
-        """Takes the region off the screen, so that something else may be written; may be nested."""
+        """Takes the region off the screen, so that something else may be written; may be nested.
+        Who is called stands there still, as it is then.
+        """
         if not self._paused:
-            self._replace(self.view.settled(self.width), [])
+            self._replace(self.view.left(time.time_ns() // 1000, self.width), [])
         self._paused += 1
 
     def go_on(self) -> None:

@@ -48,7 +48,7 @@ def ack(session: Session, /, run: str, step: str | None, note: str, as_name: str
             event = await session.engine(store).acknowledge(name, actor, note, path=step or "")
         steps = ", ".join(key for key in event.body["escalations"] if key != OWN)
         what = f"{steps} of run {name}" if steps else f"run {name}"
-        return told(session, event, f"{spoken(event.actor)} has taken {what}", None)
+        return told(session, event, f"{clean(spoken(event.actor))} has taken {what}", name)
 
     return session.run(take())
 
@@ -60,18 +60,19 @@ def notify() -> None:
 
 @notify.command(short_help="Every message a run of RUNBOOK could send.")
 @click.argument("name", metavar="RUNBOOK", shell_complete=complete_runbooks)
-@environment_option("Where it would run.")
+@environment_option("Where it would run; needed where a pack has several.")
 @click.pass_obj
 def preview(session: Session, name: str, environment: str | None) -> int:
     """Every message a run of RUNBOOK could send: when, to whom, by what, in which words.
 
     Several channels are tried in their order, until one works.
     """
-    from engine.wiring.preview import preview as previewed  # noqa: PLC0415 - the whole engine
+    from engine.wiring.hurry import hurry_of  # noqa: PLC0415 - the whole engine
+    from engine.wiring.preview import preview as previewed  # noqa: PLC0415
 
     runbook = session.load(name)
-    place = session.environment(name, environment)
     books, pack = session.find_books(), runbook.name.partition("/")[0]
+    place = session.environment_to_ask(pack, environment)
     asked: Any = {}
     if any(rota.connection for rota in books.contacts(pack).rotas.values()):
         asked = session.run(_asked(session, pack, place))
@@ -84,6 +85,9 @@ def preview(session: Session, name: str, environment: str | None) -> int:
         session.output.line(f"{name} tells nobody")
     for one in found:
         session.output.lines(list(message_lines(one, min(session.output.width, 100))))
+    services = books.environment(pack, place, session.registry, only=()).services
+    if found and (hurry := hurry_of(services) or 1) > 1:
+        session.output.note(f"in {place} people are called {hurry:g} times as fast as written")
     return 0
 
 
@@ -118,7 +122,7 @@ def called(
     """Who would be called now: for each level of PACK's policies who it is, by what, until when."""
     books = session.find_books()
     name = session.pack_of(pack, "notify who")
-    place = session.environment_of(name, environment)
+    place = session.environment_to_ask(name, environment)
     if place == "sandbox":
         raise Usage("in a sandbox nobody real is called", help="name another environment")
     if severity is not None and severity not in (known := books.contacts(name).severities):

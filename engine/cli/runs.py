@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from engine.cli.audit import all_events
-from engine.cli.called import Calls
 from engine.cli.complete import complete_runbooks, complete_runs
 from engine.cli.face import Face, make_face
+from engine.cli.marks import Mark, hints, marks_of, stands_still
 from engine.cli.rows import Rows
 from engine.cli.session import Session
 from engine.cli.text import ago, took
@@ -34,10 +34,6 @@ STATUSES = (
 )  # fmt: skip
 
 
-CALLING_STATUSES = ("running", "waiting", "in doubt")
-"""Of runs that are not over and may call people."""
-
-
 @click.command()
 @click.option(
     "--name", metavar="NAME", shell_complete=complete_runbooks, help="Only of this runbook."
@@ -58,57 +54,23 @@ def runs(session: Session, name: str | None, status: str | None, limit: int) -> 
     async def show() -> int:
         async with session.open_store() as store:
             rows = await store.runs(name=name, status=status, limit=limit)
-            calls, untaken = await _calls(store, rows)
+            marks = await marks_of(store, rows)
         if session.json:
             for row in rows:
-                found = {"calls": calls.get(row.run, []), "untaken": untaken.get(row.run, [])}
-                session.output.object(row_json(row) | found)
+                mark = marks.get(row.run, Mark())
+                session.output.object(row_json(row) | mark.to_json())
         elif rows:
             head = ("RUN", "STATUS", "RUNBOOK", "STARTED", "IN", "BY", "TOOK", "BECAUSE")
             now_us = time.time_ns() // 1000
-            words = dict.fromkeys(untaken, ", untaken") | dict.fromkeys(calls, ", calls")
-            cells = [_cells(row, now_us, words.get(row.run, "")) for row in rows]
+            cells = [_cells(row, now_us, marks.get(row.run, Mark()).words) for row in rows]
             session.output.table(head, cells, keep=4)
-            if untaken:
-                session.output.note("untaken: all levels were called, and nobody took it")
-            if words:
-                session.output.note(
-                    f"to take what a run calls for: {session.output.command} ack RUN"
-                )
+            for hint in hints(marks, session.output.command):
+                session.output.note(hint)
         else:
             session.output.note("no runs yet" if not (name or status) else "no such runs")
         return 0
 
     return session.run(show())
-
-
-Calling = dict[str, list[str]]
-"""What runs call people for, by their ids."""
-
-
-async def _calls(store: Store, rows: Sequence[RunRow]) -> tuple[Calling, Calling]:
-    """Of these runs, those that call people, also behind their end: what for; and what nobody took
-    though all who there are were called.
-    """
-    from engine.journal.called import exhausted, may_call  # noqa: PLC0415 - only where there is a file
-    from engine.journal.sqlite import SqliteStore  # noqa: PLC0415
-
-    if not isinstance(store, SqliteStore):
-        return {}, {}
-    listed = [row.run for row in rows]
-    some = set(await may_call(store, time.time_ns() // 1000, listed))
-    some |= set(await exhausted(store, listed))
-    found: tuple[Calling, Calling] = ({}, {})
-    for row in rows:
-        if row.mode == "real" and (row.run in some or row.status in CALLING_STATUSES):
-            calls = Calls()
-            async for event in all_events(store, row.run, 0):
-                calls.apply(event)
-            if what := [one.title for one in calls.calling() if not one.untaken]:
-                found[0][row.run] = what
-            if what := [one.title for one in calls.shown() if one.untaken]:
-                found[1][row.run] = what
-    return found
 
 
 def row_json(row: RunRow) -> dict[str, Any]:
@@ -127,12 +89,12 @@ def row_json(row: RunRow) -> dict[str, Any]:
     }
 
 
-def _cells(row: RunRow, now_us: int, calls: str) -> tuple[str, ...]:
+def _cells(row: RunRow, now_us: int, marks: Sequence[str]) -> tuple[str, ...]:
     time_taken = took((row.finished_us - row.started_us) / 1e6) if row.finished_us else ""
     started = ago((now_us - row.started_us) / 1e6)
     because = clean(row.because or "")
     status = row.status if row.mode != "rehearsal" or row.finished_us is None else "rehearsed"
-    status += calls
+    status = ", ".join([status, *marks])
     return (
         row.run, status, row.name, started, row.environment, row.actor, time_taken, because
     )  # fmt: skip
@@ -165,10 +127,18 @@ def watch(session: Session, run: str) -> int:
 
 async def _follow(store: Store, run: str, face: Face, rows: Rows) -> None:
     """Shows events as they come until the run is over, and calls nobody any more."""
+    alone = False
     while not rows.over:
         async for event in all_events(store, run, rows.seq):
             rows.apply(event)
             face.observe(event)
+        was, alone = alone, not rows.over and await stands_still(store, run, rows.calls)
+        if alone and not was:
+            command = face.output.command
+            face.say(
+                f"nobody drives this run now: nothing goes on, and nobody else is called, until "
+                f"`{command} resume {run}`, or a server takes it up"
+            )
         if not rows.over:
             await store.wait_for_more(run, rows.seq, LOOK_AGAIN_S)
 
@@ -179,6 +149,10 @@ def finish_watch(face: Face, run: str, rows: Rows) -> int:
     status = str(body.get("outcome"))
     bad = body.get("worst") in ("errored", "unknown")
     code = 0 if status == "resolved" else 3 if bad else 1
+    if rows.rehearsing and body.get("verdict"):  # it is not resolved: it would be
+        from engine.wiring.ended import judged  # noqa: PLC0415 - the state and all it knows
+
+        status, code = judged(body["verdict"])
     face.finish(RunResult(run, status, code, body.get("because"), ()))
     return code
 

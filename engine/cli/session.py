@@ -206,6 +206,11 @@ class Session:
             help=f"there {'is one:' if len(known) == 1 else 'are'} {', '.join(known)}",
         )
 
+    def environment_to_ask(self, pack: str, given: str | None) -> str:
+        """The same for what only looks: the only one beside the sandbox need not be named."""
+        real = [name for name in self.find_books().environments(pack) if name != SANDBOX]
+        return real[0] if given is None and len(real) == 1 else self.environment_of(pack, given)
+
     @asynccontextmanager
     async def sandbox(
         self, pack: str, environment: str, runbook: Runbook | None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from engine.config.fields import Fields
+from engine.config.times import waited
 from engine.errors import Place
 from engine.language import nodes
 from engine.language.nodes import Node, Scalar, Sequence
@@ -45,7 +46,7 @@ def read_questions(fields: Fields, node: Node | None, repeat: Repeat) -> Questio
             what, hint = "'questions' has no 'by'", "{by: [slack, mail], remind: 15m}"
             fields.error("RB803", what, node, hint)
         return None
-    after_s = fields.seconds(given["after"], "after") if "after" in given else None
+    after_s = waited(fields, given.get("after"), "after")
     every_s, times = repeat(given.get("remind"), "remind")
     who = fields.texts(given["who"], "who") if "who" in given else ()
     by = fields.texts(given["by"], "by")

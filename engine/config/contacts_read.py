@@ -12,7 +12,7 @@ from engine.config.asking import check_roles, read_questions
 from engine.config.contacts import CONSOLE, Channel, Contacts, Level, Person, Severity, Words
 from engine.config.fields import Fields, plain
 from engine.config.rotas_read import RotaReader, read_quiet
-from engine.config.times import check_levels, check_severity, seconds
+from engine.config.times import check_levels, check_severity, seconds, waited
 from engine.language import nodes
 from engine.language.model import Template
 from engine.language.nodes import Node, Scalar, Sequence
@@ -192,7 +192,7 @@ class ContactsReader:
             self.fields.error("RB803", "a level has no 'who'", node, "name people or roles")
         who = self.fields.texts(given["who"], "who") if "who" in given else ()
         by = self.fields.texts(given["by"], "by") if "by" in given else (CONSOLE,)
-        after_s = self.fields.seconds(given["after"], "after") if "after" in given else 0.0
+        after_s = waited(self.fields, given.get("after"), "after")
         unless = "acknowledged"
         if "unless" in given:
             unless = self.fields.one_of(given["unless"], "unless", UNLESS, unless)

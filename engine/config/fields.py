@@ -116,8 +116,9 @@ class Fields:
         value = node.value if isinstance(node, Scalar) else None
         try:
             return parse_duration(value)
-        except ValueError:
-            self.wrong(name, "a duration like 10m or 1h30m", node)
+        except ValueError as e:
+            hint = str(e).partition("is not a duration: ")[2] or None
+            self.wrong(name, "a duration like 10m or 1h30m", node, hint)
             return None
 
     def all_of(

@@ -34,6 +34,11 @@ OVERRIDES_MAX = 500
 """Of one rota: one for each day of a year and more; those that are over can go. Each is compared
 with those before it."""
 
+NOON, NIGHT = time(12), time(3)
+"""Hours that are quiet at noon and not at three in the night are written the wrong way round."""
+
+ZONE_HINT = "timezone: Europe/Berlin, or timezone: UTC if that is meant"
+
 _HANDOVER = re.compile(r"(MON|TUE|WED|THU|FRI|SAT|SUN) ([01]\d|2[0-3]):([0-5]\d)")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
@@ -47,10 +52,23 @@ def read_quiet(fields: Fields, node: Node, name: str) -> Quiet | None:
     zone = read_zone(fields, given.get("timezone"))
     if times[0] is None or times[1] is None or zone is None:
         return None
+    if "timezone" not in given:
+        fields.warn("RB876", "quiet hours without 'timezone' go by UTC", node, ZONE_HINT)
+    made = Quiet(times[0], times[1], zone)
+    if _lies(NOON, made) and not _lies(NIGHT, made):
+        what = "these hours are quiet by day, and not at night"
+        turned = f'{{from: "{times[1]:%H:%M}", until: "{times[0]:%H:%M}"}}'
+        fields.warn("RB877", what, node, f"the other way round: {turned}")
     if times[0] == times[1]:
         what = "quiet hours that begin and end at the same time last all day"
         fields.warn("RB870", what, given["until"], "what is not critical is told at that time only")
-    return Quiet(times[0], times[1], zone)
+    return made
+
+
+def _lies(at: time, quiet: Quiet) -> bool:
+    if quiet.begin < quiet.end:
+        return quiet.begin <= at < quiet.end
+    return at >= quiet.begin or at < quiet.end
 
 
 def read_zone(fields: Fields, node: Node | None) -> str | None:
@@ -97,6 +115,9 @@ class RotaReader:
         order = tuple(self._order(given["order"]))
         if zone is None or first is None or not order:
             return None
+        if "timezone" not in given:
+            what = f"the rota {named(key.text)} has no 'timezone': its hand-overs go by UTC"
+            self.fields.warn("RB876", what, key, ZONE_HINT)
         overrides = self._overrides(given.get("overrides"), zone)
         more: dict[str, Any] = {"order": order, "timezone": zone, "first": first}
         return Rota(name=key.text, place=key.place, overrides=overrides, **more)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.config.fields import Fields
 from engine.language.duration import format_duration
-from engine.language.nodes import Node
+from engine.language.nodes import Node, Scalar
 from engine.language.words import named
 
 if TYPE_CHECKING:
@@ -28,6 +28,21 @@ def seconds(fields: Fields, node: Node, name: str) -> float | None:
     if found is not None and found < SHORTEST_S:
         what = f"{named(name)} takes {format_duration(SHORTEST_S)} or more"
         fields.error("RB826", f"{what}, not {format_duration(found)}", node)
+    return found
+
+
+def waited(fields: Fields, node: Node | None, name: str) -> float | None:
+    """A time to wait until people are called. A number without a unit counts seconds, and whoever
+    wrote it may have meant minutes.
+    """
+    if node is None:
+        return None
+    found = fields.seconds(node, name)
+    value = node.value if isinstance(node, Scalar) else None
+    if found and isinstance(value, int | float):
+        what = f"{named(name)} is {format_duration(found)}: a number without a unit counts seconds"
+        hint = f"{value}m, if minutes are meant; or {value}s"
+        fields.warn("RB875", what, node, hint)
     return found
 
 

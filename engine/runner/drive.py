@@ -386,7 +386,8 @@ class Driver:
             body = {"path": question.path, "answer": answered[0], "note": answered[1]}
             draft = Draft("Answered", self._given.redact(body), self._now(), self._given.actor)
             await self._given.store.append_outside(self._state.run, draft)
-        self._asking = None
+        if self._asking is asyncio.current_task():  # or the next one is asked already
+            self._asking = None
         self._inbox.put(NEWS)
 
     async def _leave(self) -> None:

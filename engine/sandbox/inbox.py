@@ -65,11 +65,15 @@ class Letter:
     text: str
     key: str
     news: list[tuple[datetime, str]] = field(default_factory=list)
+    buttons: list[dict[str, str]] = field(default_factory=list)
+    """Of Slack, those that can be pressed now: what a press of one would come with."""
 
     def to_json(self) -> dict[str, Any]:
         news = [{"at": _face(at), "text": text} for at, text in self.news]
         known = {"number": self.number, "at": _face(self.at), "by": self.by, "to": self.to}
-        return {**known, "title": self.title, "text": self.text, "news": news}
+        return {**known, "title": self.title, "text": self.text, "news": news} | (
+            {"buttons": self.buttons} if self.buttons else {}
+        )
 
 
 def _face(at: datetime) -> str:

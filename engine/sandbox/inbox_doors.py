@@ -172,6 +172,7 @@ def _slack_post(asked: Knock) -> Answer:
     place = _named(asked, str(body["channel"]))
     key = str(((body.get("metadata") or {}).get("event_payload") or {}).get("key") or "")
     letter = asked.inbox.take(asked.now, SLACK, place, _of_blocks(body), key)
+    letter.buttons = _buttons(body)
     parent = _posted(asked, str(body.get("thread_ts") or ""))
     if parent is not None and parent is not letter:
         asked.inbox.tell(asked.now, parent, f"#{letter.number} came into its thread")
@@ -183,6 +184,7 @@ def _slack_update(asked: Knock) -> Answer:
     if letter is None:
         return told(200, {"ok": False, "error": "message_not_found"})
     title, text = _of_blocks(asked.json)
+    letter.buttons = _buttons(asked.json)
     asked.inbox.tell(asked.now, letter, f"is now: {title}\n{text}")
     return told(200, {"ok": True, "channel": _id(letter.to), "ts": _ts(letter)})
 
@@ -247,6 +249,22 @@ def _of_blocks(body: Mapping[str, Any]) -> tuple[str, str]:
         elif block["type"] == "actions":
             lines.append(" ".join(f"[{one['text']['text']}]" for one in block["elements"]))
     return unescape(str(body["text"])), "\n".join(lines)
+
+
+def _buttons(body: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What a press of a button tells the app: of the block it stands in, and of itself."""
+    return [
+        {
+            "text": str(one["text"]["text"]),
+            "block_id": str(block.get("block_id", "")),
+            "action_id": str(one.get("action_id", "")),
+            "value": str(one.get("value", "")),
+        }
+        for block in body.get("blocks") or ()
+        if block["type"] == "actions"
+        for one in block["elements"]
+        if one.get("type") == "button"
+    ]
 
 
 def _hook_of_slack(asked: Knock) -> Answer:

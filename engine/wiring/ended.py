@@ -18,10 +18,14 @@ def ended(state: State, end: Mapping[str, Any]) -> RunResult:
         return RunResult(state.run, status, 3 if failed else 0, undo["why"])
     status, because = end["outcome"], end["because"]
     if state.rehearsing:
-        verdict = end["verdict"]
-        code = {"would resolve": 0, "would stop at": 1}.get(verdict["word"], 3)
-        at = f" {verdict['at']}" if verdict["at"] else ""
-        return RunResult(state.run, f"{verdict['word']}{at}", code, because)
+        return RunResult(state.run, *judged(end["verdict"]), because)
     bad = end["worst"] in ("errored", "unknown")
     code = 0 if status == "resolved" else 3 if bad else 1
     return RunResult(state.run, status, code, because, (), end["outputs"])
+
+
+def judged(verdict: Mapping[str, Any]) -> tuple[str, int]:
+    """The verdict of a rehearsal in words, and its exit code."""
+    code = {"would resolve": 0, "would stop at": 1}.get(verdict["word"], 3)
+    at = f" {verdict['at']}" if verdict["at"] else ""
+    return f"{verdict['word']}{at}", code

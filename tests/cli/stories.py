@@ -171,6 +171,14 @@ def taken() -> Story:
     return story
 
 
+def taken_for_now() -> Story:
+    """Somebody took it, and the last level is called all the same until it is resolved."""
+    story = taken()
+    room = {"who": ["room"], "by": ["slack"], "after_us": 60_000_000, "unless": "resolved"}
+    story.events[0].body["telling"]["policies"]["default"]["levels"] = [*LEVELS, room]
+    return story
+
+
 def unheard() -> Story:
     """Both levels were told, and nobody took it."""
     story = calling()
@@ -217,6 +225,7 @@ STORIES = {
     "failing": (failing, 40),
     "asking": (asking, 65),
     "calling": (calling, 30.3),
+    "taken_for_now": (taken_for_now, 60),
     "taken": (taken, 50),
     "unheard": (unheard, 930),
     "waited-for": (waited_for, 930),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from stories import calling, taken, taken_for_now
 
-from engine.cli.called import Calls, call_lines
+from engine.cli.called import Calls, call_lines, why_open
 from engine.cli.calls import aloud, saying, would_ask
 from engine.cli.rows import Rows
 from engine.cli.text import Style
@@ -175,3 +176,30 @@ def test_questions_are_in_the_preview_of_messages_and_in_a_rehearsal(runbook):
     assert "    ! again every 15m, up to 2 times" in done.out.splitlines()
     rehearsed = runbook("rehearse", "shop/asks", "--env", "staging")
     assert "would ask anybody by console" in rehearsed.out
+
+
+@pytest.mark.parametrize(
+    ("story", "why"),
+    [
+        (calling, "people are called until somebody takes it, or nobody did in time: `ack`"),
+        (
+            taken_for_now,
+            (
+                "it is taken, and as it is not resolved "
+                "level 3 calls room by slack at 02:16:00 all the same"
+            ),
+        ),
+        (taken, "those who were called are told what became of it"),
+    ],
+)
+def test_a_run_whose_steps_are_over_says_why_it_goes_on(story, why):
+    calls = Calls()
+    for event_ in story().events:
+        calls.apply(event_)
+    assert why_open(calls, "ack") == why
+
+
+def test_a_level_that_nobody_needs_any_more_is_not_called():
+    due = {"escalation": "call", "level": 2, "round": 1, "recipients": [], "skipped": True}
+    said = ["level 2 of call is not called: nobody needs it any more"]
+    assert saying(event("LevelDue", due)) == said

@@ -152,11 +152,14 @@ def test_a_new_runbook_lints_clean_and_runs(runbook, shop):
         "runbooks/depot/out-of-stock.yaml",
         "runbooks/depot/out-of-stock.test.yaml",
         "runbooks/depot/environments/local.yaml",
+        "runbooks/depot/contacts.yaml",
     ]
     assert "runbook run depot/out-of-stock --env local" in made.err
     assert runbook("lint", "depot/out-of-stock").code == 0
     assert (shop / "runbooks/depot/out-of-stock.test.yaml").read_text().count("- name:") == 3
-    assert runbook("lint", "depot").code == 0
+    linted = runbook("lint")
+    assert (linted.code, "depot" in linted.out) == (0, False)
+    assert "ana  Ana Lim by console" in runbook("notify", "who", "depot").out
     assert runbook("run", "depot/out-of-stock", "--env", "local").code == 0
 
 
@@ -403,3 +406,11 @@ def test_a_program_below_the_folder_is_suggested_by_its_path_from_there(shop):
         check=False,
     )
     assert "\n  bin/runbook answer " in done.stderr
+
+
+def test_whoever_asks_what_a_run_does_hears_how_a_run_is_shown(runbook):
+    for name in ("last", "20261121-021500-x84w0n20"):
+        done = runbook("show", name)
+        assert done.code == 2
+        assert f"error: '{name}' is a run, and no runbook" in done.err
+        assert f"help: runbook watch {name}, or runbook audit show {name}" in done.err

@@ -111,3 +111,17 @@ def test_what_came_cannot_draw_on_the_screen():
     letter = {"number": 1, "at": "2026-01-05T03:00:00+00:00", "by": "SMS", "to": "+1\x1b[2J"}
     lines = list(listed([{**letter, "title": "\x1b[31mred", "text": "", "news": news}], 80))
     assert "\x1b" not in "".join(lines)
+
+
+def test_what_is_to_be_opened_stands_there_in_one_piece_wherever_the_rest_is_cut():
+    link = f"Take it: https://runbook.example.com/take/{'x' * 200}"
+    text = "\n".join([*(f"line {n}" for n in range(20)), link])
+    letter = {"number": 7, "at": "2026-01-05T03:00:00+00:00", "by": "mail", "to": "ana"}
+    lines = list(listed([{**letter, "title": "line 0", "text": text, "news": []}], 80))
+    assert lines[-2:] == ["    ...", f"    {link}"]
+
+
+def test_messages_that_are_shown_beforehand_say_how_much_sooner_they_come(night):
+    done = night("notify", "preview", "night/full", "--env", "sandbox")
+    assert "+ 1s  The lead" in done.out
+    assert "in sandbox people are called 60 times as fast as written" in done.err

@@ -7,7 +7,7 @@ import os
 import pytest
 from events import us
 from screen import Screen
-from stories import clearing, resolved, wide
+from stories import calling, clearing, resolved, wide
 
 from engine.cli import paint
 from engine.cli.live import LiveView
@@ -121,3 +121,14 @@ def test_a_terminal_that_is_gone_ends_the_drawing_and_nothing_else(size):
     drawing.draw()
     drawing.draw()
     assert screen.writes == 1
+
+
+def test_who_is_called_stands_above_the_question_whether_one_takes_it(size):
+    screen = Screen(80)
+    drawing = painter(calling().events, screen)
+    drawing.draw()
+    drawing.pause()
+    texts = [line.strip() for line in screen.lines if line]
+    assert "Bo Ek was told by slack" in texts
+    assert texts[-2].startswith("then lead by mail (level 2 of 2) at 02:15:00")
+    assert texts[-1] == "take it: runbook ack r7k2-0001"

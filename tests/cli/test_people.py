@@ -220,18 +220,50 @@ def test_what_only_the_console_was_told_is_not_marked(runbook):
     assert "untaken" not in runbook("runs").out
 
 
+def program(folder, *words):
+    """The command line as a process of its own."""
+    start = [sys.executable, "-c", "from engine.cli.main import main; raise SystemExit(main())"]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [*start, *words], cwd=folder, stdout=pipe, stderr=pipe, text=True, env=env
+    )
+
+
+def test_a_run_that_calls_people_and_whose_driver_died_says_that_nobody_drives_it(runbook, shop):
+    (shop / "runbooks/shop/over.yaml").write_text(OVER)
+    (shop / "runbooks/shop/contacts.yaml").write_text(LATE)
+    with program(shop, "run", "shop/over", "--env", "staging") as driving:
+        while "level 1 of call calls" not in driving.stdout.readline():
+            assert driving.poll() is None
+        driving.kill()
+    shown = runbook("runs")
+    assert ", calls, undriven" in shown.out
+    assert "undriven: nobody drives it, so nobody else is called" in shown.err
+    assert [row["undriven"] for row in runbook("--json", "runs").objects] == [True]
+    with program(shop, "watch") as watching:
+        while "nobody drives this run now" not in (said := watching.stderr.readline()):
+            assert watching.poll() is None
+        watching.kill()
+    assert "resume 2" in said
+    taken = runbook("ack", "last")
+    assert "goes on with: runbook resume" in taken.err
+
+
+def test_a_question_that_people_are_told_of_is_not_something_to_take(runbook, shop):
+    (shop / "runbooks/shop/contacts.yaml").write_text("questions: {by: [console]}\n")
+    assert runbook("run", "shop/ask", "--env", "staging").code == 7
+    shown = runbook("runs")
+    assert "waiting, asks" in shown.out
+    assert "undriven" not in shown.out  # nothing is to go on before somebody answers
+    assert "ack" not in shown.err
+    assert "runbook watch 2" in shown.err
+
+
 def test_a_run_that_is_over_and_still_calls_people_is_marked_in_the_list(runbook, shop):
     (shop / "runbooks/shop/over.yaml").write_text(OVER)
     (shop / "runbooks/shop/contacts.yaml").write_text(LATE)
-    words = [sys.executable, "-c", "from engine.cli.main import main; raise SystemExit(main())"]
-    driving = subprocess.Popen(
-        [*words, "run", "shop/over", "--env", "staging"],
-        cwd=shop,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+    driving = program(shop, "run", "shop/over", "--env", "staging")
     assert driving.stdout is not None
     said = ""
     while "level 1 of call calls" not in said:
@@ -240,7 +272,8 @@ def test_a_run_that_is_over_and_still_calls_people_is_marked_in_the_list(runbook
     while "unresolved" not in (shown := runbook("runs")).out:
         assert driving.poll() is None
     assert "unresolved, calls" in shown.out
-    assert "to take what a run calls for: runbook ack RUN" in shown.err
+    assert "undriven" not in shown.out
+    assert "to take what a run calls for: runbook ack 2" in shown.err
     assert [row["calls"] for row in runbook("--json", "runs").objects] == [["call"]]
     assert runbook("ack", "last").code == 0
     rest, _ = driving.communicate(timeout=60)

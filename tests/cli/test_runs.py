@@ -233,3 +233,12 @@ def test_a_journal_that_cannot_be_made_ends_with_4(runbook, shop):
     )
     assert done.code == 4
     assert done.out == ""
+
+
+def test_a_rehearsal_that_is_watched_ends_with_its_verdict(runbook):
+    rehearsed = runbook("rehearse", "shop/ask", "--env", "staging")
+    watched = runbook("watch")
+    assert rehearsed.code == watched.code
+    (verdict,) = [line for line in rehearsed.out.splitlines() if " after " in line]
+    assert verdict in watched.out.splitlines()
+    assert "resolved after" not in watched.out

@@ -166,10 +166,11 @@ policies:
 def test_a_rota_has_so_many_overrides_and_no_more(pack):
     one = "      - {who: ana, from: 2026-02-03 09:00, until: 2026-02-05 09:00}\n"
     head = "people: {ana: {}}\nrotas:\n  r:\n    order: [ana]\n    since: 2026-01-05\n"
+    head += "    timezone: UTC\n"
     found = read(pack, f"{head}    overrides:\n{one * 500}")
     assert len(found.rotas["r"].overrides) == 500
     assert told(pack, f"{head}    overrides:\n{one * 501}") == [
-        ("RB826", 507, 9, "a rota has at most 500 overrides")
+        ("RB826", 508, 9, "a rota has at most 500 overrides")
     ]
 
 

@@ -12,7 +12,6 @@ import os
 import re
 import shlex
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -30,20 +29,7 @@ BLOCK = re.compile(
 )
 COMMAND = re.compile(r"^(?P<who>[a-z]*)\$ (?P<words>.*)$")
 
-WORLD = {
-    "runbooks/shop/environments/local.yaml": """\
-connections:
-  orders: {adapter: sql, url: "sqlite:shop.db"}
-  machine: {adapter: command, allowed: [sh, test]}
-  warehouse: {adapter: http, base_url: "http://127.0.0.1:9"}
-""",
-    "runbooks/shop/contacts.yaml": """\
-people:
-  ada: {os_user: ada, roles: [on-call]}
-  bob: {os_user: bob, roles: [lead]}
-  carol: {os_user: carol, roles: [lead]}
-""",
-}
+SHOP = FOLDER / "shop.md"
 """What every page has: an environment and people. And a database of twelve orders, four of them
 stuck. At the warehouse nobody is there: port 9 of the loopback.
 """
@@ -58,14 +44,12 @@ def world() -> Iterator[Path]:
     """A folder of a name that is always as long, so that tables are always as wide."""
     folder = Path(tempfile.mkdtemp(prefix="runbook-docs-", dir="/tmp"))
     try:
-        for name, text in WORLD.items():
-            _write(folder / name, text)
-        database = sqlite3.connect(folder / "shop.db")
-        database.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, state TEXT)")
-        rows = [(n, "stuck" if n % 3 == 0 else "open") for n in range(1, 13)]
-        database.executemany("INSERT INTO orders VALUES (?, ?)", rows)
-        database.commit()
-        database.close()
+        shop = list(BLOCK.finditer(SHOP.read_text()))
+        for block in shop:
+            if block["file"]:
+                _write(folder / block["file"], block["text"])
+        (orders,) = [block["text"] for block in shop if "sqlite3" in block["text"]]
+        subprocess.run(["sh", "-c", orders], cwd=folder, check=True)
         yield folder
     finally:
         shutil.rmtree(folder)

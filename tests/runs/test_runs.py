@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -361,3 +362,30 @@ steps:
     assert asked == ["q", "r", "s"]
     answered = [e for e in await bench.events(result.run) if e.type == "Answered"]
     assert len(answered) == 3
+
+
+async def test_a_question_behind_one_that_was_answered_elsewhere_is_asked_once(bench):
+    asked: list[str] = []
+    runs: list[str] = []
+
+    async def ask(question):
+        asked.append(question.id)
+        if question.id == "q":
+            await bench.engine.answer(runs[0], "q", "yes", "", Actor("bob", "os-user"))
+            with contextlib.suppress(asyncio.CancelledError):  # as a terminal that takes it back
+                await asyncio.Event().wait()
+            return None
+        if question.id == "r" and asked.count("r") == 1:
+            for _ in range(100):  # time for the driver to look around
+                await asyncio.sleep(0)
+        return ("yes", "")
+
+    text = """
+steps:
+  - {id: q, check: lab.ask, with: {question: sure?}}
+  - {id: r, check: lab.ask, with: {question: really?}}
+  - {id: s, check: lab.ask, with: {question: quite?}}
+"""
+    result = await bench.run(text, faces=Faces(ask=ask, started=runs.append))
+    assert result.status == "resolved"
+    assert asked == ["q", "r", "s"]

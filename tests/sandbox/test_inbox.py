@@ -175,6 +175,8 @@ async def test_buttons_are_shown(place):
     async with up(place, "slack") as (sandbox, channel):
         await channel.send(page("slack", buttons=(Button("Take it", "claim"),)))
         assert "[Take it]" in sandbox.letters[0].text
+        (button,) = sandbox.letters[0].to_json()["buttons"]
+        assert (button["text"], button["value"]) == ("Take it", "claim")
 
 
 @pytest.mark.parametrize("name", sorted(set(CAME) - {"webhook", "slack_webhook", "mail"}))
