@@ -17,7 +17,17 @@ LOUD = frozenset(
 """What whoever follows a run hears; the trail has the rest too."""
 
 QUESTIONS = frozenset({"QuestionCounted", "QuestionClosed"})
-TYPES = LOUD | QUESTIONS | {"TellStarted", "Told", "TellFailed", "EscalationClosed"}
+TYPES = (
+    LOUD | QUESTIONS | {"TellStarted", "Told", "TellFailed", "EscalationClosed", "Unacknowledged"}
+)
+
+HOW: Mapping[str, str] = {
+    "ran-out": "the acknowledgement ran out",
+    "taken-back": "the acknowledgement ran out, or was taken back",
+    "reopened": "the incident was opened again",
+    "handed-on": "the incident was handed on",
+}
+"""What became of an incident."""
 
 ASKS: Mapping[str, str] = {
     "approve": "would ask {who} for approval by {by}",
@@ -77,6 +87,9 @@ def _saying(event: Event) -> list[str]:
             note = [f"note: {clean(str(body['note']))}"] if body.get("note") else []
             who = clean(spoken(event.actor))
             return [f"{who} has taken {', '.join(body.get('escalations') or ())}", *note]
+        case "Unacknowledged":
+            keys = ", ".join(body.get("escalations") or ())
+            return [f"PagerDuty says that nobody has {keys} there: {HOW.get(body['how'], '')}"]
         case "EscalationReopened":
             return [f"{where} is called for anew: {clean(str(body.get('why')))}"]
         case "EscalationExhausted":

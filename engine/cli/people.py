@@ -43,9 +43,14 @@ def ack(session: Session, /, run: str, step: str | None, note: str, as_name: str
         async with session.open_store() as store:
             name = await store.find(run)
             actor = await who(session, store, name, as_name)
-            event = await session.engine(store).acknowledge(name, actor, note, path=step or "")
-        taken = ", ".join(event.body["escalations"])
-        return told(session, event, f"{actor.name} has taken {taken} of run {name}", None)
+            engine = session.engine(store)
+            event = await engine.acknowledge(name, actor, note, path=step or "")
+            met = await engine.met(event)
+        if met.remark:
+            session.output.note(met.remark)
+        taken = ", ".join(met.of or event.body["escalations"])
+        word = "has taken" if met.of else "holds, too,"
+        return told(session, event, f"{actor.name} {word} {taken} of run {name}", None)
 
     return session.run(take())
 
