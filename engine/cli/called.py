@@ -114,12 +114,9 @@ class Calls:
             asked = body.get("message") if body.get("question") else None
             title = clean(str(asked or body.get("why") or "the run itself"))
             self._titles[str(body["escalation"])] = (title, str(body["policy"]))
-        elif event.type == "Acknowledged":
+        elif event.type in ("Acknowledged", "Unacknowledged"):
             for key in body.get("escalations") or ():
                 self._taken(str(key), event)
-        elif event.type == "Unacknowledged":
-            for key in body.get("escalations") or ():
-                self._named(str(key)).lost[str(body["incident"])] = body["occurred_us"]
         elif event.type == "Answered" and str(body.get("path")) in self.all:
             self._taken(str(body["path"]), event)
         elif event.type == "RunFinished":
@@ -184,6 +181,9 @@ class Calls:
 
     def _taken(self, key: str, event: Event) -> None:
         one = self._named(key)
+        if event.type == "Unacknowledged":  # where that counts, it is called for anew
+            one.lost[str(event.body["incident"])] = event.body["occurred_us"]
+            return
         if one.taken or one.is_lost(event.body):
             self.late.add(event.seq)
             return

@@ -51,6 +51,9 @@ def saying(event: Event) -> list[str]:
     """The lines of one event: what happened, then what is known of it."""
     if event.body.get("question") or event.type in QUESTIONS:
         return _question(event)
+    if event.type == "Unacknowledged":
+        keys = ", ".join(event.body.get("escalations") or ())
+        return [f"PagerDuty says that nobody has {keys} there: {HOW.get(event.body['how'], '')}"]
     return _saying(event)
 
 
@@ -87,9 +90,6 @@ def _saying(event: Event) -> list[str]:
             note = [f"note: {clean(str(body['note']))}"] if body.get("note") else []
             who = clean(spoken(event.actor))
             return [f"{who} has taken {', '.join(body.get('escalations') or ())}", *note]
-        case "Unacknowledged":
-            keys = ", ".join(body.get("escalations") or ())
-            return [f"PagerDuty says that nobody has {keys} there: {HOW.get(body['how'], '')}"]
         case "EscalationReopened":
             return [f"{where} is called for anew: {clean(str(body.get('why')))}"]
         case "EscalationExhausted":

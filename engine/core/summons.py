@@ -130,6 +130,11 @@ class Escalation(Struct):
     closed: str | None = None
 
     @property
+    def taken(self) -> bool:
+        """Somebody has it."""
+        return self.acknowledged is not None and self.taken_back is None
+
+    @property
     def calls(self) -> list[Summons]:
         """All that tell of it first, not what follows."""
         return [s for s in self.summons.values() if s.kind in FIRST]

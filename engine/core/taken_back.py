@@ -36,7 +36,7 @@ def takes(one: Escalation, event: Event | Draft) -> bool:
     by_incident = event.body.get("via") == VIA
     if by_incident and older(at_us, one.lost.get(incident) if incident else None):
         return False
-    first = one.acknowledged is None or one.taken_back is not None
+    first = not one.taken
     if first:
         one.taken_back, one.backed, one.holds = None, False, {}
     if by_incident and (first or one.holds):
@@ -64,7 +64,7 @@ def why_not(state: State, key: str, incident: str, at_us: int | None) -> str | N
         return "nobody is called by it"
     if one.closed is not None or (state.finished is not None and not one.after_end):
         return "the run is over, and nobody is called for it any more"
-    if one.acknowledged is None or one.taken_back is not None:
+    if one.acknowledged is None or not one.taken:
         return "nobody had taken it"
     name = state.called(one.acknowledged["by"])
     if not one.holds:

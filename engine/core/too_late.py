@@ -47,11 +47,15 @@ def _stopped(state: State) -> str | None:
     return f"{state.called(said['by'])} asked it to stop at {at(said['at_us'])}" if said else None
 
 
+def _halted(step: StepState) -> bool:
+    """It begins nothing any more, whatever is answered."""
+    return step.block.body.halting is not None and step.block.body.phase != "always"
+
+
 def _closed(state: State, step: StepState | None, kind: str) -> str | None:
     """Why what was asked at a step is not asked any more; None where it still is."""
-    if step is not None and any(
-        asked.path == step.path and asked.kind == kind for asked in open_questions(state)
-    ):
+    asked = {(one.path, one.kind) for one in open_questions(state)}
+    if step is not None and not _halted(step) and (step.path, kind) in asked:
         return None
     why = "; ".join(step.why) if step is not None else ""
     known = _stopped(state) or _over(state)
@@ -93,7 +97,7 @@ def _answered(state: State, event: Event) -> str | None:
         word = "took it" if said["answer"] == "acknowledged" else f"answered {said['answer']}"
         return f"{state.called(said['by'])} {word} at {at(said['at_us'])}"
     kinds = [asked.kind for asked in open_questions(state) if asked.path == path]
-    return None if kinds else _closed(state, step, "confirm")
+    return _closed(state, step, kinds[0] if kinds else "confirm")
 
 
 def _settled(state: State, event: Event) -> str | None:
@@ -174,7 +178,7 @@ def why_not_taken(state: State, key: str, body: Mapping[str, Any]) -> str | None
     incident = body.get("incident")
     if incident and taken_back.older(body.get("occurred_us"), one.lost.get(incident)):
         return "PagerDuty said since that nobody has it"
-    if one.acknowledged is None or one.taken_back is not None:
+    if one.acknowledged is None or not one.taken:
         return None
     return f"{state.called(one.acknowledged['by'])} took it at {at(one.acknowledged['at_us'])}"
 

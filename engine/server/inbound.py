@@ -174,7 +174,7 @@ async def _take(parts: Parts, claim: Claim, actor: Actor, via: str) -> str:
     await parts.store.find(claim.run)
     now_us = parts.engine.clock.now_us()
     used = f"claim {hashlib.sha256(claim.id.encode()).hexdigest()[:32]}"
-    await answering.take_turn(parts, claim.run, used, "this was used already")
+    await answering.take_turn(parts, claim.run, used, "this was used already{by}")
     try:
         path = claim.escalation
         event = await parts.engine.acknowledge(claim.run, actor, "", path=path, via=via)

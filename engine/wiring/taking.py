@@ -139,7 +139,7 @@ def calling_now(state: State) -> list[str]:
     return [
         key
         for key, one in state.escalations.items()
-        if one.closed is None and one.acknowledged is None and key != STATUS and not one.question
+        if one.closed is None and not one.taken and key != STATUS and not one.question
     ]
 
 

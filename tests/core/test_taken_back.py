@@ -1,4 +1,4 @@
-"""What somebody took in PagerDuty and has no longer is called for anew; what else holds it stays."""
+"""What somebody took in PagerDuty and has no longer is called for anew."""
 
 from __future__ import annotations
 
