@@ -34,6 +34,7 @@ from engine.wiring.taking import Incident, calling_now
 
 if TYPE_CHECKING:
     from engine.core.state import State
+    from engine.core.summons import Escalation
 
 ACKNOWLEDGED, UNACKNOWLEDGED = "incident.acknowledged", "incident.unacknowledged"
 RESOLVED, REOPENED = "incident.resolved", "incident.reopened"
@@ -79,7 +80,7 @@ async def _said(parts: Parts, arrival: Arrival, incident: Incident, name: str) -
     actor = Actor(await _agent(parts, run, agent), "webhook", name)
     if await _recorded(parts, run, name):  # this server died before it could say so
         return Verdict("joined", "it was recorded before", None, run)
-    why = _no_matter(kind, event)
+    why = _no_matter(kind, event) or await _echo(parts, incident, kind, agent)
     if why is not None:
         return Verdict("ignored", why, None, run)
     try:
@@ -105,6 +106,17 @@ def _no_matter(kind: str, event: Mapping[str, Any]) -> str | None:
     if kind in HANDED_ON and event.get("status") != "triggered":
         return "somebody has it there still"
     return None
+
+
+async def _echo(parts: Parts, incident: Incident, kind: str, agent: Any) -> str | None:
+    """Where somebody took it, we acknowledge the other incidents that were raised for it: nobody
+    holds it by those.
+    """
+    if kind != ACKNOWLEDGED or _is_person(agent):
+        return None
+    one = (await parts.engine.state(incident.run)).escalations.get(incident.path)
+    taken = one is not None and one.taken
+    return "nobody acknowledged it: we told PagerDuty that it is taken" if taken else None
 
 
 def _how(kind: str, agent: Any) -> str:
@@ -177,8 +189,18 @@ def _differs(state: State, known: Incident, status: str) -> str | None:
     if one is None or one.closed is not None:
         return None
     if status == "acknowledged" and known.path in calling_now(state):
-        return ACKNOWLEDGED
+        return ACKNOWLEDGED if _is_of_now(one, known.key) else None
     return UNACKNOWLEDGED if status == "triggered" and known.key in one.holds else None
+
+
+def _is_of_now(one: Escalation, key: str) -> bool:
+    """Whether an incident is one by which people are called since it began anew last: an earlier
+    one may be acknowledged still.
+    """
+    tail = key.rpartition(":")[2]
+    generation, _, level = tail.partition(".")
+    now = str(one.generation)
+    return generation == now or one.groups.get(f"{now}.{level}") == tail
 
 
 def _last(incident: Mapping[str, Any], kind: str) -> tuple[Any, Any]:

@@ -257,6 +257,18 @@ async def test_a_runbook_may_be_started_by_what_is_no_word_to_a_run(serving):
     assert (found.word, found.runbook) == ("started", "p/escalated")
 
 
+async def test_what_we_told_pagerduty_ourselves_holds_nothing_once_it_comes_back(serving):
+    """Where somebody took it, all incidents that the run raised for it are acknowledged by us."""
+    run = await calling(serving)
+    await says(serving, run, "acknowledged", "08:00:00")
+    for at, tail in (("08:00:01", "1.1"), ("08:00:02", "1.2")):
+        key = f"{run}:call:{tail}"
+        echo = await says(serving, run, "acknowledged", at, agent=SERVICE, incident_key=key)
+        assert (echo.word, "nobody acknowledged it" in echo.why) == ("ignored", True)
+    assert (await says(serving, run, "unacknowledged", "08:30:00")).word == "joined"
+    await until(serving, run, "EscalationReopened")
+
+
 # -- what was lost ---------------------------------------------------------------------------------
 
 
@@ -300,3 +312,21 @@ async def test_an_incident_that_was_read_before_it_was_acknowledged_takes_nothin
     _, (verdict,) = await serving.next_settled()
     assert (verdict.word, "later than that" in verdict.why) == ("ignored", True)
     assert await taken(serving, run)
+
+
+async def test_an_acknowledgement_of_before_it_began_anew_is_not_lost(books, serving):
+    """By `reopen_after` it begins anew although its first incident is acknowledged still."""
+    levels = CONTACTS.partition("    - {who")[2]
+    policy = f"    reopen_after: 10m\n    levels:\n    - {{who{levels}"
+    (books / "p/contacts.yaml").write_text(CONTACTS.partition("    - {who")[0] + policy)
+    run = await calling(serving)
+    await says(serving, run, "acknowledged")
+    serving.clock.t_us += 601 * 1_000_000
+    await until(serving, run, "EscalationReopened")
+    acked = {"at": "2027-01-15T08:00:00Z", "acknowledger": BEA}
+    known = {"id": "QOURS", "status": "acknowledged", "acknowledgements": [acked]}
+    found = [
+        await incidents.missed(serving.parts, {**known, "incident_key": f"{run}:call:{tail}"})
+        for tail in ("1.1", "2.1")
+    ]
+    assert [one is not None for one in found] == [False, True]
