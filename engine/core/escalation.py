@@ -219,6 +219,8 @@ def left(state: State) -> list[str]:
 
 def _acknowledged_late(one: Escalation, event: Event | Draft) -> None:
     """It is recorded who did; the run is over, and tells nobody."""
+    if not taken_back.takes(one, event):
+        return
     actor = event.actor if isinstance(event.actor, Mapping) else event.actor.to_json()
     said = {"by": actor["name"], "note": event.body.get("note") or "", "at_us": event.at_us}
     one.acknowledged = said

@@ -135,11 +135,13 @@ def backs(state: State, key: str, body: Mapping[str, Any]) -> bool:
     there.
     """
     one = state.escalations.get(key)
-    if one is None or one.acknowledged is None or one.closed is not None or not one.holds:
+    if one is None or not one.taken or one.closed is not None or not one.holds:
         return False
     if body.get("via") != taken_back.VIA:
         return not one.backed
     incident, at_us = body.get("incident"), body.get("occurred_us")
+    if incident and taken_back.older(at_us, one.lost.get(incident)):
+        return False
     return incident not in one.holds or taken_back.older(one.holds[incident], at_us)
 
 
