@@ -57,11 +57,10 @@ async def _decide(
         event = await engine.approve(
             name, step or "", said["reason"], actor, hash=said.get("hash_"), deny=deny
         )
-        state = await engine.state(name)
-        approval = state.steps[event.body["path"]].approval
+        given = (await engine.met(event)).given
     word = "denied" if deny else "approved"
-    if approval is not None and not deny:
-        word += f" ({len(approval.given)} of {approval.count})"
+    if given and not deny:
+        word += f" ({given})"
     return told(session, event, f"{word}: {event.body['path']} of run {name}", name)
 
 

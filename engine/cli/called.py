@@ -14,6 +14,7 @@ from engine.clock import MICROSECONDS, to_datetime
 from engine.core.cells import clean
 from engine.core.events import Event, spoken
 from engine.core.summons import CONSOLE
+from engine.core.taken_back import older
 
 PEOPLE_MAX = 6
 """Of one escalation, that are named: the trail has all of them."""
@@ -67,6 +68,13 @@ class Called:
     """By when whoever was called last is to take it."""
     well: bool = False
     """The run ended well: nobody needs to take it any more."""
+    lost: dict[str, int | None] = field(default_factory=dict)
+    """When PagerDuty said of an incident that nobody has it."""
+
+    def is_lost(self, body: Mapping[str, Any]) -> bool:
+        """Whether an acknowledgement is older than the word that it is over."""
+        than_us = self.lost.get(str(body.get("incident")))
+        return older(body.get("occurred_us"), than_us)
 
     @property
     def untaken(self) -> bool:
@@ -97,6 +105,8 @@ class Calls:
         self.all: dict[str, Called] = {}
         self._telling: Mapping[str, Any] = {}
         self._titles: dict[str, tuple[str, str]] = {}
+        self.late: set[int] = set()
+        """Events of those who took what somebody else had taken."""
 
     def apply(self, event: Event) -> None:
         body = event.body
@@ -111,7 +121,7 @@ class Calls:
             asked = body.get("message") if body.get("question") else None
             title = _first_line(str(asked or body.get("why") or "the run itself"))
             self._titles[str(body["escalation"])] = (title, str(body["policy"]))
-        elif event.type == "Acknowledged":
+        elif event.type in ("Acknowledged", "Unacknowledged"):
             for key in body.get("escalations") or ():
                 self._taken(str(key), event)
         elif event.type == "Answered" and str(body.get("path")) in self.all:
@@ -191,6 +201,12 @@ class Calls:
 
     def _taken(self, key: str, event: Event) -> None:
         one = self._named(key)
+        if event.type == "Unacknowledged":  # where that counts, it is called for anew
+            one.lost[str(event.body["incident"])] = event.body["occurred_us"]
+            return
+        if one.taken or one.is_lost(event.body):
+            self.late.add(event.seq)
+            return
         who = clean(spoken(event.actor))
         note = clean(str(event.body.get("note") or ""))
         one.taken = f"{who} took it at {face(event.at_us)}" + (f": {note}" if note else "")

@@ -17,7 +17,17 @@ LOUD = frozenset(
 """What whoever follows a run hears; the trail has the rest too."""
 
 QUESTIONS = frozenset({"QuestionCounted", "QuestionClosed"})
-TYPES = LOUD | QUESTIONS | {"TellStarted", "Told", "TellFailed", "EscalationClosed"}
+TYPES = (
+    LOUD | QUESTIONS | {"TellStarted", "Told", "TellFailed", "EscalationClosed", "Unacknowledged"}
+)
+
+HOW: Mapping[str, str] = {
+    "ran-out": "the acknowledgement ran out",
+    "taken-back": "the acknowledgement ran out, or was taken back",
+    "reopened": "the incident was opened again",
+    "handed-on": "the incident was handed on",
+}
+"""What became of an incident."""
 
 ASKS: Mapping[str, str] = {
     "approve": "would ask {who} for approval by {by}",
@@ -41,6 +51,9 @@ def saying(event: Event) -> list[str]:
     """The lines of one event: what happened, then what is known of it."""
     if event.body.get("question") or event.type in QUESTIONS:
         return _question(event)
+    if event.type == "Unacknowledged":
+        keys = ", ".join(event.body.get("escalations") or ())
+        return [f"PagerDuty says that nobody has {keys} there: {HOW.get(event.body['how'], '')}"]
     return _saying(event)
 
 

@@ -45,10 +45,16 @@ def ack(session: Session, /, run: str, step: str | None, note: str, as_name: str
         async with session.open_store() as store:
             name = await store.find(run)
             actor = await who(session, store, name, as_name)
-            event = await session.engine(store).acknowledge(name, actor, note, path=step or "")
-        steps = ", ".join(key for key in event.body["escalations"] if key != OWN)
+            engine = session.engine(store)
+            event = await engine.acknowledge(name, actor, note, path=step or "")
+            met = await engine.met(event)
+        if met.remark:
+            session.output.note(met.remark)
+        keys = met.of or event.body["escalations"]
+        steps = ", ".join(key for key in keys if key != OWN)
         what = f"{steps} of run {name}" if steps else f"run {name}"
-        return told(session, event, f"{clean(spoken(event.actor))} has taken {what}", name)
+        word = "has taken" if met.of else "holds, too,"
+        return told(session, event, f"{clean(spoken(event.actor))} {word} {what}", name)
 
     return session.run(take())
 

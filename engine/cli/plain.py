@@ -59,9 +59,11 @@ class PlainView:
             yield f"{who} {_ASKED[event.type]}" + (f": {reason}" if reason else "")
         elif event.type == "CancelRequested":
             reason = clean(str(event.body.get("reason") or ""))
-            yield f"{self.rows.cancelled_by} asked to cancel" + (f": {reason}" if reason else "")
+            who = clean(spoken(event.actor))
+            yield f"{who} asked to cancel" + (f": {reason}" if reason else "")
         elif lines := aloud(event):
-            yield from lines
+            taken = ", which was taken already" if event.seq in self.rows.calls.late else ""
+            yield from (f"{line}{taken}" for line in lines)
         elif row is not None and row.kind != "end":
             yield from self._of_step(event, row)
 

@@ -49,6 +49,8 @@ class Row(Struct):
     """Of a wait: when it is over."""
     asks: bool = False
     """A question to a person."""
+    answered: int = 0
+    """The attempt to which somebody answered: who comes behind them changes nothing."""
     approval: str = ""
     """Whose approval it waits for, and how to give it."""
     type: str = ""
@@ -255,7 +257,8 @@ class Rows:
 
     def on_answered(self, event: Event, body: Mapping[str, Any]) -> Row | None:
         row = self._by_path.get(str(body.get("path")))
-        if row is not None:
+        if row is not None and row.answered < row.attempt:
+            row.answered = row.attempt
             who = clean(spoken(event.actor))
             note = clean(str(body.get("note") or ""))
             row.found = f"{who} answered {body.get('answer')}" + (f": {note}" if note else "")
@@ -294,7 +297,7 @@ class Rows:
         return row
 
     def on_cancel_requested(self, event: Event, _: Mapping[str, Any]) -> None:
-        self.cancelled_by = clean(spoken(event.actor))
+        self.cancelled_by = self.cancelled_by or clean(spoken(event.actor))
 
     def on_run_finished(self, _: Event, body: Mapping[str, Any]) -> None:
         self.finished = body

@@ -244,7 +244,11 @@ def cancel(session: Session, run: str, reason: str, as_name: str | None) -> int:
         async with session.open_store() as store:
             name = await store.find(run)
             actor = await who(session, store, name, as_name)
-            event = await session.engine(store).cancel(name, reason, actor)
+            engine = session.engine(store)
+            event = await engine.cancel(name, reason, actor)
+            met = await engine.met(event)
+        if met.remark:
+            session.output.note(met.remark)
         command = session.output.command
         session.output.note(f"where nobody drives it any more: {command} resume {name} ends it")
         return told(session, event, f"asked run {name} to stop", None)

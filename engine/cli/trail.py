@@ -54,7 +54,10 @@ def entry_lines(event: Event, rows: Rows, width: int) -> Iterator[str]:
 
 def _say(event: Event, rows: Rows) -> list[str]:
     if event.type in CALLS:
-        return saying(event)
+        said = saying(event)
+        if event.seq in rows.calls.late:
+            said[0] += ", which was taken already"
+        return said
     say = _SAYINGS.get(event.type)
     return say(event.body, rows) if say else [event.type]
 

@@ -22,7 +22,7 @@ class Approval(Struct):
     reason_min: int
     expires_us: int | None
     given: list[Mapping[str, Any]] = field(default_factory=list)
-    """{name, reason} each."""
+    """{name, reason, persons, at_us} each."""
     denied: Mapping[str, Any] | None = None
     why: str = "approve"
     """What asks for it: `approve` (the runbook), `propose` (the environment), `plan` (it is not

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.core import questions
+from engine.core import questions, taken_back
 from engine.core.effects import Decision, Record, Tell
 from engine.core.escalation import ENDED_WELL, policy_of
 from engine.core.judge import BLOCKED_MAX_S, Outcome
@@ -146,8 +146,13 @@ def _level(one: Escalation, number: int, due_us: int, state: State, out: Decisio
 def _reopen(state: State, one: Escalation, out: Decision) -> bool:
     """An acknowledged escalation begins anew, where its policy says so and the run is still open.
 
-    True when it does now: its levels are due anew then.
+    It does so too where whoever took it in PagerDuty has it no longer. True when it does now: its
+    levels are due anew then.
     """
+    back = taken_back.why(state, one) if _end_of(state, one) is None else None
+    if back is not None:
+        out.record.append(Record("EscalationReopened", {"escalation": one.key, **back}))
+        return True
     if one.acknowledged is None or one.reopen_us is None or state.finished is not None:
         return False
     due_us = one.acknowledged["at_us"] + one.reopen_us
@@ -264,6 +269,8 @@ def _tell(state: State, one: Escalation, summons: Summons) -> Tell:
         "name": summons.recipient["name"],
         "channel": summons.by["channel"],
     }
+    group = one.groups.get(f"{summons.generation}.{summons.level}")
+    body |= {"group": group} if group is not None else {}
     thread = _first_told(state, body["who"], body["channel"])
     words = following(state, one, summons.kind, one.words.get(summons.level, {}))
     if one.became is not None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from engine.core import taken_back
 from engine.core.events import Draft, Event
 from engine.core.summons import CONSOLE, FIRST, OWN, QUESTIONS, STATUS, Escalation, Summons
 from engine.language.model import Escalate
@@ -182,10 +183,10 @@ def _tell_failed(state: State, event: Event | Draft) -> None:
 def acknowledge(state: State, key: str, event: Event | Draft) -> None:
     """Somebody took it: what is still due of it is not told, and where it was told, this is."""
     one = state.escalations.get(key)
-    if one is None or one.acknowledged is not None or one.closed is not None:
-        return
-    if key == STATUS or one.question:
+    if one is None or one.closed is not None or key == STATUS or one.question:
         return  # nobody takes how it stands, and a question is answered
+    if not taken_back.takes(one, event):
+        return
     actor = event.actor if isinstance(event.actor, Mapping) else event.actor.to_json()
     said = {"by": actor["name"], "note": event.body.get("note") or "", "at_us": event.at_us}
     one.acknowledged = said
@@ -194,7 +195,7 @@ def acknowledge(state: State, key: str, event: Event | Draft) -> None:
     step = state.steps.get(key)
     if step is not None and step.status == "running" and step.answer is None:
         answer = {"path": key, "answer": "acknowledged", "note": said["note"]}
-        step.answer = {**answer, "by": said["by"]}
+        step.answer = {**answer, "by": said["by"], "at_us": event.at_us}
 
 
 def _acknowledged(state: State, event: Event | Draft) -> None:
@@ -218,6 +219,8 @@ def left(state: State) -> list[str]:
 
 def _acknowledged_late(one: Escalation, event: Event | Draft) -> None:
     """It is recorded who did; the run is over, and tells nobody."""
+    if not taken_back.takes(one, event):
+        return
     actor = event.actor if isinstance(event.actor, Mapping) else event.actor.to_json()
     said = {"by": actor["name"], "note": event.body.get("note") or "", "at_us": event.at_us}
     one.acknowledged = said
@@ -229,6 +232,7 @@ def _reopened(state: State, event: Event | Draft) -> None:
         return
     one.generation += 1
     one.acknowledged, one.exhausted, one.level = None, False, 0
+    taken_back.anew(one, event.body)
     one.again_us, one.rounds, one.skipped = {}, {}, set()
     one.due_us = event.at_us
 
@@ -313,6 +317,7 @@ HANDLERS: Mapping[str, Callable[[State, Event | Draft], None]] = {
     "Told": _told,
     "TellFailed": _tell_failed,
     "Acknowledged": _acknowledged,
+    "Unacknowledged": taken_back.unacknowledged,
     "EscalationReopened": _reopened,
     "QuestionCounted": _question_counted,
     "QuestionClosed": _question_closed,

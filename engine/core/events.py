@@ -44,14 +44,18 @@ LevelDue: escalation, level, round (both from 1), due_us, who [name, ...], by [c
     schedule, connection, asked_us, found [{user, name, person or null}], until_us, trouble (why
     it is not known who is on call, or null)}, ...]: what was answered of rotas that others keep
 TellStarted: escalation, summons, key, attempt, kind (`page`, `status`, `question`, `acknowledged`,
-    `resolved`, `counted`, `answered`), who, name, channel
+    `resolved`, `counted`, `answered`), who, name, channel; group: `generation.level` of the
+    incident that it belongs to, where it is that of an earlier one
 Told: escalation, summons, key, attempt, receipt {..., follows: it can take in what comes of it,
     edits: by being changed, remark: why it was not said in the pack's own words}, elapsed_ms
 TellFailed: escalation, summons, key, attempt, why, doubt (it may have gone out), dropped (nobody
     needs it any more), next_us (when it is tried again by this channel, or null), random,
     elapsed_ms
-Acknowledged: escalations [key, ...], note, via
-EscalationReopened: escalation, why
+Acknowledged: escalations [key, ...], note, via; by an incident of PagerDuty: incident (its key),
+    occurred_us (when, by PagerDuty's clock, or null)
+Unacknowledged: escalations [key, ...], incident, occurred_us, via, how (`ran-out`, `taken-back`,
+    `reopened`, `handed-on`): whoever took it by that incident has it no longer
+EscalationReopened: escalation, why; incident: whose acknowledgement ended, where that is why
 QuestionCounted: escalation, given, why: so many agreed, and more are needed
 QuestionClosed: escalation, word (the answer, `approved`, `denied`, `settled`, `expired`, `over`),
     by (or null), why: what became of a question that people were told of
@@ -119,6 +123,7 @@ TYPES: Mapping[str, int] = {
     "Told": 1,
     "TellFailed": 1,
     "Acknowledged": 1,
+    "Unacknowledged": 1,
     "EscalationReopened": 1,
     "QuestionCounted": 1,
     "QuestionClosed": 1,

@@ -62,6 +62,7 @@ class State(Moves):
         "runbook",
         "seq",
         "started_us",
+        "stopped_by",
         "telling",
         "uncertain",
         "undo_finished",
@@ -93,6 +94,8 @@ class State(Moves):
         self.queued = False
         """It waits in line for a lock."""
         self.cancelled: str | None = None
+        self.stopped_by: Mapping[str, Any] = {}
+        """Who asked it to stop first (by, at_us); empty while nobody did."""
         self.finished: Mapping[str, Any] | None = None
         self.ended_us = 0
         self.previewed: list[str] = []
@@ -287,7 +290,7 @@ class State(Moves):
     def _answered(self, event: Event | Draft) -> None:
         step = self.steps.get(event.body["path"])
         if step is not None and step.status == "running" and step.answer is None:
-            step.answer = {**event.body, "by": _actor(event)["name"]}
+            step.answer = {**event.body, "by": _actor(event)["name"], "at_us": event.at_us}
         escalation.acknowledge(self, event.body["path"], event)
 
     @_on("DoubtSettled")
@@ -298,6 +301,7 @@ class State(Moves):
         happened = event.body["happened"]
         word = SETTLED[happened]
         step.settled_by = _actor(event)["name"]
+        step.settled_as, step.settled_us = happened, event.at_us
         who = self.called(step.settled_by)
         step.why = (*step.why, f"settled by {who}: it {word} ({event.body['reason']})")
         step.body = None
@@ -319,7 +323,7 @@ class State(Moves):
         approval = self._counting(event)
         if approval is not None:
             actor = _actor(event)
-            said = {"name": actor["name"], "reason": event.body["reason"]}
+            said = {"name": actor["name"], "reason": event.body["reason"], "at_us": event.at_us}
             behind = persons(actor).union(event.body.get("persons", ()))
             approval.given.append({**said, "persons": behind})
 
@@ -327,7 +331,8 @@ class State(Moves):
     def _denied(self, event: Event | Draft) -> None:
         approval = self._counting(event)
         if approval is not None:
-            approval.denied = {"name": _actor(event)["name"], "reason": event.body["reason"]}
+            said = {"name": _actor(event)["name"], "reason": event.body["reason"]}
+            approval.denied = {**said, "at_us": event.at_us}
 
     @_on("ApprovalExpired")
     def _approval_expired(self, event: Event | Draft) -> None:
@@ -368,6 +373,7 @@ class State(Moves):
     def _cancel_requested(self, event: Event | Draft) -> None:
         if self.cancelled is None and self.root is not None and self.finished is None:
             self.cancelled = event.body["reason"]
+            self.stopped_by = {"by": _actor(event)["name"], "at_us": event.at_us}
             self._halt(self.root, "cancelled")
 
     @_on("RunFinished")

@@ -104,6 +104,20 @@ class Escalation(Struct):
     """Levels that nobody needed any more when they were due."""
     summons: dict[str, Summons] = field(default_factory=dict)
     acknowledged: Mapping[str, Any] | None = None
+    holds: dict[str | None, int | None] = field(default_factory=dict)
+    """Incidents by whose acknowledgement in PagerDuty it is taken, and when that was by PagerDuty's
+    clock; of older engines neither is known. Empty where it is taken in another way.
+    """
+    backed: bool = False
+    """Somebody took it in another way besides: it stays taken, whatever PagerDuty says."""
+    lost: Mapping[str, int | None] = field(default_factory=dict)
+    """When PagerDuty said last of an incident that nobody has it."""
+    taken_back: Mapping[str, Any] | None = None
+    """Whoever took it has it no longer (incident, how, by): it begins anew."""
+    anew: str = ""
+    """Why it began anew."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Of levels (`generation.level`) whose incident is that of an earlier one."""
     question: Mapping[str, Any] = field(default_factory=dict)
     """What is asked, where it tells of a question: path, kind, attempt, who, and, of an approval,
     hash, count, reason_min, expires_us. Else empty.
@@ -114,6 +128,11 @@ class Escalation(Struct):
     """How many agreed so far, as those were told who are to be: given, why."""
     exhausted: bool = False
     closed: str | None = None
+
+    @property
+    def taken(self) -> bool:
+        """Somebody has it."""
+        return self.acknowledged is not None and self.taken_back is None
 
     @property
     def calls(self) -> list[Summons]:

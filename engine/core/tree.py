@@ -187,6 +187,9 @@ class StepState(Struct):
     undone: bool = False
     settled_by: str = ""
     """Who settled its last doubt."""
+    settled_us: int = 0
+    settled_as: bool | None = None
+    """As what: it happened, it did not, or None: it is done again."""
     why: tuple[str, ...] = ()
     body: Body | None = None
 

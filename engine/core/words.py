@@ -74,6 +74,7 @@ def words(state: State, escalation: str, level: int) -> dict[str, Any]:
         "by_us": by_us,
         "by": by,
         **more,
+        **({"anew": one.anew} if one.anew else {}),
     }
 
 

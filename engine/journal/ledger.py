@@ -174,6 +174,20 @@ class Ledger:
 
         return await self._store.read(work)
 
+    async def runs_of_incident(self, incident: str) -> list[str]:
+        """The runs that the trigger of an incident of PagerDuty started, the oldest first."""
+        sql = """SELECT verdicts FROM deliveries WHERE source = 'pagerduty'
+        AND kind = 'incident.triggered' AND received_us > ? AND verdict = 'started'
+        AND json_extract(body, '$.event.data.id') = ? ORDER BY received_us, id"""
+        since_us = self._store.now_us() - round(INCIDENT_BACK_S * MICROSECONDS)
+
+        def work(connection: sqlite3.Connection) -> list[str]:
+            rows = connection.execute(sql, (since_us, incident))
+            told = [one for row in rows for one in json.loads(row[0])]
+            return [one["run"] for one in told if one["verdict"] == "started" and one["run"]]
+
+        return await self._store.read(work)
+
     async def get(self, name: str) -> tuple[Delivery, bytes]:
         """One delivery (`last`: the newest), and what came, as it came. Raises Usage."""
         where = "1 = 1" if name == "last" else "id = ?"

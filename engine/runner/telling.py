@@ -192,7 +192,7 @@ class Teller:
         """What is told, in the length of its channel."""
         body, words = effect.body, effect.words
         kind = body["kind"]
-        level = body["summons"].partition(":")[0].rpartition(".")[0]
+        level = body.get("group") or body["summons"].partition(":")[0].rpartition(".")[0]
         redact = self.connections.redact
         press = self.button(body["escalation"], body["key"]) if self.button is not None else None
         buttons: tuple[Button, ...] = ()

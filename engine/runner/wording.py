@@ -116,6 +116,8 @@ def text_of(words: Mapping[str, Any], kind: str) -> str:
     lines = _meanwhile(words, kind)
     if words.get("wrong"):
         lines += ["", words["wrong"]]
+    if kind == "page" and words.get("anew"):
+        lines += ["", f"You are called anew. {words['anew']}"]
     if kind in ASKS and words.get("foreseen"):
         lines += ["", *words["foreseen"]]
     if kind == "counted" and words.get("counted"):

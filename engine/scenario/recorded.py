@@ -21,7 +21,7 @@ from engine.scenario.virtual import Came, Open, Said, really
 COUNTED = ("CancelRequested", "PauseRequested", "ContinueRequested", "UndoRequested")
 """What people say without being asked, whenever they want to."""
 
-UNASKED = (*COUNTED, "Acknowledged")
+UNASKED = (*COUNTED, "Acknowledged", "Unacknowledged")
 """And where they are called."""
 
 _NOT_ASKED_FOR = frozenset(

@@ -34,6 +34,8 @@ class RecordedCalls:
         self._began_us: dict[tuple[str, int], int] = {}
         self._taken: dict[tuple[str, int], Event] = {}
         """By escalation and generation."""
+        self._lost: dict[tuple[str, int], Event] = {}
+        """Where whoever took it in PagerDuty had it no longer, by the same."""
         self._generations: dict[str, int] = {}
         self._anew_us: dict[tuple[str, int], int] = {}
         """When escalations of today began, by their key and generation."""
@@ -69,9 +71,10 @@ class RecordedCalls:
         self._began_us[key, number] = at_us
 
     def _takes(self, event: Event) -> None:
-        keys = event.body.get("escalations", ()) if event.type == "Acknowledged" else ()
-        for key in keys:
-            self._taken.setdefault((key, self._generations.get(key, 1)), event)
+        known = {"Acknowledged": self._taken, "Unacknowledged": self._lost}.get(event.type)
+        if known is not None:
+            for key in event.body["escalations"]:
+                known.setdefault((key, self._generations.get(key, 1)), event)
 
     # -- the world ---------------------------------------------------------------------------------
 
@@ -95,12 +98,12 @@ class RecordedCalls:
         return found if found is not None else tell_at_once(state, effect)
 
     def word(self, state: State) -> Said | None:
-        """Who takes it next, of all that people are called for now."""
+        """Who takes it next, of all that people are called for now, or has it no longer."""
         said: Said | None = None
         late = left(state)
         for key, one in state.escalations.items():
             over = one.closed is not None and key not in late
-            if over or one.acknowledged is not None or told_only(key):
+            if over or told_only(key) or (one.taken and not one.holds):
                 continue
             found = self._taking(state, key, one)
             if found is not None and (said is None or found.at_us < said.at_us):
@@ -109,7 +112,7 @@ class RecordedCalls:
 
     def _taking(self, state: State, key: str, one: Escalation) -> Said | None:
         then = (self._then(state, key), one.generation)
-        event = self._taken.get(then)
+        event = (self._lost if one.taken else self._taken).get(then)
         if event is None:
             return None
         then_us = self._began_us.get(then, event.at_us)
@@ -118,7 +121,7 @@ class RecordedCalls:
             began_us = self._anew_us.get((key, one.generation), then_us)
         at_us = began_us + event.at_us - then_us
         body = {**event.body, "escalations": [key]}
-        return Said(at_us, "Acknowledged", body, actor_of(event))
+        return Said(at_us, event.type, body, actor_of(event))
 
     def _then(self, state: State, key: str) -> str:
         """What an escalation of today was then: of a step that stands elsewhere, the one that has

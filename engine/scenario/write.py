@@ -81,6 +81,8 @@ def _refuse(events: Sequence[Event]) -> None:
         what = f"it is a {first.body['mode']}"
     elif "CancelRequested" in types:
         what = "it was cancelled, and a scenario has nobody who would"
+    elif any(e.type == "EscalationReopened" and e.body.get("incident") for e in events):
+        what = "whoever took it in PagerDuty had it no longer, and a scenario has no word for that"
     elif "RunFinished" not in types:
         what = "it is not over"
     if what is not None:

@@ -93,15 +93,18 @@ async def answer(parts: Parts, claim: Claim, word: Word) -> str:
 
 
 async def take_turn(parts: Parts, run: str, used: str, over: str) -> None:
-    """What is said counts once, however often and wherever it is pressed; `over` is told then.
+    """What is said counts once, however often and wherever it is pressed; `over` is told then, with
+    who said it where it has a place for that (`{by}`).
     What did not count, and what was cut short, may be said again. Raises Refused.
     """
     now_us = parts.engine.clock.now_us()
     known = await parts.requests.begin_note(run, used, now_us)
     if known is None or known.state == "failed":
         return  # the first time, or what they said did not count
-    if known.state == "said" or now_us - known.at_us < TURN_S * MICROSECONDS:
-        raise Refused(over, help=f"runbook watch {run}")
+    if known.state == "said":
+        raise Refused(over.format(by=f", by {known.detail}"), help=f"runbook watch {run}")
+    if now_us - known.at_us < TURN_S * MICROSECONDS:
+        raise Refused(over.format(by=", or is taken in right now"), help=f"runbook watch {run}")
 
 
 async def asked(parts: Parts, claim: Claim) -> tuple[State, Escalation]:

@@ -105,8 +105,13 @@ class Rotation(Strict):
 
 
 class Recorded(BaseModel):
-    """The event that was written."""
+    """The event that was written, and what came of it. `took`: what was taken; `given`: of an
+    approval, how many agreed of how many; `remark`: what there is to say besides.
+    """
 
     run: str = Field(examples=[RUN])
     seq: int
     type: str
+    took: list[str] = []
+    given: str = ""
+    remark: str = ""

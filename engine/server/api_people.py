@@ -14,9 +14,12 @@ from engine.server.parts import ApproveRun, DoRun, Parts, PartsHere, ReadRun, Sp
 router = APIRouter(tags=["people"])
 
 
-def _recorded(parts: Parts, event: Event) -> dict[str, Any]:
+async def _recorded(parts: Parts, event: Event) -> dict[str, Any]:
+    """What is answered: what became of it where it stands, not of what was read before."""
     parts.keeper.kick(event.run)
-    return {"run": event.run, "seq": event.seq, "type": event.type}
+    met = await parts.engine.met(event)
+    known = {"run": event.run, "seq": event.seq, "type": event.type}
+    return {**known, "took": list(met.of), "given": met.given, "remark": met.remark}
 
 
 @router.post("/runs/{run}/answer", response_model=Recorded)
@@ -24,7 +27,7 @@ async def answer(said: Answer, of: SpeakRun, parts: PartsHere) -> Any:
     """Answers a question of the run."""
     step, actor = said.step or "", of.principal.actor
     event = await parts.engine.answer(of.run, step, said.answer, said.note, actor)
-    return _recorded(parts, event)
+    return await _recorded(parts, event)
 
 
 @router.post("/runs/{run}/ack", response_model=Recorded)
@@ -32,7 +35,7 @@ async def ack(said: Taking, of: SpeakRun, parts: PartsHere) -> Any:
     """Takes what the run calls people for: nobody else is called."""
     actor, step = of.principal.actor, said.step or ""
     event = await parts.engine.acknowledge(of.run, actor, said.note, path=step, via="API")
-    return _recorded(parts, event)
+    return await _recorded(parts, event)
 
 
 @router.post("/runs/{run}/settle", response_model=Recorded)
@@ -40,13 +43,14 @@ async def settle(said: Settling, of: SpeakRun, parts: PartsHere) -> Any:
     """Says whether an action in doubt happened."""
     step, actor = said.step or "", of.principal.actor
     event = await parts.engine.settle(of.run, step, said.happened, said.reason, actor)
-    return _recorded(parts, event)
+    return await _recorded(parts, event)
 
 
 @router.post("/runs/{run}/cancel", response_model=Recorded)
 async def cancel(said: Reason, of: SpeakRun, parts: PartsHere) -> Any:
     """Asks the run to stop: it stops what can be stopped, and waits for what cannot."""
-    return _recorded(parts, await parts.engine.cancel(of.run, said.reason, of.principal.actor))
+    event = await parts.engine.cancel(of.run, said.reason, of.principal.actor)
+    return await _recorded(parts, event)
 
 
 @router.post("/runs/{run}/pause", response_model=Recorded)
@@ -86,7 +90,7 @@ async def _say(said: Approval, of: ApproveRun, parts: Parts, *, deny: bool) -> A
     event = await parts.engine.approve(
         of.run, said.step or "", said.reason, of.principal.actor, hash=said.hash, deny=deny
     )
-    return _recorded(parts, event)
+    return await _recorded(parts, event)
 
 
 @router.get("/runs/{run}/preview")

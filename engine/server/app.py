@@ -25,6 +25,7 @@ from engine.server import (
     api_runs,
     health,
     inbound,
+    incidents,
     looking,
     problems,
     sign_on,
@@ -105,7 +106,7 @@ def make_parts(
         metrics=metrics,
         log=log,
     )
-    dispatcher.first = partial(inbound.acknowledged, parts)
+    dispatcher.first = partial(incidents.heard, parts)
     return parts
 
 
@@ -188,7 +189,9 @@ def _pagerduty(parts: Parts, work: Work) -> Client | None:
         return None
     client = Client(settings)
     parts.dispatcher.alerts = client
-    work.append(Reconciler(client, settings, parts.ledger, parts.dispatcher, parts.log).keep)
+    reconciler = Reconciler(client, settings, parts.ledger, parts.dispatcher, parts.log)
+    reconciler.missed = partial(incidents.missed, parts)
+    work.append(reconciler.keep)
     if settings.notes:
         notes = Notes(client, parts.requests, parts.log, parts.engine.clock)
         url = parts.settings.public_url

@@ -38,7 +38,7 @@ async def asked(parts: Parts, claim: Claim) -> Asked:
     said = one.words.get(one.level, {}) if one is not None else {}
     title = said.get("title") or state.runbook.title
     what = f"{title} ({state.runbook.name} in {state.environment}, run {claim.run})."
-    if one is not None and one.acknowledged is not None:
+    if one is not None and one.acknowledged is not None and one.taken:
         taken = one.acknowledged
         when = clock_face(taken["at_us"])
         return Asked("Taken already", f"{taken['by']} took it at {when}. {what}", False)

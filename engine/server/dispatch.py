@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from engine.clock import MICROSECONDS
 from engine.core.arrivals import (
@@ -67,7 +67,16 @@ class Alerts(Protocol):
     async def alerts(self, incident: str) -> tuple[Any, ...]: ...
 
 
-First = Callable[[Arrival, str], Awaitable[Verdict | None]]
+class Heard(NamedTuple):
+    """What became of something that is an answer to what we said. `rules`: they are asked too, and
+    it stands only where none of them fits.
+    """
+
+    verdict: Verdict
+    rules: bool
+
+
+First = Callable[[Arrival, str], Awaitable[Heard | None]]
 
 Settled = Callable[[Delivery, list[Verdict], dict[str, Any]], Awaitable[None]]
 """Hears of each delivery that is settled, with the event it was."""
@@ -192,10 +201,11 @@ class Dispatcher:
             arrival = await self._read(row, body)
         except Unreadable as error:
             return [Verdict("ignored", f"it cannot be read: {error}")], {}
+        heard = None
         if self.first is not None and arrival.source == "pagerduty":
-            verdict = await self.first(arrival, row.id)
-            if verdict is not None:
-                return [verdict], dict(arrival.candidates[0])
+            heard = await self.first(arrival, row.id)
+            if heard is not None and not heard.rules:
+                return [heard.verdict], dict(arrival.candidates[0])
         books = self.shelf.books()
         if len(arrival.candidates) > ALERTS_HERE:
             rulings = await asyncio.to_thread(rule, books, arrival)
@@ -203,7 +213,8 @@ class Dispatcher:
             rulings = rule(books, arrival)
         matched = [one for one in rulings if isinstance(one, Matched)]
         if not matched:
-            return [_nobody(rulings, arrival)], dict(arrival.candidates[0])
+            verdict = heard.verdict if heard is not None else _nobody(rulings, arrival)
+            return [verdict], dict(arrival.candidates[0])
         verdicts = [await self._start(row, one) for one in matched]
         return verdicts, dict(matched[0].event)
 

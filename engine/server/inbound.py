@@ -1,4 +1,4 @@
-"""What people press and open: buttons in Slack, links in mails, incidents they acknowledge.
+"""What people press and open: buttons in Slack, links in mails.
 
 A press and a link carry a claim that we signed, count once, and stop counting after a day. Opening
 a link only asks: mail scanners open links. Whatever does not count does nothing, and stands in the
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from starlette.background import BackgroundTask
@@ -21,9 +21,8 @@ from starlette.routing import Route
 from engine.channels.inbound import LINK_S, Claim, Press, check, read_press, sign, verify_slack
 from engine.clock import MICROSECONDS
 from engine.config.contacts import Person
-from engine.core.arrivals import Arrival
 from engine.core.events import Actor
-from engine.errors import JournalError, Refused, RunbookError, Usage
+from engine.errors import JournalError, Refused, RunbookError
 from engine.journal.ledger import Arrived, Verdict
 from engine.server import answering, problems
 from engine.server.asked import asked, reader_of
@@ -105,7 +104,8 @@ async def slack(request: Request) -> Response:
         if claim.answer == LINK_TAKES:
             raise Refused("this is a link of a mail, and no button")
         if claim.answer == TAKES:
-            await _take(parts, claim, actor, "Slack")
+            remark = await _take(parts, claim, actor, "Slack")
+            text = f"Held, too, by {person}. {remark}" if remark else text
         else:
             said = answering.Word(claim.answer, press.reason, actor)
             text, word = await answering.answer(parts, claim, said), claim.answer
@@ -150,7 +150,7 @@ async def link(request: Request) -> Response:
     """A link of a mail: opened, it asks; pressed there, it counts."""
     parts: Parts = request.app.state.parts
     text = str(request.path_params["claim"])
-    pressed = request.method == "POST"
+    pressed, remark = request.method == "POST", ""
     try:
         claim = await _claim(request, text)
         if claim.answer != LINK_TAKES:
@@ -158,76 +158,43 @@ async def link(request: Request) -> Response:
         asks = await asked(parts, claim)
         if pressed:
             reader = claim.who or await reader_of(parts, claim)
-            await _take(parts, claim, Actor(reader, "link", claim.id), "mail")
+            remark = await _take(parts, claim, Actor(reader, "link", claim.id), "mail")
     except RunbookError as error:
         await _told(parts, "link", _kept(text), _refused(error), address_of(request))
         return _page("Nothing done", error.message, "", 403)
     if pressed:
         await _told(parts, "link", _kept(text), Verdict("joined", "taken", None, claim.run))
-        return _page("Taken", f"You have taken what run {claim.run} calls for.", "", 200)
+        said = remark or f"You have taken what run {claim.run} calls for."
+        return _page("Recorded" if remark else "Taken", said, "", 200)
     return _page(asks.title, asks.text, FORM if asks.open else "", 200)
 
 
-async def acknowledged(parts: Parts, arrival: Arrival, name: str) -> Verdict | None:
-    """Somebody acknowledged, in PagerDuty, an incident that a run of ours raised there."""
-    event = arrival.candidates[0]
-    incident = event.get("incident")
-    key = incident.get("incident_key") if isinstance(incident, Mapping) else None
-    run, _, rest = key.partition(":") if isinstance(key, str) else ("", "", "")
-    path = rest.rpartition(":")[0]
-    if arrival.kind != "incident.acknowledged" or not path or not await _is_run(parts, run):
-        return None
-    actor = Actor(await _agent(parts, run, event.get("agent")), "webhook", name)
-    try:
-        await parts.engine.acknowledge(run, actor, "", path=path, via="PagerDuty")
-    except Usage as error:
-        return Verdict("ignored", f"it acknowledges nothing of ours: {error.message}")
-    parts.keeper.kick(run)
-    return Verdict("joined", "acknowledged what it calls for", None, run)
-
-
-async def _is_run(parts: Parts, name: str) -> bool:
-    """Whether this is the whole id of a run here: an incident of somebody else's may be named as
-    people name runs (`last`, the beginning of an id).
-    """
-    return bool(name) and bool(await parts.store.events(name, 0, 1))
-
-
-async def _agent(parts: Parts, run: str, agent: Any) -> str:
-    """Who of the contacts somebody of PagerDuty's is; else their name there."""
-    known: Mapping[str, Any] = agent if isinstance(agent, Mapping) else {}
-    name = str(known.get("summary") or "PagerDuty")[:200]
-    try:
-        people = await _people(parts, run)
-    except RunbookError:
-        return name  # that it was taken counts, whoever did
-    return next((one.id for one in people if one.pagerduty == (known.get("id") or "")), name)
-
-
-async def _take(parts: Parts, claim: Claim, actor: Actor, via: str) -> None:
-    """Records it, once for each claim. Raises Refused, Usage."""
+async def _take(parts: Parts, claim: Claim, actor: Actor, via: str) -> str:
+    """Records it, once for each claim; what there is to say besides. Raises Refused, Usage."""
     await parts.store.find(claim.run)
     now_us = parts.engine.clock.now_us()
     used = f"claim {hashlib.sha256(claim.id.encode()).hexdigest()[:32]}"
-    await answering.take_turn(parts, claim.run, used, "this was used already")
+    await answering.take_turn(parts, claim.run, used, "this was used already{by}")
     try:
-        await parts.engine.acknowledge(claim.run, actor, "", path=claim.escalation, via=via)
+        path = claim.escalation
+        event = await parts.engine.acknowledge(claim.run, actor, "", path=path, via=via)
     except RunbookError:
         await parts.requests.end_note(claim.run, used, "failed", now_us, actor.name)
         raise
     await parts.requests.end_note(claim.run, used, "said", now_us, actor.name)
     parts.keeper.kick(claim.run)
+    return (await parts.engine.met(event)).remark
 
 
 async def _person(parts: Parts, run: str, user: str) -> str:
     """Who this is to the pack of the run. Raises Refused for somebody it does not know."""
-    for person in await _people(parts, run):
+    for person in await people_of(parts, run):
         if user in {str(address) for address in person.channels.values()}:
             return person.id
     raise Refused(f"Slack's {user} is nobody in the contacts of this pack")
 
 
-async def _people(parts: Parts, run: str) -> list[Person]:
+async def people_of(parts: Parts, run: str) -> list[Person]:
     """Those the pack of a run knows. Raises Refused, Diagnosed."""
     events = await parts.store.events(run, 0, 1)
     if not events:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -54,6 +54,10 @@ NOTE_MAX_CHARS = 5000
 TRIES = 3
 LOST_BACK_S = 3600.0
 """How far back each look for lost deliveries goes. PagerDuty itself tries for 48 h."""
+
+
+Missed = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any] | None]]
+"""Of an incident, as PagerDuty shows it, the event of it that never came, if there is one."""
 
 
 class Client:
@@ -233,6 +237,8 @@ class Reconciler:
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._log = log
+        self.missed: Missed | None = None
+        """Says which event of an incident never came, where it is one of ours."""
 
     async def look(self, now_us: int) -> int:
         """One look; how many deliveries were lost. Raises StepError, JournalError."""
@@ -260,8 +266,12 @@ class Reconciler:
 
     async def _one(self, incident: Mapping[str, Any]) -> bool:
         name = str(incident.get("id") or "")
-        if not name or await self._ledger.knows_incident(name):
+        if not name:
             return False
+        lost = await self.missed(incident) if self.missed is not None else None
+        made = await self._taken(lost, incident) if lost is not None else False
+        if await self._ledger.knows_incident(name):
+            return made
         event = {
             "id": f"reconciled-{name}",
             "event_type": "incident.triggered",
@@ -271,10 +281,14 @@ class Reconciler:
             "client": None,
             "data": dict(incident),
         }
-        title = str(incident.get("title") or name)
+        return await self._taken(event, incident) or made
+
+    async def _taken(self, event: Mapping[str, Any], incident: Mapping[str, Any]) -> bool:
+        """Takes an event in whose delivery never came; whether nobody did so before."""
+        title = str(incident.get("title") or incident.get("id"))
         body = json.dumps({"event": event}).encode()
         key = f"pagerduty event\n{event['id']}"
-        arrived = Arrived("pagerduty", "incident.triggered", title, (key,), body)
+        arrived = Arrived("pagerduty", str(event["event_type"]), title, (key,), body)
         return (await self._dispatcher.take(arrived))[1]
 
     async def _subscription(self) -> None:

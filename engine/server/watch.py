@@ -100,7 +100,7 @@ def waiting(state: State) -> list[Escalation]:
     return [
         one
         for key, one in state.escalations.items()
-        if one.closed is None and one.acknowledged is None and key != STATUS and not one.question
+        if one.closed is None and not one.taken and key != STATUS and not one.question
     ]
 
 

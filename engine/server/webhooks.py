@@ -61,7 +61,7 @@ def _of_pagerduty(payload: Any) -> tuple[str, str, int | None]:
         arrival = from_pagerduty(payload)
     except Unreadable as error:
         return "unreadable", str(error), None
-    return arrival.kind, arrival.about, _us(arrival.occurred_at)
+    return arrival.kind, arrival.about, moment_us(arrival.occurred_at)
 
 
 async def alertmanager(request: Request) -> JSONResponse:
@@ -86,7 +86,7 @@ async def alertmanager(request: Request) -> JSONResponse:
     except Unreadable as error:
         raise Problem(400, "unreadable", "Not a group of alerts", str(error)) from error
     keys = tuple(f"alertmanager\n{key}" for key in alert_keys(payload))
-    about, occurred_us = arrival.about, _us(arrival.occurred_at)
+    about, occurred_us = arrival.about, moment_us(arrival.occurred_at)
     arrived = Arrived("alertmanager", arrival.kind, about, keys, body, occurred_us, all_keys=True)
     return await _taken(parts, arrived)
 
@@ -148,7 +148,8 @@ def _about(payload: Any) -> str | None:
     return next((text for text in texts if isinstance(text, str) and text), None)
 
 
-def _us(at: str | None) -> int | None:
+def moment_us(at: str | None) -> int | None:
+    """When a source says that something happened; None where it says so in no way we know."""
     try:
         moment = datetime.fromisoformat(at) if at is not None else None
         return round(moment.timestamp() * MICROSECONDS) if moment is not None else None

@@ -10,10 +10,9 @@ from engine.config import Contacts, Environment
 from engine.core.approval import refusal
 from engine.core.decide import open_questions
 from engine.core.effects import Question as Asked
-from engine.core.escalation import left
 from engine.core.events import Actor, Draft, Event
 from engine.core.state import State
-from engine.core.summons import STATUS
+from engine.core.too_late import decided
 from engine.errors import Refused, Usage
 from engine.language.catalog import Kind
 from engine.language.model import Runbook
@@ -21,13 +20,14 @@ from engine.runner.rehearse import Readings, Rehearser
 from engine.secret import Vault
 from engine.wiring.admission import asks_who, not_of, person_behind, roles_of
 from engine.wiring.faces import Answerer, Question
-from engine.wiring.guarding import Guarding, withdraw
+from engine.wiring.guarding import withdraw
 from engine.wiring.on_call import Asked as Answers
 from engine.wiring.on_call import carriers, trouble_of
+from engine.wiring.taking import Taking
 from engine.wiring.whom import names_of
 
 
-class People(Guarding):
+class People(Taking):
     """Every method records an event of a person, or says why it does not count."""
 
     async def answer(self, run: str, path: str, answer: str, note: str, actor: Actor) -> Event:
@@ -42,32 +42,14 @@ class People(Guarding):
             choices = " or ".join(asked.answers)
             raise Usage(f"`{asked.id}` takes {choices}, not `{answer}`")
         body = {"path": asked.path, "answer": answer, "note": note}
-        return await self._say(state, "Answered", body, actor)
-
-    async def acknowledge(
-        self, run: str, actor: Actor, note: str = "", *, path: str = "", via: str = "command line"
-    ) -> Event:
-        """Records that somebody took what a run calls people for: all of it, or what is called for
-        at `path` (a step, its id, `run`). Raises Usage when it calls nobody.
-        """
-        state = await self.state(run)
-        keys = calling_now(state) or left(state)
-        meant = [key for key in keys if not path or path in (key, key.rpartition("/")[2])]
-        if not meant:
-            where = f" for `{path}`" if path and keys else ""
-            hint = f"it calls for {', '.join(keys)}" if keys else None
-            if not keys and any(asked.kind != "acknowledge" for asked in open_questions(state)):
-                hint = "what it asks is answered: `runbook approve`, `answer` or `settle`"
-            raise Usage(f"run {run} calls nobody{where} now", help=hint)
-        body = {"escalations": meant, "note": note, "via": via}
-        return await self._say(state, "Acknowledged", body, actor)
+        return await self._put(state, "Answered", body, actor)
 
     async def settle(self, run: str, path: str, happened: bool, reason: str, actor: Actor) -> Event:
         """Records a person's word on whether an action in doubt happened. Raises Usage."""
         state = await self.state(run)
         asked = _open_question(state, path, ("doubt",))
         body = {"path": asked.path, "happened": happened, "reason": reason}
-        return await self._say(state, "DoubtSettled", body, actor)
+        return await self._put(state, "DoubtSettled", body, actor)
 
     async def cancel(self, run: str, reason: str, actor: Actor) -> Event:
         """Asks a run to stop. Whoever drives it does so; one that nobody drives, once it is
@@ -82,7 +64,7 @@ class People(Guarding):
         actor = self._known(state.runbook, actor)
         asked = Draft("CancelRequested", body, self.clock.now_us(), actor)
         left = await withdraw(self.store, run, asked) if state.queued else None
-        return left or await self.store.append_outside(run, asked)
+        return await self._behind(state, left or await self.store.append_outside(run, asked))
 
     async def questions(self, run: str) -> tuple[Question, ...]:
         """What a run waits for people to say, whether or not somebody drives it now."""
@@ -92,7 +74,7 @@ class People(Guarding):
     async def pause(self, run: str, reason: str, actor: Actor) -> Event:
         """Lets a run begin nothing new, until it is resumed. What is under way comes to its end."""
         state = await self._open(run)
-        return await self._say(state, "PauseRequested", {"reason": reason}, actor)
+        return await self._put(state, "PauseRequested", {"reason": reason}, actor)
 
     async def approve(  # noqa: PLR0913 - one sentence: who says what of which hash, and why
         self,
@@ -116,7 +98,9 @@ class People(Guarding):
                 "hash": hash or state.steps[late].hash,
                 "reason": reason,
             }
-            over = "it was decided already, or its time is over"
+            approval = state.steps[late].approval
+            known = decided(state, approval) if approval is not None else None
+            over = known or "it is not asked any more, or its time is over"
             said |= {"roles": [], "wanted": "deny" if deny else "approve", "why": over}
             await self._say(state, "ApprovalRefused", said, actor)
             raise Refused(f"this does not count: {over}")
@@ -142,7 +126,12 @@ class People(Guarding):
             told = {**body, "wanted": wanted, "why": why}
             await self._say(state, "ApprovalRefused", told, actor)
             raise Refused(f"this does not count: {why}")
-        return await self._say(state, "Denied" if deny else "Approved", body, actor)
+        try:
+            return await self._put(state, "Denied" if deny else "Approved", body, actor)
+        except Refused as error:  # somebody else decided it in the same moment: the trail says so
+            told = {**body, "wanted": "deny" if deny else "approve", "why": error.message}
+            await self._say(state, "ApprovalRefused", told, actor)
+            raise
 
     async def roles(
         self, runbook: Runbook, environment: str, actor: Actor, by: Collection[str]
@@ -252,15 +241,6 @@ def _persons(contacts: Contacts, actor: Actor) -> dict[str, Any]:
     person = contacts.person(actor.name) if by_user else contacts.people.get(actor.name)
     names = names_of(person) if person is not None else frozenset[str]()
     return {"persons": sorted(names)} if names - {actor.name} else {}
-
-
-def calling_now(state: State) -> list[str]:
-    """Escalations that nobody took yet."""
-    return [
-        key
-        for key, one in state.escalations.items()
-        if one.closed is None and one.acknowledged is None and key != STATUS and not one.question
-    ]
 
 
 def _decided(state: State, path: str) -> str | None:

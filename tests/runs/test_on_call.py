@@ -19,7 +19,7 @@ from engine.plugin.on_call import NEVER_US, Turn
 from engine.registry import Registry
 from engine.runner import on_call
 from engine.wiring import Faces
-from engine.wiring.people import calling_now
+from engine.wiring.taking import calling_now
 from tests.runs import lab
 from tests.runs.beeper import START_US, Beeper, Hands, Siren
 from tests.runs.test_telling import ALICE, BO, CALLS, Desk, Killed, Mortal, acks, judged

@@ -20,8 +20,8 @@ from engine.errors import Diagnosed, Usage
 from engine.journal.open import open_store
 from engine.registry import Registry
 from engine.wiring import Engine, Faces
-from engine.wiring.people import calling_now
 from engine.wiring.preview import preview
+from engine.wiring.taking import calling_now
 from tests.runs import lab
 from tests.runs.beeper import Beeper, Hands, Siren
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.core.events import Event
-from engine.errors import AdapterError
+from engine.errors import AdapterError, Refused, Usage
 from engine.scenario.replay import replay
 from engine.scenario.write import Stand, Written, with_scenario
 from engine.wiring.scenarios import ContactsOf
+from engine.wiring.taking import Incident
 from tests.runs import lab
 from tests.runs.beeper import Beeper, Siren
 from tests.runs.test_telling import ALICE, BO, CALLS, CONTACTS, Desk, Mortal, acks, judged, opened
@@ -181,3 +182,36 @@ async def test_an_answer_of_somebody_whom_the_contacts_name_is_kept_and_replayed
 async def test_what_somebody_took_whom_the_contacts_name_is_kept_and_replayed(desk):
     desk.write("contacts.yaml", NAMED)
     assert "taken_by: bo" in (await told(desk, CALLS, told=1)).text
+
+
+async def test_a_run_that_was_taken_in_pagerduty_for_a_while_only_is_reproduced(desk):
+    """A scenario cannot say that somebody has it no longer: none is made of it."""
+    engine, tasks = desk.engine, []
+    seen: list[str] = []
+
+    async def says(word: Any) -> None:
+        desk.clock.held += 1
+        with suppress(Usage, Refused):  # whoever is told a second time has taken it before
+            await word
+        desk.clock.held -= 1
+
+    def observe(event: Event) -> None:
+        seen.append(event.type)
+        incident = Incident(event.run, "call", f"{event.run}:call:1.1", len(seen))
+        word: Any = None
+        if event.type == "Told" and seen.count("Told") == 1:
+            word = engine.take_by(incident, BO)
+        elif event.type == "Acknowledged" and seen.count("Acknowledged") == 1:
+            word = engine.take_back(incident, BO, "ran-out")
+        elif event.type == "Told" and "EscalationReopened" in seen:
+            word = engine.acknowledge(event.run, BO)
+        if word is not None:
+            tasks.append(asyncio.create_task(says(word)))
+
+    text = f"{CALLS}  - {{wait: 10m, id: rest}}\n"
+    events = await events_of(desk, (await desk.run(text, observe)).run)
+    await asyncio.gather(*tasks)
+    assert [event.type for event in events].count("EscalationReopened") == 1
+    same(desk, events)
+    with pytest.raises(Usage, match="had it no longer, and a scenario has no word for that"):
+        written(desk, events)

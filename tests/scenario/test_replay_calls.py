@@ -36,6 +36,7 @@ AGAIN = telling(
     level("boss", "mail", 900, unless="resolved"),
 )
 ANEW = telling(level("ana", "page"), level("bo", "page", 900), reopen_us=60 * MINUTE)
+UNTIL_END = {**THREE, "until_end": True}
 STATUS = {**THREE, "status": {"every_us": 15 * MINUTE, "by": ["room"]}}
 
 
@@ -50,6 +51,8 @@ class Story:
     script: dict[str, Any] = field(default_factory=dict)
     reopened: tuple[tuple[float, str], ...] = ()
     later: dict[str, int] = field(default_factory=dict)
+    said: tuple[tuple[float, str, str], ...] = ()
+    """What PagerDuty says of the incident of a step: when, in which event, of which step."""
 
     def phone(self, **more: Any) -> Phone:
         given = {"channels": self.channels, "script": self.script, "later": self.later, **more}
@@ -58,6 +61,10 @@ class Story:
             found.acked(at_s, key)
         for at_s, key in self.reopened:
             found.at(at_s, "EscalationReopened", escalation=key, why="it is back")
+        for at_s, type_, key in self.said:
+            body: dict[str, Any] = {"escalations": [key], "via": "PagerDuty", "how": "ran-out"}
+            body |= {"incident": f"r:{key}:1.1", "occurred_us": round(at_s), "note": ""}
+            found.at(at_s, type_, **body)
         return found
 
     def told(self, until_s: float = float("inf")) -> list[Draft]:
@@ -85,6 +92,15 @@ STORIES = {
     "begins anew and is taken again": Story(TELLS, ANEW, acks=((60, "call"), (4000, "call"))),
     "begins anew as somebody says": Story(
         TELLS, acks=((60, "call"), (1200, "call")), reopened=((90, "call"),)
+    ),
+    "an acknowledgement runs out": Story(
+        WAITS, UNTIL_END, said=((60, "Acknowledged", "call"), (1200, "Unacknowledged", "call"))
+    ),
+    "an acknowledgement runs out, and it is taken again": Story(
+        TELLS,
+        UNTIL_END,
+        acks=((2500, "call"),),
+        said=((60, "Acknowledged", "call"), (1200, "Unacknowledged", "call")),
     ),
     "quiet hours": Story(TELLS, later={"ana": START + 30 * MINUTE}),
     "two steps call": Story(TWO, acks=((60, "call"), (400, "other"))),
