@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from engine.core import escalation, grow
+from engine.core import escalation, grow, held
 from engine.core.approval import Approval, persons, refusal
 from engine.core.events import SETTLED, Actor, Draft, Event
 from engine.core.moves import CONTAINERS, Moves
@@ -50,6 +50,9 @@ class State(Moves):
         "event",
         "finished",
         "forced",
+        "held",
+        "hold_calls",
+        "holds",
         "last_us",
         "mode",
         "now_us",
@@ -107,6 +110,12 @@ class State(Moves):
         self.paused: str | None = None
         self.undoing: Body | None = None
         self.undo_finished: Mapping[str, Any] | None = None
+        self.held: Mapping[str, Any] | None = None
+        """Why none of its steps is gone on with, see `engine.core.held`: why, mute."""
+        self.holds = 0
+        """How often that came about so far."""
+        self.hold_calls = False
+        """Whether nothing called people when it did."""
         self.telling: Mapping[str, Any] | None = None
         """Policies, as they were when it began; None of a run that tells the console only."""
         self.escalations: dict[str, Escalation] = {}
@@ -204,6 +213,8 @@ class State(Moves):
             step = self.steps[path]
             step.in_flight, step.interrupted = False, True
         escalation.taken_up(self)
+        if held.taken_up(self, event.body.get("held")):
+            escalation.goes_on(self, event.at_us)
 
     @_on("StepStarted")
     def _step_started(self, event: Event | Draft) -> None:

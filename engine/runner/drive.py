@@ -10,6 +10,7 @@ read anew and the news is looked at again in its light.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Coroutine, Mapping
 from typing import Any
@@ -19,11 +20,11 @@ from msgspec.structs import replace
 from engine.clock import Onward
 from engine.core.decide import decide
 from engine.core.effects import Decision, Perform, Question, Record, Tell
-from engine.core.escalate import conclude_tell, wanted
+from engine.core.escalate import conclude_tell
 from engine.core.events import PROGRESS_MAX_CHARS, Draft, Event
 from engine.core.judge import Outcome, conclude
 from engine.core.state import State
-from engine.errors import Fenced, Moved
+from engine.errors import JournalError, Moved
 from engine.runner.alarms import Alarm
 from engine.runner.given import (
     ASKED,
@@ -38,8 +39,8 @@ from engine.runner.given import (
     Told,
 )
 from engine.runner.inbox import Inbox
+from engine.runner.messages import Messages
 from engine.runner.minding import Minding
-from engine.runner.written import Written
 
 PROGRESS_MAX_LINES = 500
 """Progress lines of one attempt that are recorded; beyond it only every hundredth is, so that what
@@ -71,7 +72,7 @@ class Driver:
         self._leaving = False
         self._ahead = False
         """Whether the state has drafts that the journal does not have, and may refuse."""
-        self._written = Written(given.store, given.lease.run, given.runbook)
+        self._messages = Messages(self._given, lambda: (self._state, self._ahead))
 
     @property
     def left(self) -> bool:
@@ -265,36 +266,17 @@ class Driver:
         self._inbox.put(Came(path, self._to_judge(outcome), clock.now_us()))
 
     async def _tell(self, effect: Tell) -> None:
-        assert self._given.tell is not None  # noqa: S101 - who knows whom to call can tell them
         body = effect.body
-        with self._written:
-            outcome = await self._given.tell(effect, lambda: self._needed(effect))
+        outcome = self._to_judge(await self._messages.tell(effect))
         del self._tasks[body["key"]]
-        place, at_us = (body["escalation"], body["summons"]), self._given.clock.now_us()
-        self._inbox.put(Told(*place, self._to_judge(outcome), at_us))
+        place = (body["escalation"], body["summons"])
+        self._inbox.put(Told(*place, outcome, self._given.clock.now_us()))
 
     def _to_judge(self, outcome: Outcome) -> Outcome:
         """With its share of chance, and without secrets: a line that is cut could cut one."""
         result, error = self._given.redact(outcome.result), self._given.redact(outcome.error)
         drawn = random.random()  # noqa: S311 - jitter, no secret
         return Outcome(result, error, outcome.elapsed_ms, drawn)
-
-    async def _needed(self, effect: Tell) -> bool:
-        """Whether it is wanted still, and from here: an acknowledgement or answer may be in the
-        journal by now, and another driver's lease (this process may have been stopped for long).
-        """
-        seq, place = self._state.seq, (effect.body["escalation"], effect.body["summons"])
-        try:
-            await self._given.store.append(self._given.lease, seq, [])
-        except Fenced:
-            return False
-        except Moved:
-            seq = -1
-        if effect.body["kind"] not in ("page", "question"):
-            return True
-        if self._ahead or self._state.seq != seq:
-            return await self._written.wants(*place)
-        return wanted(self._state, *place)
 
     def _progress(self, path: str, text: str) -> None:
         count = self._lines[path] = self._lines.get(path, 0) + 1
@@ -352,6 +334,7 @@ class Driver:
 
     def _heed(self) -> None:
         self._leaving = True
+        self._messages.give_back()
         self._inbox.put(NEWS)
 
     # -- people ------------------------------------------------------------------------------------
@@ -390,10 +373,20 @@ class Driver:
         self._inbox.put(NEWS)
 
     async def _leave(self) -> None:
-        """Leaves nothing behind: what is under way is cut off, and will be found interrupted."""
-        rest = [*self._tasks.values()]
+        """Leaves nothing behind: what is under way is cut off, and will be found interrupted. Of
+        messages that had not left, that is recorded.
+        """
+        unsent = self._messages.give_back()
+        rest = [*self._tasks.items()]
         if self._asking is not None:
-            rest.append(self._asking)
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+            rest.append(("", self._asking))
+        for key, task in rest:
+            if key not in unsent:
+                task.cancel()
+        await asyncio.gather(*(task for _, task in rest), return_exceptions=True)
+        if unsent and self._inbox and self._broken is None:
+            self._leaving = True
+            with contextlib.suppress(JournalError):  # they are in doubt then, as after a kill
+                if self._ahead:
+                    await self._read_all()
+                await self._settle(await self._inbox.take(), [])
