@@ -58,17 +58,24 @@ def runs(session: Session, name: str | None, status: str | None, limit: int) -> 
     async def show() -> int:
         async with session.open_store() as store:
             rows = await store.runs(name=name, status=status, limit=limit)
-            calls, untaken = await _calls(store, rows)
+            calls, untaken, held = await _calls(store, rows)
         if session.json:
             for row in rows:
-                found = {"calls": calls.get(row.run, []), "untaken": untaken.get(row.run, [])}
+                found: dict[str, Any] = {"calls": calls.get(row.run, [])}
+                found["untaken"] = untaken.get(row.run, [])
+                found["held"] = held[row.run][0] if row.run in held else None
                 session.output.object(row_json(row) | found)
         elif rows:
             head = ("RUN", "STATUS", "RUNBOOK", "STARTED", "IN", "BY", "TOOK", "BECAUSE")
             now_us = time.time_ns() // 1000
             words = dict.fromkeys(untaken, ", untaken") | dict.fromkeys(calls, ", calls")
-            cells = [_cells(row, now_us, words.get(row.run, "")) for row in rows]
+            rests = dict.fromkeys(held, ", held")
+            said = {row.run: rests.get(row.run, "") + words.get(row.run, "") for row in rows}
+            cells = [_cells(row, now_us, said[row.run]) for row in rows]
             session.output.table(head, cells, keep=4)
+            if held:
+                why = f"`{session.output.command} watch RUN` says why"
+                session.output.note(f"held: it cannot be gone on with as things are; {why}")
             if untaken:
                 session.output.note("untaken: all levels were called, and nobody took it")
             if words:
@@ -86,19 +93,19 @@ Calling = dict[str, list[str]]
 """What runs call people for, by their ids."""
 
 
-async def _calls(store: Store, rows: Sequence[RunRow]) -> tuple[Calling, Calling]:
-    """Of these runs, those that call people, also behind their end: what for; and what nobody took
-    though all who there are were called.
+async def _calls(store: Store, rows: Sequence[RunRow]) -> tuple[Calling, Calling, Calling]:
+    """Of these runs, those that call people, also behind their end: what for; what nobody took
+    though all who there are were called; and why those rest that cannot be gone on with.
     """
     from engine.journal.called import exhausted, may_call  # noqa: PLC0415 - only where there is a file
     from engine.journal.sqlite import SqliteStore  # noqa: PLC0415
 
     if not isinstance(store, SqliteStore):
-        return {}, {}
+        return {}, {}, {}
     listed = [row.run for row in rows]
     some = set(await may_call(store, time.time_ns() // 1000, listed))
     some |= set(await exhausted(store, listed))
-    found: tuple[Calling, Calling] = ({}, {})
+    found: tuple[Calling, Calling, Calling] = ({}, {}, {})
     for row in rows:
         if row.mode == "real" and (row.run in some or row.status in CALLING_STATUSES):
             calls = Calls()
@@ -108,6 +115,8 @@ async def _calls(store: Store, rows: Sequence[RunRow]) -> tuple[Calling, Calling
                 found[0][row.run] = what
             if what := [one.title for one in calls.shown() if one.untaken]:
                 found[1][row.run] = what
+            if calls.held:
+                found[2][row.run] = [calls.held]
     return found
 
 

@@ -1,19 +1,17 @@
 """The messages of one run that are on their way: each is looked at once more before it leaves, and
-one that still waits for its turn when its driver lets go has not left, which is known.
+one that still waits for its turn when its driver is cut off has not left, which is known.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from typing import Any
 
 from engine.core.effects import Tell
 from engine.core.escalate import UNSENT, wanted
 from engine.core.judge import Outcome
 from engine.core.state import State
 from engine.errors import Fenced, Moved
-from engine.runner.given import Driving
+from engine.runner.given import Driving, Told
 from engine.runner.written import Written
 
 Known = Callable[[], tuple[State, bool]]
@@ -27,41 +25,38 @@ class Messages:
         self._given = given
         self._known = known
         self._written = Written(given.store, given.lease.run, given.runbook)
-        self._waiting: dict[str, asyncio.Task[None] | None] = {}
-        """By key, those that wait for the turn of their place, and their tasks."""
-        self._back: set[str] = set()
-        self._leaving = False
+        self._left: set[tuple[str, int]] = set()
+        """Key and attempt of those that have begun to leave, whatever came of them."""
 
     async def tell(self, effect: Tell) -> Outcome:
-        """What came of a message. Raises CancelledError where it may have left, JournalError."""
+        """What came of a message. Raises CancelledError, JournalError."""
         assert self._given.tell is not None  # noqa: S101 - who knows whom to call can tell them
-        if self._leaving:
-            return _unsent()
-        key = effect.body["key"]
-        self._waiting[key] = asyncio.current_task()
-        try:
-            with self._written:
-                return await self._given.tell(effect, lambda: self._needed(effect))
-        except asyncio.CancelledError:
-            if key not in self._back:
-                raise
-            return _unsent()
-        finally:
-            self._waiting.pop(key, None)
+        with self._written:
+            return await self._given.tell(effect, lambda: self._needed(effect))
 
-    def give_back(self) -> frozenset[str]:
-        """From now on nothing leaves any more that has not begun to; the keys of what waited."""
-        self._leaving = True
-        for key, task in self._waiting.items():
-            if task is not None and key not in self._back:
-                self._back.add(key)
-                task.cancel()
-        return frozenset(self._back)
+    @staticmethod
+    def under_way(state: State) -> bool:
+        """Whether the fate of any is not known."""
+        of = (one.summons.values() for one in state.escalations.values())
+        return any(summons.status == "flying" for some in of for summons in some)
+
+    def unsent(self, state: State) -> list[Told]:
+        """What came of those that were announced and have not begun to leave, once their driver is
+        cut off.
+        """
+        found = []
+        for one in state.escalations.values():
+            for summons in one.summons.values():
+                attempt = (summons.key(state.run, one.key), summons.attempt)
+                if summons.status == "flying" and attempt not in self._left:
+                    found.append(Told(one.key, summons.id, _UNSENT, self._given.clock.now_us()))
+        return found
 
     async def _needed(self, effect: Tell) -> bool:
         """Whether it leaves: it is wanted still, and from here."""
         needed = await self._wanted(effect)
-        self._waiting.pop(effect.body["key"], None)  # it is sent before anything else happens here
+        if needed:  # it is sent before anything else happens here
+            self._left.add((effect.body["key"], effect.body["attempt"]))
         return needed
 
     async def _wanted(self, effect: Tell) -> bool:
@@ -84,7 +79,15 @@ class Messages:
         return wanted(state, *place)
 
 
-def _unsent() -> Outcome:
-    message = "the process ended before its turn came: it was not sent"
-    error: dict[str, Any] = {"message": message, "help": None, "kind": UNSENT, "detail": {}}
-    return Outcome(None, {**error, "maybe_done": False, "retryable": True}, 0.0)
+_UNSENT = Outcome(
+    None,
+    {
+        "message": "the process ended before its turn came: it was not sent",
+        "help": None,
+        "kind": UNSENT,
+        "detail": {},
+        "maybe_done": False,
+        "retryable": True,
+    },
+    0.0,
+)

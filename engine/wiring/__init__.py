@@ -22,7 +22,7 @@ from engine.core.effects import Decision
 from engine.core.events import Actor, Draft, Event
 from engine.core.held import holding
 from engine.core.state import State
-from engine.errors import Refused, Usage
+from engine.errors import Driven, Usage
 from engine.journal.contract import Lease, Store
 from engine.journal.lease import this_holder
 from engine.language.inputs import take_inputs
@@ -274,11 +274,11 @@ class Engine(Asking):
         directory = found.directory
         async with self._connected(found.place, vault) as connections:
             connections.learn(directory.connections())
-            bar, held = holds.looked_at(state, found, connections, hold=lenient)
+            bar, held = holds.looked_at(self.registry, state, found, connections, hold=lenient)
             if held is not None and holds.unchanged(state, await self._events(run), held):
                 return holds.held_result(state)
             if run in self._driven:
-                raise Refused(f"run {run} is being driven by this process")
+                raise Driven(f"run {run} is being driven by this process")
             lease = await self.store.take(run, this_holder(), force=force)
             events = await self._turn(lease, await self._events(run), faces.observe)
             if (ended := over_in_line(events)) is not None:

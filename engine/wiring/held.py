@@ -25,9 +25,11 @@ from engine.registry import Registry
 from engine.runner.connections import Connections
 from engine.secret import Vault
 from engine.wiring.admission import targets
+from engine.wiring.base import RECORDED
 from engine.wiring.calling import Directory, directory_of
 from engine.wiring.faces import RunResult
 from engine.wiring.fit import unfit
+from engine.wiring.gone import refused
 
 LOOK_S = 15.0
 LOOK_MAX_S = 120.0
@@ -86,12 +88,12 @@ def grounds(books: Books, registry: Registry, state: State, *, hold: bool) -> Gr
 
 
 def looked_at(
-    state: State, found: Grounds, connections: Connections, *, hold: bool
+    registry: Registry, state: State, found: Grounds, connections: Connections, *, hold: bool
 ) -> tuple[str | None, dict[str, Any] | None]:
     """Why no step may be performed, where that is so, and the `held` of its `RunTakenUp`. Raises
     what is in the way of a run that is not to be held for it.
     """
-    error = found.error or unfit(state, found.place, connections)
+    error = refused(state, registry) or found.error or unfit(state, found.place, connections)
     if error is None:
         return None, None
     if state.acting and not hold:
@@ -109,13 +111,19 @@ def _said(error: RunbookError) -> str:
     """What is in the way, in a line."""
     if not isinstance(error, Diagnosed):
         return error.message
-    return "; ".join(f"{one.what} ({one.place})" for one in error.diagnostics[:TOLD_MAX])
+    told = []
+    for one in error.diagnostics[:TOLD_MAX]:
+        recorded = one.place.file.endswith(RECORDED)  # no file that could be looked at
+        told.append(one.what if recorded else f"{one.what} ({one.place})")
+    return "; ".join(told)
 
 
 async def fits_again(
     books: Books, registry: Registry, state: State, services: Mapping[str, str] | None
 ) -> bool:
     """Whether a run that is held can be gone on with as things are now."""
+    if refused(state, registry) is not None:
+        return False
     try:
         place = grounds(books, registry, state, hold=False).place
     except RunbookError:

@@ -9,9 +9,10 @@ import asyncio
 import pytest
 
 from engine.errors import Refused
-from engine.wiring import Faces
+from engine.registry import Registry
+from engine.wiring import Faces, held
 from tests.runs import lab
-from tests.runs.beeper import Beeper
+from tests.runs.beeper import Beeper, Siren
 from tests.runs.test_taken_up import CHANNELS, ELSEWHERE, died_behind, move
 from tests.runs.test_telling import ALICE, BO, CALLS, CONTACTS, opened
 
@@ -22,10 +23,17 @@ ENGINE_ADAPTER = f"there: {{adapter: gone}}, {CHANNELS}"
 
 
 @pytest.fixture
-async def desk(tmp_path):
+async def desk(tmp_path, monkeypatch):
     lab.Target.reset()
     made = await opened(tmp_path, f"sqlite:///{tmp_path}/journal.db")
-    turning = asyncio.create_task(made.clock.turn(0.001))
+    made.looks, look = asyncio.Event(), held.Go._look
+
+    async def looks(self, go, again):  # else the hands of the clock turn to it, or past it
+        await made.looks.wait()
+        await look(self, go, again)
+
+    monkeypatch.setattr(held.Go, "_look", looks)
+    turning = asyncio.create_task(made.clock.turn())
     yield made
     turning.cancel()
     await made.engine.store.close()
@@ -99,6 +107,7 @@ async def test_once_its_target_is_back_it_goes_on_and_whoever_was_told_hears_so(
     def observe(event):
         if event.type == "Told" and event.body["summons"].startswith("1.2.1"):
             move(desk, THERE)
+            desk.looks.set()
 
     result = await taken_up(desk, run, observe)
     assert result.status == "resolved"
@@ -228,3 +237,22 @@ async def test_the_secret_of_a_connection_is_not_told(desk, monkeypatch):
     monkeypatch.setenv("HERE", "canary-8824-here")
     await taken_up(desk, run)
     assert "canary-8824" not in repr([m.text for m in Beeper.rang])
+
+
+async def test_a_step_type_that_is_not_installed_any_more_holds_a_run_and_people_are_called(desk):
+    text = RESTS + "  - {action: lab.act, id: act, target: there}\n"
+    text += "  - {check: lab.ask, id: ask, with: {question: Q}}\n"
+    run = await died_behind(desk, "StepStarted", text)
+    registry = desk.registry
+    desk.registry = Registry.of([], [lab.LabAdapter, Beeper, Siren])
+    await desk.again()
+    result = await taken_up(desk, run)
+    assert result.status == "held"
+    assert result.because == "the step type `lab.act` and 2 more of this run is not installed here"
+    assert [m.name for m in Beeper.rang][:2] == ["Ana Lim", "Bo Ek"]
+    taken = await desk.engine.acknowledge(run, BO)
+    assert taken.body["escalations"] == ["held#1"]
+    desk.registry = registry
+    await desk.again()
+    assert (await taken_up(desk, run)).status == "waiting"
+    assert lab.Target.effects == {"x": 1}

@@ -48,18 +48,20 @@ class Life:
 
     def observe(self, event):
         self.seen.append(event)
+        if event.type == "TellStarted":
+            self.desk.clock.held = 1  # the turn of the second does not come in this life
         if event.type == "Told":
-            self.desk.clock.held += 1  # its turn does not come in this life
             asyncio.get_running_loop().call_soon(self.end)
 
     def end(self):
-        if self.how == "leaves":
+        if self.how == "is asked first":
             self.leave.set()
+            asyncio.get_running_loop().call_later(0.01, self.task.cancel)  # the grace
         else:
             self.task.cancel()
 
 
-async def first_life(desk, how="leaves"):
+async def first_life(desk, how="is asked first"):
     """The run, its events so far, of which the second message waited for its turn."""
     life = Life(desk, how)
 
@@ -69,13 +71,13 @@ async def first_life(desk, how="leaves"):
         return desk.engine.run("p/main", **given)
 
     await life.live(begin)
-    desk.clock.held -= 1
+    desk.clock.held = 0
     await desk.again()
     run = life.seen[0].run
     return run, await desk.engine.store.events(run)
 
 
-@pytest.mark.parametrize("how", ["leaves", "is cancelled"])
+@pytest.mark.parametrize("how", ["is asked first", "is cut off"])
 async def test_a_message_whose_turn_had_not_come_did_not_leave_and_that_is_recorded(desk, how):
     _, events = await first_life(desk, how)
     assert [m.name for m in Beeper.rang] == ["Ana Lim"]
@@ -112,23 +114,39 @@ async def test_it_is_not_sent_where_somebody_took_it_meanwhile(desk):
 
 
 async def test_whoever_took_it_while_it_waited_makes_it_needless_though_the_process_ends(desk):
-    life = Life(desk, "leaves")
+    life = Life(desk, "is asked first")
+    cut_off = life.end
 
     def observe(event):
         life.observe(event)
         if event.type == "Acknowledged":
-            life.leave.set()
+            cut_off()
 
     life.end = lambda: asyncio.ensure_future(desk.engine.acknowledge(life.seen[0].run, BO))
-    await desk.run(CALLS, observe, faces=Faces(observe=observe, leave=life.leave))
-    desk.clock.held -= 1
+    faces = Faces(observe=observe, leave=life.leave)
+    life.task = asyncio.create_task(desk.run(CALLS, faces=faces))
+    await asyncio.gather(life.task, return_exceptions=True)
+    desk.clock.held = 0
     events = await desk.engine.store.events(life.seen[0].run)
     fate = [e.body for e in events if e.type == "TellFailed"]
     assert [(b["dropped"], b["doubt"], "unsent" in b) for b in fate] == [(True, False, False)]
 
 
+async def test_one_whose_turn_comes_while_the_process_is_given_time_to_end_is_sent(desk):
+    life = Life(desk, "is asked first")
+    life.end = life.leave.set
+
+    def observe(event):
+        life.observe(event)
+        desk.clock.held = 0
+
+    faces = Faces(observe=observe, leave=life.leave)
+    assert (await desk.run(CALLS, faces=faces)).status == "left"
+    assert [m.name for m in Beeper.rang] == ["Ana Lim", "Bo Ek"]
+
+
 async def test_where_that_cannot_be_recorded_it_is_in_doubt_as_after_a_kill(desk, monkeypatch):
-    life, append = Life(desk, "is cancelled"), desk.engine.store.append
+    life, append = Life(desk, "is cut off"), desk.engine.store.append
 
     async def fails(lease, after, drafts):
         if any(draft.body.get("unsent") for draft in drafts):
@@ -142,7 +160,7 @@ async def test_where_that_cannot_be_recorded_it_is_in_doubt_as_after_a_kill(desk
 
     await life.live(begin)
     assert life.task.cancelled()
-    desk.clock.held -= 1
+    desk.clock.held = 0
     state = await desk.engine.state(life.seen[0].run)
     assert state.escalations["call"].summons["1.1.1:bo"].status == "flying"
 
@@ -160,6 +178,7 @@ class Stopped(Mortal):
         super().__init__(desk, dice)
         self.leave = asyncio.Event()
         self.stopped = 0
+        self.stopping = None
         self.kills = dice.random() < 0.5
 
     async def one_life(self):
@@ -186,11 +205,20 @@ class Stopped(Mortal):
     def observe(self, event):
         if self.dice.random() < 0.12:
             self.stopped += 1
-            asyncio.get_running_loop().call_soon(self.leave.set)
+            self.stop()
         if self.kills:
             super().observe(event)
         else:
             self.seen.append(event)
+
+    def stop(self):
+        """Asked to end, and cut off a little later; once."""
+        loop = asyncio.get_running_loop()
+        if self.stopping is self.task:
+            return
+        self.stopping = self.task
+        loop.call_soon(self.leave.set)
+        loop.call_later(self.dice.choice([0, 0.001, 0.003]), self.task.cancel)
 
     async def rings(self, message):
         if self.kills:
