@@ -96,6 +96,10 @@ class Refused(RunbookError):
     exit_code = 6
 
 
+class Driven(Refused):
+    """Another driver has this run, and seems alive."""
+
+
 class JournalError(RunbookError):
     """The journal cannot be read or written. Nothing that it does not hold was performed."""
 

@@ -103,6 +103,8 @@ class Calls:
 
     def __init__(self) -> None:
         self.all: dict[str, Called] = {}
+        self.held = ""
+        """Why it cannot be gone on with, as things are."""
         self._telling: Mapping[str, Any] = {}
         self._titles: dict[str, tuple[str, str]] = {}
         self.late: set[int] = set()
@@ -112,6 +114,8 @@ class Calls:
         body = event.body
         if event.type == "RunStarted":
             self._telling = body.get("telling") or {}
+        elif event.type == "RunTakenUp":
+            self.held = clean(str((body.get("held") or {}).get("why") or ""))
         elif event.type == "StepStarted" and body.get("kind") == "escalate":
             plan, path = body.get("plan") or {}, str(body["path"])
             made = str(body.get("id") or "").startswith("escalate-")
@@ -215,6 +219,7 @@ class Calls:
         one.due_us = one.due_us if any(rest) else None
 
     def _over(self, body: Mapping[str, Any]) -> None:
+        self.held = ""
         if body.get("outcome") in ("resolved", "cancelled"):
             for one in self.all.values():
                 one.closed, one.well = one.closed or f"the run is {body['outcome']}", True
@@ -251,6 +256,8 @@ def face(at_us: int) -> str:
 def call_lines(calls: Calls, run: str, frame: tuple[int, int], style: Style) -> Iterator[str]:
     """What stands below the steps. `frame`: the time of now, the width."""
     width = frame[1]
+    if calls.held:
+        yield from _lines("held", f"it cannot be gone on with: {calls.held}", width, style)
     for one in calls.shown():
         if one.taken:
             yield from _lines("taken", f"{one.title}: {one.taken}", width, style)

@@ -18,24 +18,29 @@ CALLING_STATUSES = ("running", "waiting", "in doubt")
 
 class Mark(Struct):
     """`calls`: what for people are called, `asks`: what they are asked, `untaken`: what nobody took
-    though all who there are were called. `undriven`: nobody drives it, and something is to go on.
+    though all who there are were called. `held`: why it cannot be gone on with, as things are.
+    `undriven`: nobody drives it, and something is to go on.
     """
 
     calls: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
     untaken: tuple[str, ...] = ()
+    held: str = ""
     undriven: bool = False
 
     @property
     def words(self) -> list[str]:
-        """As in the list: one for what people are to do, one where nothing goes on."""
+        """As in the list: one for what people are to do, one where nothing goes on,
+        and why not.
+        """
         found = [name for name in ("calls", "untaken", "asks") if getattr(self, name)]
-        return found[:1] + ["undriven"] * self.undriven
+        return ["held"] * bool(self.held) + found[:1] + ["undriven"] * self.undriven
 
     def to_json(self) -> dict[str, Any]:
         """The keys that a run has in a list for machines."""
         said = {"calls": self.calls, "asks": self.asks, "untaken": self.untaken}
-        return {**{word: list(what) for word, what in said.items()}, "undriven": self.undriven}
+        listed = {word: list(what) for word, what in said.items()}
+        return {**listed, "held": self.held or None, "undriven": self.undriven}
 
 
 def hints(marks: Mapping[str, Mark], command: str) -> list[str]:
@@ -53,6 +58,7 @@ def hints(marks: Mapping[str, Mark], command: str) -> list[str]:
 
 
 _HINTS = {
+    "held": "held: it cannot be gone on with as things are; why: {command} watch {run}",
     "untaken": "untaken: all levels were called, and nobody took it",
     "asks": "asks: people were told of a question; what it is: {command} watch {run}",
     "undriven": (
@@ -106,5 +112,6 @@ async def _called(store: Store, run: str) -> tuple[Mark, bool]:
         tuple(one.title for one in open_ if not one.key.startswith(QUESTION)),
         tuple(one.title for one in open_ if one.key.startswith(QUESTION)),
         tuple(one.title for one in calls.shown() if one.untaken),
+        calls.held,
     )
     return mark, calls.due()

@@ -18,6 +18,7 @@ from engine.cli.session import Session
 from engine.cli.text import in_turn, pad, wrap
 from engine.core.cells import clean
 from engine.core.events import spoken
+from engine.core.held import HELD
 from engine.core.summons import OWN
 from engine.errors import Usage
 from engine.language.words import did_you_mean, listed, named
@@ -51,7 +52,7 @@ def ack(session: Session, /, run: str, step: str | None, note: str, as_name: str
         if met.remark:
             session.output.note(met.remark)
         keys = met.of or event.body["escalations"]
-        steps = ", ".join(key for key in keys if key != OWN)
+        steps = ", ".join(key for key in keys if key != OWN and not key.startswith(HELD))
         what = f"{steps} of run {name}" if steps else f"run {name}"
         word = "has taken" if met.of else "holds, too,"
         return told(session, event, f"{clean(spoken(event.actor))} {word} {what}", name)

@@ -53,6 +53,8 @@ class PlainView:
                 f"; cut short were {', '.join(map(str, interrupted))}" if interrupted else ""
             )
             yield f"taken up by {clean(str(event.body.get('driver', '')))}{cut_short}"
+            if held := self.rows.calls.held:
+                yield f"it cannot be gone on with, and rests: {held}"
         elif event.type in ("PauseRequested", "ContinueRequested", "UndoRequested"):
             reason = clean(str(event.body.get("reason") or ""))
             who = clean(spoken(event.actor))

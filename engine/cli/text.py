@@ -84,6 +84,7 @@ _SYMBOLS: Mapping[str, tuple[str, str, str]] = {
     "asking": ("\N{BLACK UP-POINTING TRIANGLE}", "!", "yellow"),
     "taken": ("\N{CHECK MARK}", "+", "green"),
     "untaken": ("✗", "x", "red"),
+    "held": ("▲", "!", "red"),
     "warning": ("▲", "!", "yellow"),
     "failed": ("✗", "x", "red"),
     "unresolved": ("✗", "x", "red"),

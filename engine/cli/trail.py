@@ -137,6 +137,8 @@ _SAYINGS: Mapping[str, Any] = {
     "RunTakenUp": lambda b, _: [
         f"taken up by {b.get('driver')}",
         *(f"cut short: {path}" for path in b.get("interrupted") or ()),
+        *([f"it cannot be gone on with: {clean(str(b['held']['why']))}"] if b.get("held") else []),
+        *(["nor can anybody be called"] if b.get("held") and b["held"].get("mute") else []),
     ],
     "StepStarted": _step_started,
     "StepProgressed": lambda b, _: [f"{b.get('path')}: {b.get('text')}"],

@@ -13,6 +13,7 @@ How it goes on, in words:
 4. A container whose body is done ends as its failure says; the run ends when its body is done.
 5. An action that was started and cut short is *unknown*: nothing is done again, a person settles
    it. A check that was cut short is asked again.
+6. Of a run that is held, as things are, no step is gone on with: `engine.core.held`.
 
 Nothing here knows a clock: a time is due when an event as late as it has been recorded.
 """
@@ -26,7 +27,9 @@ from engine.core import escalate, questions
 from engine.core import plan as planning
 from engine.core.approval import Approval
 from engine.core.effects import Decision, Perform, Question, Record
+from engine.core.escalate import DEFAULT_POLICY
 from engine.core.hand_over import end_of_step
+from engine.core.held import holding
 from engine.core.judge import finished
 from engine.core.plan_hash import plan_hash, plan_step
 from engine.core.scope import names
@@ -43,14 +46,21 @@ def decide(state: State) -> Decision:
     out = Decision()
     if state.root is None:
         return out
+    if not holding(state):
+        _steps(state, out)
+    escalate.call(state, out)
+    return out
+
+
+def _steps(state: State, out: Decision) -> None:
+    if state.root is None:
+        return
     if state.finished is None:
         _body(state, state.root, out)
         for due_us in state.deadlines.values():
             out.wake(due_us)
     elif state.undoing is not None and state.undo_finished is None:
         _body(state, state.undoing, out)
-    escalate.call(state, out)
-    return out
 
 
 def _body(state: State, body: Body, out: Decision) -> None:
@@ -145,9 +155,6 @@ def _open(state: State, step: StepState, out: Decision) -> None:
     else:
         _continue(state, step, out)
 
-
-DEFAULT_POLICY = "default"
-"""Whom an expired approval is told to, where the runbook has no `escalation` of its own."""
 
 REDO_ATTEMPTS = 3
 """Attempts at an idempotent action whose doubts are settled by doing it again; then a person is
@@ -323,8 +330,10 @@ def _doubt(step: StepState) -> Question:
 
 
 def open_questions(state: State) -> list[Question]:
-    """What people are asked now, also of a run that nobody drives."""
-    found = list(decide(state).ask)
+    """What people are asked now, also of a run that nobody drives, or that is held."""
+    out = Decision()
+    _steps(state, out)
+    found = list(out.ask)
     known = {one.path for one in found}
     for step in state.steps.values():
         waits = step.status == "running" and step.answer is None and step.attempt > 0

@@ -8,9 +8,12 @@ In words:
    can be tried again is, a few times; the last one longer.
 3. What was being sent when its driver died is sent again only by a channel that knows the key of
    the message, and only while somebody needs it. Otherwise it is said to be in doubt, and the next
-   channel is taken: that a person hears of it twice, by two ways, is better than not at all.
+   channel is taken: that a person hears of it twice, by two ways, is better than not at all. What
+   waited for its turn when its driver was asked to end did not leave, and is sent as if for the
+   first time.
 4. An acknowledgement makes every level needless that says `unless: acknowledged`; the end of the
    run, when it ended well, all of them. Where it had been told that can take it in, both are told.
+   So is that a run which could not be gone on with goes on (`engine.core.held`).
 5. When no level is left, and whoever was called last had their time and did not take it either,
    that is recorded: it is exhausted. Where nobody was told, at once.
 
@@ -23,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.core import questions, taken_back
+from engine.core import held, questions, taken_back
 from engine.core.effects import Decision, Record, Tell
 from engine.core.escalation import ENDED_WELL, policy_of
 from engine.core.judge import BLOCKED_MAX_S, Outcome
@@ -32,6 +35,11 @@ from engine.core.state import State
 from engine.core.summons import FIRST, OWN, STATUS, Escalation, Summons
 from engine.core.words import following
 from engine.language.duration import format_duration
+
+DEFAULT_POLICY = "default"
+"""Whom an expired approval is told to, and a run that cannot be gone on with, where the runbook has
+no `escalation` of its own.
+"""
 
 TRIES = 2
 """At a channel that fails before the next one is taken: a short fault is not worth a detour."""
@@ -44,6 +52,9 @@ DELAY_FACTOR = 3.0
 DELAY_MAX_S = 300.0
 """Between two tries: 2 s, 6 s, 18 s, 54 s, then minutes."""
 
+UNSENT = "unsent"
+"""The kind of error of a message that waited for its turn when its driver let go."""
+
 PATIENCE_S = 15.0
 """How long a channel that says when it takes messages again (`Retry-After`) is waited for, where
 there is another one."""
@@ -51,9 +62,11 @@ there is another one."""
 
 def call(state: State, out: Decision) -> None:
     """What is to be told now, of all escalations."""
-    if state.telling is None or state.rehearsing:
+    if state.telling is None or state.rehearsing or held.mute(state):
         return
     _own(state, out)
+    asked = state.runbook.escalation
+    held.call(state, asked.policy if asked is not None else DEFAULT_POLICY, out)
     questions.ask(state, out)
     for one in state.escalations.values():
         if one.closed is None:
@@ -86,7 +99,8 @@ def _own(state: State, out: Decision) -> None:
 
 def _told_already(state: State, policy: str) -> bool:
     """A step of the runbook told the same people."""
-    return any(one.policy == policy and not one.question for one in state.escalations.values())
+    known = [one for one in state.escalations.values() if not (one.question or held.is_hold(one))]
+    return any(one.policy == policy for one in known)
 
 
 def _escalation(state: State, one: Escalation, out: Decision) -> None:
@@ -95,7 +109,11 @@ def _escalation(state: State, one: Escalation, out: Decision) -> None:
         _summons(state, one, summons, out)
     if not _reopen(state, one, out):
         _levels(state, one, out)
-    if len(out.record) == before and not any(s.open for s in one.summons.values()):
+    if len(out.record) != before or any(s.open for s in one.summons.values()):
+        return
+    if held.is_over(state, one):
+        _close(one, "the run can be gone on with again", out)
+    else:
         _end(state, one, out)
 
 
@@ -106,6 +124,8 @@ def needless(state: State, one: Escalation, level: Mapping[str, Any]) -> bool:
     """Whether nobody is to be told of a level any more."""
     if one.question:
         return one.became is not None or questions.became(state, one) is not None
+    if held.is_over(state, one):
+        return True
     end = _end_of(state, one)
     if end is not None and (end["outcome"] in ENDED_WELL or level["unless"] == "finished"):
         return True
@@ -154,6 +174,8 @@ def _reopen(state: State, one: Escalation, out: Decision) -> bool:
         out.record.append(Record("EscalationReopened", {"escalation": one.key, **back}))
         return True
     if one.acknowledged is None or one.reopen_us is None or state.finished is not None:
+        return False
+    if held.is_over(state, one):
         return False
     due_us = one.acknowledged["at_us"] + one.reopen_us
     if state.now_us < due_us:
@@ -332,6 +354,10 @@ def conclude_tell(
     unwanted = page and needless(state, one, one.levels[called.level - 1])
     unwanted = unwanted or error["kind"] == "stopped"
     doubt = bool(error["maybe_done"]) and not called.by["again"]
+    if error["kind"] == UNSENT and not unwanted:
+        return Record(
+            "TellFailed", {**known, "why": error["message"], "next_us": at_us, UNSENT: True}
+        )
     again = error["retryable"] and not doubt and not unwanted
     known |= {"why": error["message"], "doubt": doubt, "dropped": unwanted}
     known |= {"random": outcome.random}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.core import taken_back
 from engine.core.events import Draft, Event
+from engine.core.held import is_hold
 from engine.core.summons import CONSOLE, FIRST, OWN, QUESTIONS, STATUS, Escalation, Summons
 from engine.language.model import Escalate
 
@@ -171,6 +172,7 @@ def _tell_failed(state: State, event: Event | Draft) -> None:
     one.doubts += bool(event.body["doubt"])
     if next_us is not None:
         one.status, one.next_us = "due", next_us
+        one.attempt -= bool(event.body.get("unsent"))
     elif event.body["dropped"]:
         one.status = "dropped"
     elif one.last:
@@ -267,6 +269,14 @@ def taken_up(state: State) -> None:
         for summons in one.summons.values():
             if summons.status == "flying":
                 summons.status = "cut"
+
+
+def goes_on(state: State, at_us: int) -> None:
+    """A run can be gone on with again: whoever was told that it could not hears so."""
+    for one in state.escalations.values():
+        if one.closed is None and is_hold(one):
+            _drop(one, lambda _: True)
+            _follow(one, "resolved", at_us)
 
 
 def _drop(one: Escalation, needless: Callable[[Summons], bool]) -> None:

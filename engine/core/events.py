@@ -13,7 +13,8 @@ RunStarted: name, digest, texts {name: text}, inputs, event (what triggered it, 
 RunQueued, RunRefused: what RunStarted would say, and guard, reason, until_us (when to ask again, or
     null), behind (the run that is in the way, or null); a RunRefused behind a RunQueued only these
 RunJoined: event, inputs: somebody asked for what this run does already
-RunTakenUp: driver (`host:pid:start`), interrupted [path, ...]: started, and not finished then
+RunTakenUp: driver (`host:pid:start`), interrupted [path, ...]: started, and not finished then; held
+    {why, mute}: none of its steps is gone on with, as things are; mute: nor can anybody be called
 StepStarted: path, id, kind, attempt (from 1), plan (below), title
 StepProgressed: path, text: at most `PROGRESS_MAX_CHARS`, for people only, never decided upon
 AttemptFinished: path, attempt, status, outcome (below), why [line, ...], elapsed_ms,
@@ -50,7 +51,7 @@ Told: escalation, summons, key, attempt, receipt {..., follows: it can take in w
     edits: by being changed, remark: why it was not said in the pack's own words}, elapsed_ms
 TellFailed: escalation, summons, key, attempt, why, doubt (it may have gone out), dropped (nobody
     needs it any more), next_us (when it is tried again by this channel, or null), random,
-    elapsed_ms
+    elapsed_ms, unsent (true where its turn had not come when its driver let go: it did not leave)
 Acknowledged: escalations [key, ...], note, via; by an incident of PagerDuty: incident (its key),
     occurred_us (when, by PagerDuty's clock, or null)
 Unacknowledged: escalations [key, ...], incident, occurred_us, via, how (`ran-out`, `taken-back`,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from engine.core import escalation, grow
+from engine.core import escalation, grow, held
 from engine.core.approval import Approval, persons, refusal
 from engine.core.events import SETTLED, Actor, Draft, Event
 from engine.core.moves import CONTAINERS, Moves
@@ -50,6 +50,9 @@ class State(Moves):
         "event",
         "finished",
         "forced",
+        "held",
+        "hold_calls",
+        "holds",
         "last_us",
         "mode",
         "now_us",
@@ -110,6 +113,12 @@ class State(Moves):
         self.paused: str | None = None
         self.undoing: Body | None = None
         self.undo_finished: Mapping[str, Any] | None = None
+        self.held: Mapping[str, Any] | None = None
+        """Why none of its steps is gone on with, see `engine.core.held`: why, mute."""
+        self.holds = 0
+        """How often that came about so far."""
+        self.hold_calls = False
+        """Whether nothing called people when it did."""
         self.telling: Mapping[str, Any] | None = None
         """Policies, as they were when it began; None of a run that tells the console only."""
         self.escalations: dict[str, Escalation] = {}
@@ -207,6 +216,8 @@ class State(Moves):
             step = self.steps[path]
             step.in_flight, step.interrupted = False, True
         escalation.taken_up(self)
+        if held.taken_up(self, event.body.get("held")):
+            escalation.goes_on(self, event.at_us)
 
     @_on("StepStarted")
     def _step_started(self, event: Event | Draft) -> None:
@@ -299,11 +310,10 @@ class State(Moves):
         if step is None or step.status != "unknown":
             return
         happened = event.body["happened"]
-        word = SETTLED[happened]
         step.settled_by = _actor(event)["name"]
         step.settled_as, step.settled_us = happened, event.at_us
         who = self.called(step.settled_by)
-        step.why = (*step.why, f"settled by {who}: it {word} ({event.body['reason']})")
+        step.why = (*step.why, f"settled by {who}: it {SETTLED[happened]} ({event.body['reason']})")
         step.body = None
         if happened:
             step.status = "passed"
@@ -331,8 +341,8 @@ class State(Moves):
     def _denied(self, event: Event | Draft) -> None:
         approval = self._counting(event)
         if approval is not None:
-            said = {"name": _actor(event)["name"], "reason": event.body["reason"]}
-            approval.denied = {**said, "at_us": event.at_us}
+            said = {"reason": event.body["reason"], "at_us": event.at_us}
+            approval.denied = {"name": _actor(event)["name"], **said}
 
     @_on("ApprovalExpired")
     def _approval_expired(self, event: Event | Draft) -> None:

@@ -17,11 +17,12 @@ from engine.clock import to_datetime
 from engine.core.brief import brief, named_fields, show
 from engine.core.cells import cut
 from engine.core.events import spoken
+from engine.core.held import GOES_ON, holding, is_hold, why_of
 from engine.core.plainly import plainly, question_in
 from engine.core.questions import missing
 from engine.core.scope import view_of
 from engine.core.state import State
-from engine.core.summons import CONSOLE, STATUS, Escalation
+from engine.core.summons import CONSOLE, OWN, STATUS, Escalation
 from engine.core.tree import StepState
 from engine.language.duration import format_duration
 from engine.language.model import Call, Escalate
@@ -54,6 +55,9 @@ def words(state: State, escalation: str, level: int) -> dict[str, Any]:
     one = state.escalations[escalation]
     of = one.question.get("path")
     found, done = _lines(state, "check", of), _lines(state, "action", of)
+    wrong = _wrong(state, one)
+    if holding(state) and not (one.question or is_hold(one)):
+        wrong = f"{wrong}\nAnd it cannot be gone on with here: {why_of(state)}".strip()
     policy = one.policy
     by_us = _by_us(state, one, level)
     by = when(by_us, state.now_us) if by_us is not None else ""
@@ -64,7 +68,7 @@ def words(state: State, escalation: str, level: int) -> dict[str, Any]:
         "public": _public(state, one),
         "policy": policy,
         "level": level,
-        "wrong": _wrong(state, one),
+        "wrong": wrong,
         "found": found,
         "done": done,
         "asked": _asked(state, one, level, f" by {by}" if by else ""),
@@ -101,6 +105,8 @@ def following(
     if (taken := one.acknowledged) is not None:
         found |= {"taken_by": state.called(taken["by"])}
         found |= {"note": taken["note"], "taken_us": taken["at_us"]}
+    if kind == "resolved" and is_hold(one) and state.finished is None:
+        found["goes_on"] = GOES_ON
     if kind == "resolved" and (end := state.finished) is not None:
         after = format_duration(round((state.ended_us - state.started_us) / 1e6))
         found |= {"outcome": end["outcome"], "because": end["because"] or "", "after": after}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from engine.core.events import Event
-from engine.errors import Fenced, JournalError, Moved, Refused, RunbookError, Usage
+from engine.errors import Driven, Fenced, JournalError, Moved, RunbookError, Usage
 from engine.journal.chain import GENESIS, Encoded, Row, link
 from engine.journal.contract import Lease, RunRow
 from engine.journal.lease import seems_alive
@@ -96,7 +96,7 @@ def taken(run: str, head: Head, holder: str, now_us: int, *, force: bool) -> Hea
     """The head with a new lease. Raises Refused while another holder seems alive."""
     other = head.holder is not None and head.holder != holder
     if other and not force and seems_alive(head.holder or "", head.renewed_us, now_us):
-        raise Refused(
+        raise Driven(
             f"run {run} is driven by {head.holder}, which seems alive",
             help="wait for it, or stop it; `--force` takes the run over, and fences the other off",
         )

@@ -43,6 +43,17 @@ def load_runbook(name: str, text: str, file: str, catalog: Catalog, find: Find) 
     return runbook
 
 
+def load_anyway(name: str, text: str, file: str, catalog: Catalog, find: Find) -> Runbook:
+    """A runbook that had no errors once, whatever errors it has by this catalog. Raises Diagnosed
+    where it is none at all.
+    """
+    loading = _Loading(catalog, find)
+    runbook = loading.read(name, text, file)
+    if runbook is None:
+        raise Diagnosed(_told(loading.collector), loading.sources)
+    return runbook
+
+
 def check_runbook(
     name: str, text: str, file: str, catalog: Catalog, find: Find
 ) -> tuple[Runbook | None, tuple[Diagnostic, ...]]:

@@ -10,7 +10,7 @@ read anew and the news is looked at again in its light.
 from __future__ import annotations
 
 import asyncio
-import random
+import contextlib
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -19,11 +19,11 @@ from msgspec.structs import replace
 from engine.clock import Onward
 from engine.core.decide import decide
 from engine.core.effects import Decision, Perform, Question, Record, Tell
-from engine.core.escalate import conclude_tell, wanted
+from engine.core.escalate import conclude_tell
 from engine.core.events import PROGRESS_MAX_CHARS, Draft, Event
 from engine.core.judge import Outcome, conclude
 from engine.core.state import State
-from engine.errors import Fenced, Moved
+from engine.errors import JournalError, Moved
 from engine.runner.alarms import Alarm
 from engine.runner.given import (
     ASKED,
@@ -36,10 +36,11 @@ from engine.runner.given import (
     Performing,
     Said,
     Told,
+    to_judge,
 )
 from engine.runner.inbox import Inbox
+from engine.runner.messages import Messages
 from engine.runner.minding import Minding
-from engine.runner.written import Written
 
 PROGRESS_MAX_LINES = 500
 """Progress lines of one attempt that are recorded; beyond it only every hundredth is, so that what
@@ -69,9 +70,11 @@ class Driver:
         self._asked_once: set[str] = set()
         self._broken: BaseException | None = None
         self._leaving = False
+        self._hand: list[Item] = []
+        """News that is being recorded."""
         self._ahead = False
         """Whether the state has drafts that the journal does not have, and may refuse."""
-        self._written = Written(given.store, given.lease.run, given.runbook)
+        self._messages = Messages(self._given, lambda: (self._state, self._ahead))
 
     @property
     def left(self) -> bool:
@@ -88,7 +91,7 @@ class Driver:
         `first` are events to append before anything else (`RunTakenUp`). Raises JournalError,
         Fenced.
         """
-        given, minding = self._given, self._minding
+        given, minding, cut_off = self._given, self._minding, False
         minding.hold(given.lease, self._break)
         unheard = given.store.listen(given.lease.run, lambda: self._state.seq, self._hear)
         if given.leave is not None:
@@ -98,15 +101,21 @@ class Driver:
             while not self._state.over:
                 if self._only_people(decision) or self._may_leave():
                     break
-                items = await self._next(decision.wake_us)
-                decision = await self._settle(items, [])
-            return decision
+                self._hand = await self._next(decision.wake_us)
+                decision = await self._settle(self._hand, [])
+                self._hand = []
+            return decision  # noqa: TRY300 - what is behind it goes on in any case
+        except asyncio.CancelledError:
+            cut_off = True
+            raise
         finally:
             unheard()
             if given.leave is not None:
                 minding.heed_no_more(given.leave, self._heed)
             minding.let_go(given.lease)
             await self._leave()
+            if cut_off:
+                await self._give_back()
 
     # -- one turn ----------------------------------------------------------------------------------
 
@@ -192,9 +201,10 @@ class Driver:
                 record = conclude(self._state, item.path, item.outcome, at_us)
                 self._take(Draft(record.type, record.body, at_us), drafts)
         elif isinstance(item, Told):
-            at_us = max(item.at_us, self._state.last_us)
-            told = conclude_tell(self._state, item.escalation, item.summons, item.outcome, at_us)
-            self._take(Draft(told.type, told.body, at_us), drafts)
+            place, at_us = (item.escalation, item.summons), max(item.at_us, self._state.last_us)
+            if self._state.escalations[item.escalation].summons[item.summons].status == "flying":
+                told = conclude_tell(self._state, *place, item.outcome, at_us)
+                self._take(Draft(told.type, told.body, at_us), drafts)
         elif isinstance(item, Said):
             body = {"path": item.path, "text": self._given.redact(item.text)[:PROGRESS_MAX_CHARS]}
             self._take(Draft("StepProgressed", body, max(item.at_us, self._state.last_us)), drafts)
@@ -262,39 +272,14 @@ class Driver:
             error |= {"help": None, "maybe_done": False, "retryable": False, "detail": {}}
             outcome = Outcome(None, error, elapsed_ms)
         del self._tasks[path]
-        self._inbox.put(Came(path, self._to_judge(outcome), clock.now_us()))
+        self._inbox.put(Came(path, to_judge(outcome, self._given.redact), clock.now_us()))
 
     async def _tell(self, effect: Tell) -> None:
-        assert self._given.tell is not None  # noqa: S101 - who knows whom to call can tell them
         body = effect.body
-        with self._written:
-            outcome = await self._given.tell(effect, lambda: self._needed(effect))
+        outcome = to_judge(await self._messages.tell(effect), self._given.redact)
         del self._tasks[body["key"]]
-        place, at_us = (body["escalation"], body["summons"]), self._given.clock.now_us()
-        self._inbox.put(Told(*place, self._to_judge(outcome), at_us))
-
-    def _to_judge(self, outcome: Outcome) -> Outcome:
-        """With its share of chance, and without secrets: a line that is cut could cut one."""
-        result, error = self._given.redact(outcome.result), self._given.redact(outcome.error)
-        drawn = random.random()  # noqa: S311 - jitter, no secret
-        return Outcome(result, error, outcome.elapsed_ms, drawn)
-
-    async def _needed(self, effect: Tell) -> bool:
-        """Whether it is wanted still, and from here: an acknowledgement or answer may be in the
-        journal by now, and another driver's lease (this process may have been stopped for long).
-        """
-        seq, place = self._state.seq, (effect.body["escalation"], effect.body["summons"])
-        try:
-            await self._given.store.append(self._given.lease, seq, [])
-        except Fenced:
-            return False
-        except Moved:
-            seq = -1
-        if effect.body["kind"] not in ("page", "question"):
-            return True
-        if self._ahead or self._state.seq != seq:
-            return await self._written.wants(*place)
-        return wanted(self._state, *place)
+        place = (body["escalation"], body["summons"])
+        self._inbox.put(Told(*place, outcome, self._given.clock.now_us()))
 
     def _progress(self, path: str, text: str) -> None:
         count = self._lines[path] = self._lines.get(path, 0) + 1
@@ -398,3 +383,18 @@ class Driver:
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+
+    async def _give_back(self) -> None:
+        """Of messages that were announced and did not begin to leave, that is recorded. Where it
+        cannot be, they are in doubt, as after a kill.
+        """
+        if self._broken is not None or not self._messages.under_way(self._state):
+            return
+        self._leaving, given = True, self._given
+        with contextlib.suppress(JournalError):
+            with contextlib.suppress(Moved):  # it comes behind an append that was cut off
+                await given.store.append(given.lease, self._state.seq, [])
+            await self._read_all()
+            more = await self._inbox.take() if self._inbox else ()
+            await self._settle([*self._hand, *more], [])
+            await self._settle([*self._messages.unsent(self._state)], [])

@@ -101,6 +101,7 @@ def title_of(words: Mapping[str, Any], kind: str) -> str:
         head = f"{words['became'].partition(':')[0]}: "
     elif kind == "resolved":
         head = f"{str(words.get('outcome') or 'over').capitalize()}: "
+        head = "Goes on: " if words.get("goes_on") else head
     severity = f"[{words['severity']}] " if words.get("severity") else ""
     return f"{head}{severity}{words.get('title') or 'runbook'}"
 
@@ -144,7 +145,7 @@ def _meanwhile(words: Mapping[str, Any], kind: str) -> list[str]:
     """What became of it since people were told."""
     if kind not in ("acknowledged", "resolved"):
         return []
-    lines = []
+    lines = [words["goes_on"]] if words.get("goes_on") else []
     if words.get("outcome"):
         because = f": {words['because']}" if words["because"] else ""
         lines.append(f"The run is {words['outcome']} after {words['after']}{because}")

@@ -163,13 +163,17 @@ async def _begin(parts: Parts, asked: StartRun, principal: PrincipalHere, run: s
 
 @router.get("/runs/{run}")
 async def one_run(of: ReadRun, parts: PartsHere) -> Any:
-    """A run: how it stands, and what it asks people."""
+    """A run: how it stands, what it asks people, and why it is held: where that is not null it
+    cannot be gone on with as things are.
+    """
     rows = await parts.store.runs(run=of.run, limit=1)
     events = await parts.store.events(of.run, 0, 1)
-    questions = []
+    found: dict[str, Any] = {"inputs": events[0].body["inputs"], "questions": [], "held": None}
     if rows and rows[0].finished_us is None and events[0].type == "RunStarted":
-        questions = [question_json(q) for q in await parts.engine.questions(of.run)]
-    return {**run_json(rows[0]), "inputs": events[0].body["inputs"], "questions": questions}
+        state = await parts.engine.state(of.run)
+        found["questions"] = [question_json(q) for q in await parts.engine.questions(of.run)]
+        found["held"] = state.held["why"] if state.held is not None else None
+    return {**run_json(rows[0]), **found}
 
 
 @router.get("/runs/{run}/events")

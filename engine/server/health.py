@@ -82,6 +82,7 @@ class Counted:
         metrics.driven.set(parts.keeper.driven)
         metrics.parked.set(parts.keeper.parked)
         metrics.broken.set(parts.keeper.broken)
+        metrics.held.set(parts.keeper.held)
         metrics.refused.set(parts.door.refused)
         metrics.free.set(self.free_bytes())
         writable = await self.journal() is None

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.core.events import ENGINE, Actor, Event
-from engine.errors import Refused, RunbookError, Usage
-from engine.journal.called import may_call
-from engine.journal.sqlite import SqliteStore
+from engine.errors import Driven, JournalError, Refused, RunbookError, Usage
 from engine.language.model import Runbook
+from engine.server.again import Again
 from engine.server.logs import Log
+from engine.server.unfinished import all_that_call, over_and_calling, unfinished
 from engine.wiring import Engine, Faces, RunResult, new_id
+from engine.wiring.held import HELD
 
 TEND_S = 1.0
 """Between two looks for runs that others have spoken to: an approval from a command line is noticed
@@ -28,17 +29,10 @@ by then."""
 RECOVER_AT_ONCE = 16
 """Runs that are taken up at the same time after a start: each opens connections."""
 
-OPEN_STATUSES = ("running", "waiting", "in doubt", "queued")
-OPEN_MAX = 10_000
-"""Unfinished runs that are looked at, of each status."""
-
-RETRY_MAX_S = 600.0
-"""The longest between two tries to take up a run whose environment is not as it was: each is a line
-in the log.
+ORPHANS_S = 30.0
+"""Between two looks for runs that call people and that nobody drives any more: whoever started them
+left, or died. The next message is late by so much at most.
 """
-
-RETRY_S = 15.0
-"""Before a run is taken up again after its driving broke (a full disk, another driver)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +92,8 @@ class Keeper:
         self._tasks: dict[asyncio.Task[Any], str] = {}
         self._parked: dict[str, int] = {}
         """The last event of each parked run that its driver had seen."""
-        self._retry: dict[str, float] = {}
-        self._late: dict[str, float] = {}
-        """How long was waited last for a run that cannot be taken up as it is."""
+        self._later = Again(engine.clock.monotonic_s, log)
+        self._orphans_s = engine.clock.monotonic_s() + ORPHANS_S
         self._again: set[str] = set()
         """Runs that somebody spoke to while they were driven, or about to be parked."""
         self._opening: dict[str, Callable[[], None]] = {}
@@ -121,8 +114,13 @@ class Keeper:
 
     @property
     def broken(self) -> int:
-        """Runs whose driving broke, and that are tried again."""
-        return len(self._retry)
+        """Runs whose driving broke, or that could not be taken up, and that are tried again."""
+        return self._later.broken
+
+    @property
+    def held(self) -> int:
+        """Runs that cannot be gone on with as things are: people are called, if they can be."""
+        return self._later.held
 
     def when_ended(self, tell: Callable[[str, RunResult], None]) -> None:
         """`tell` hears of every run that is over, with its result."""
@@ -180,7 +178,11 @@ class Keeper:
 
     async def recover(self) -> int:
         """Takes up what an earlier process left in the middle; how many runs were found."""
-        found = [*await self._unfinished(), *await self._calling()]
+        engine = self.engine
+        found = [
+            *await unfinished(engine.store),
+            *await over_and_calling(engine.store, engine.clock),
+        ]
         rows = [row for row in found if row not in self._tasks.values()]
         gate = asyncio.Semaphore(RECOVER_AT_ONCE)
 
@@ -221,52 +223,50 @@ class Keeper:
 
     # -- inside ------------------------------------------------------------------------------------
 
-    async def _unfinished(self) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for status in OPEN_STATUSES:
-            rows = await self.engine.store.runs(status=status, limit=OPEN_MAX)
-            found |= {row.run: row.last_seq for row in rows}
-        return found
-
-    async def _calling(self) -> list[str]:
-        """Runs that are over and may still call people: whoever takes one up reads whether it does,
-        one that cannot be read any more is told as one whose driving broke.
-        """
-        store = self.engine.store
-        if not isinstance(store, SqliteStore):
-            return []
-        return await may_call(store, self.engine.clock.now_us())
-
     async def _look_after(self, now_s: float) -> None:
         if self._parked:
-            for run, seq in (await self._unfinished()).items():
+            for run, seq in (await unfinished(self.engine.store)).items():
                 if self._parked.get(run, seq) < seq:
                     self.kick(run)
-        for run in [run for run, at_s in self._retry.items() if at_s <= now_s]:
-            del self._retry[run]
-            if not self.leaving:
+        found = self._later.take_due()
+        if now_s >= self._orphans_s:
+            self._orphans_s = now_s + ORPHANS_S
+            found += await self._orphans()
+        for run in found:
+            if not self.leaving and run not in self._tasks.values():
+                self._parked.pop(run, None)
                 self._spawn(self._take_up(run), run)
 
+    async def _orphans(self) -> list[str]:
+        """Runs that call people, and that we know nothing of: whoever takes one up sees whether
+        somebody drives it.
+        """
+        ours = {*self._tasks.values(), *self._parked}
+        found = await all_that_call(self.engine.store, self.engine.clock)
+        return [run for run in found if run not in ours and not self._later.knows(run)]
+
     async def _take_up(self, run: str) -> RunResult | None:
-        """Takes a run up again, for the engine; one that another process drives is left to it."""
+        """Takes a run up again, for the engine; one that another process drives is left to it, for
+        as long as it does.
+        """
 
         def again(around: Around, faces: Faces) -> Coroutine[Any, Any, RunResult]:
             given: dict[str, Any] = {"actor": ENGINE, "unpause": False}
             return self.engine.resume(run, services=around.services, faces=faces, **given)
 
         try:
-            result = await self._around(run, again, self._faces(None))
-        except Refused as error:
-            self._log.info("run is left to its driver", run=run, why=error.message)
-        except Usage as error:
-            if (await self.engine.state(run)).over:
-                self._log.info("run is not taken up", run=run, why=error.message)
-            else:  # an environment that is not there, a secret: it may call people, or has to act
-                self._log.fault("run is not taken up, and tried again", run=run, why=error.message)
-                late_s = self._late[run] = min(2 * self._late.get(run, RETRY_S / 2), RETRY_MAX_S)
-                self._retry[run] = self.engine.clock.monotonic_s() + late_s
+            result = await self._around(run, again, self._faces(None, hold=True))
+        except Driven as error:
+            self._later.driven(run, error)
+        except JournalError:
+            raise
+        except RunbookError as error:
+            if isinstance(error, Usage) and (await self.engine.state(run)).over:
+                self._later.over(run, error)
+            else:  # it waits in line, or cannot be read: it may call people, or has to act
+                self._later.not_taken_up(run, error)
         else:
-            self._late.pop(run, None)
+            self._later.taken_up(result)
             return result
         return None
 
@@ -315,19 +315,20 @@ class Keeper:
         if release is not None:
             release()
 
-    def _faces(self, begun: asyncio.Future[Begun] | None) -> Faces:
+    def _faces(self, begun: asyncio.Future[Begun] | None, *, hold: bool = False) -> Faces:
         def observe(event: Event) -> None:
             self._opened(event.run)
             if begun is not None and not begun.done():
                 how = _HOW.get(event.type, "joined" if event.type == "RunJoined" else "started")
                 begun.set_result(Begun(event.run, how, str(event.body.get("reason") or "")))
+            self._later.observe(event)
             if self._observe is not None:
                 self._observe(event)
 
         def console(text: str) -> None:
             self._log.warning(text)
 
-        return Faces(observe=observe, console=console, leave=self._leave)
+        return Faces(observe=observe, console=console, leave=self._leave, hold=hold)
 
     def _spawn(self, work: Coroutine[Any, Any, RunResult | None], run: str) -> asyncio.Task[Any]:
         async def in_its_turn() -> RunResult | None:
@@ -360,7 +361,7 @@ class Keeper:
         if result is None:
             self._again.discard(run)
             return
-        if result.status in ("waiting", "in doubt", "paused"):
+        if result.status in ("waiting", "in doubt", "paused", HELD):
             parking = asyncio.ensure_future(self._park(result.run))
             self._tasks[parking] = result.run
             parking.add_done_callback(self._is_parked)
@@ -394,4 +395,4 @@ class Keeper:
         words = error.message if isinstance(error, RunbookError) else repr(error)
         self._log.fault("driving broke", run=run, why=words, bug=not known)
         if not isinstance(error, Usage | Refused):
-            self._retry[run] = self.engine.clock.monotonic_s() + RETRY_S
+            self._later.broke(run)

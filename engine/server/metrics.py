@@ -110,6 +110,12 @@ class Metrics:
             "Runs whose driving broke, and that are tried again",
             registry=here,
         )
+        self.held = Gauge(
+            "runbook_runs_held",
+            "Runs that cannot be gone on with as things are: a target that moved, an environment "
+            "or a secret that is missing. Nothing is done, people are called",
+            registry=here,
+        )
         self.writable = Gauge(
             "runbook_journal_writable", "1 while the journal can be written", registry=here
         )

@@ -6,23 +6,27 @@ own vault of secrets and its own connections, and gives them back when it lets g
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from engine.clock import Clock
 from engine.config import Books, Environment
 from engine.core import guards
 from engine.core.effects import Decision
 from engine.core.events import Actor, Draft, Event
+from engine.core.held import holding
 from engine.core.state import State
-from engine.errors import Refused, Usage
+from engine.errors import Driven, Usage
 from engine.journal.contract import Lease, Store
 from engine.journal.lease import this_holder
 from engine.language.inputs import take_inputs
-from engine.language.model import Choose, Runbook
+from engine.language.model import Runbook
 from engine.registry import Registry
 from engine.runner.budgets import SharedBudgets, budgeted
 from engine.runner.connections import Connections
@@ -32,11 +36,11 @@ from engine.runner.perform import Performer
 from engine.runner.rehearse import Readings, Rehearser
 from engine.runner.telling import Pace, Teller
 from engine.secret import Vault
+from engine.wiring import held as holds
 from engine.wiring.admission import (
     SANDBOX,
     admit,
     autonomy_of,
-    called,
     check_targets,
     check_undo,
     targets,
@@ -45,11 +49,12 @@ from engine.wiring.asking import Asking
 from engine.wiring.calling import Directory, Press, directory_of, teller, telling
 from engine.wiring.ended import ended
 from engine.wiring.faces import Answerer, Faces, Ping, Question, RunResult, os_actor
-from engine.wiring.fit import barred, unfit
+from engine.wiring.fit import barred
 from engine.wiring.foreseen import Foreseeing
 from engine.wiring.guarding import asked_for, not_begun, over_in_line
 from engine.wiring.ids import new_id
 from engine.wiring.on_call import OnCall
+from engine.wiring.ways import EXPLORED_MAX, other_ways, text_of
 
 __all__ = [
     "SANDBOX",
@@ -70,9 +75,6 @@ VERSION = "0.1.0"
 
 _NO_FACES = Faces()
 
-EXPLORED_MAX = 50
-"""Rehearsals of one exploration: a runbook with more ways is looked at way by way."""
-
 
 class _Means(Struct, frozen=True):
     """What one run works with."""
@@ -86,6 +88,10 @@ class _Means(Struct, frozen=True):
     directory: Directory
     barred: str | None = None
     """Why no step may be performed any more."""
+
+
+def _leaving(means: _Means, leave: asyncio.Event) -> _Means:
+    return replace(means, faces=replace(means.faces, leave=leave))
 
 
 class Engine(Asking):
@@ -139,7 +145,7 @@ class Engine(Asking):
         async with self._connected(place, vault) as connections:
             connections.learn(directory.connections())
             body = {
-                **_text_of(runbook),
+                **text_of(runbook),
                 "inputs": taken,
                 "event": event,
                 "environment": environment,
@@ -198,7 +204,7 @@ class Engine(Asking):
         results, waiting, seen = [first], [(first.run, dict[str, int]())], set[str]()
         while waiting and len(results) < EXPLORED_MAX:
             run, forced = waiting.pop(0)
-            for way in _other_ways(await self.state(run), forced):
+            for way in other_ways(await self.state(run), forced):
                 key = repr(sorted(way.items()))
                 if key in seen or len(results) >= EXPLORED_MAX:
                     continue
@@ -228,7 +234,11 @@ class Engine(Asking):
         drafts = []
         if state.paused is not None and unpause:
             drafts.append(Draft("ContinueRequested", {"reason": ""}, self.clock.now_us(), actor))
-        return await self._take_up(state, drafts, (actor, services, faces, force))
+        given = (actor, services, faces, force)
+        result = await self._take_up(state, drafts, given)
+        while result.status == holds.AGAIN:
+            result = await self._take_up(await self._open(run), [], given)
+        return result
 
     async def undo(
         self,
@@ -259,24 +269,33 @@ class Engine(Asking):
         """Drives a run from where its journal ends, with these events first."""
         actor, services, faces, force = given
         run, actor = state.run, self._known(state.runbook, actor)
-        place = self._environment(state.runbook, state.environment)
-        vault = Vault(os.environ, services)
-        directory = directory_of(self.books, self.registry, state.runbook, place)
-        async with self._connected(place, vault) as connections:
+        vault, lenient = Vault(os.environ, services), holds.lenient_to(state, faces.hold)
+        found = holds.grounds(self.books, self.registry, state, hold=lenient)
+        directory = found.directory
+        async with self._connected(found.place, vault) as connections:
             connections.learn(directory.connections())
-            bar = unfit(state, place, connections)
+            bar, held = holds.looked_at(self.registry, state, found, connections, hold=lenient)
+            if held is not None and holds.unchanged(state, await self._events(run), held):
+                return holds.held_result(state)
             if run in self._driven:
-                raise Refused(f"run {run} is being driven by this process")
+                raise Driven(f"run {run} is being driven by this process")
             lease = await self.store.take(run, this_holder(), force=force)
             events = await self._turn(lease, await self._events(run), faces.observe)
             if (ended := over_in_line(events)) is not None:
                 return ended
             state = self._fold(run, events)
             interrupted = [s.path for s in state.steps.values() if s.in_flight]
-            body = {"driver": lease.holder, "interrupted": interrupted}
+            body: dict[str, Any] = {"driver": lease.holder, "interrupted": interrupted}
+            body |= {"held": held} if held is not None else {}
             draft = Draft("RunTakenUp", body, self.clock.now_us(), actor)
             runs = (lease, state.runbook, connections, vault, faces, actor, directory)
-            return await self._drive(_Means(*runs, bar), events, [draft, *drafts])
+            means = _Means(*runs, bar)
+            first = [draft, *drafts]
+            if held is None:
+                return await self._drive(means, events, first)
+            fits = partial(holds.fits_again, self.books, self.registry, state, services)
+            go = holds.Go(self.clock, faces.leave, fits)
+            return await go.drive(lambda leave: self._drive(_leaving(means, leave), events, first))
 
     async def _drive(self, means: _Means, events: list[Event], first: list[Draft]) -> RunResult:
         faces, lease = means.faces, means.lease
@@ -339,15 +358,17 @@ class Engine(Asking):
         perform: Performing = Performer(
             run, self.registry, connections, means.faces.tell, self.clock
         )
-        if means.barred is not None:
-            perform = barred(means.barred)
         if rehearsal:
             perform = Rehearser(run, self.registry, Readings(connections), self.clock)
+        if means.barred is not None:  # nor is anything asked there: it would be of another target
+            perform = barred(means.barred)
         return budgeted(perform, SharedBudgets(self.store, connections, self.clock))
 
     async def _result(self, state: State, decision: Decision) -> RunResult:
         if state.finished is not None and state.over:
             return ended(state, state.finished)
+        if holding(state):
+            return holds.held_result(state)
         questions = tuple([await self._question(asked) for asked in decision.ask])
         if any(question.kind == "doubt" for question in questions):
             return RunResult(state.run, "in doubt", 3, None, questions)
@@ -372,20 +393,3 @@ class Engine(Asking):
         if state.runbook.name != runbook.name:
             raise Usage(f"run {plan} rehearsed {state.runbook.name}, not {runbook.name}")
         return {s.path: s.hash for s in state.steps.values() if s.is_action and s.hash}
-
-
-def _text_of(runbook: Runbook) -> dict[str, Any]:
-    """What a run goes by, whatever becomes of the files."""
-    texts = {book.name: book.text for book in called(runbook)}
-    return {"name": runbook.name, "digest": runbook.digest, "texts": texts}
-
-
-def _other_ways(state: State, forced: Mapping[str, int]) -> list[dict[str, int]]:
-    """For each choose that a rehearsal came to, the ways not taken, on top of those forced."""
-    found = []
-    for step in state.steps.values():
-        if isinstance(step.entry, Choose) and step.path not in forced:
-            taken = step.plan.get("way")
-            numbers = range(1, len(step.entry.ways) + 1)
-            found += [{**forced, step.path: number} for number in numbers if number != taken]
-    return found

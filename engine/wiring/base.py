@@ -11,9 +11,9 @@ from engine.clock import Clock, SystemClock
 from engine.config import Books, Environment
 from engine.core.events import Actor, Draft, Event
 from engine.core.state import State
-from engine.errors import RunbookError, Usage
+from engine.errors import Diagnosed, RunbookError, Usage
 from engine.journal.contract import Store
-from engine.language.load import load_runbook
+from engine.language.load import load_anyway, load_runbook
 from engine.language.model import Runbook
 from engine.registry import Registry
 from engine.runner.budgets import SharedBudgets
@@ -21,7 +21,11 @@ from engine.runner.connections import Connections
 from engine.runner.on_call import Desk
 from engine.secret import Vault
 from engine.wiring.admission import SANDBOX, named, targets
+from engine.wiring.gone import StandIns, gone
 from engine.wiring.on_call import Asked, OnCall
+
+RECORDED = " (as recorded)"
+"""Behind the name of a runbook whose text is that of a journal, and of no file."""
 
 RECORDED_MAX = 256
 """Runbooks that are kept as they were made from recorded texts (30 KiB each): after a start most
@@ -118,9 +122,15 @@ class Base:
         if known is None:
 
             def find(name: str) -> tuple[str, str] | None:
-                return (f"{name} (as recorded)", texts[name]) if name in texts else None
+                return (f"{name}{RECORDED}", texts[name]) if name in texts else None
 
-            known = load_runbook(name, texts[name], f"{name} (as recorded)", self.registry, find)
+            given = (name, texts[name], f"{name}{RECORDED}")
+            try:
+                known = load_runbook(*given, self.registry, find)
+            except Diagnosed:
+                known = load_anyway(*given, StandIns(self.registry), find)
+                if not gone(known, self.registry):
+                    raise
             if len(self._runbooks) >= RECORDED_MAX:
                 self._runbooks.clear()
             self._runbooks[key] = known

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from engine.config import Books, Contacts, Environment, Level
 from engine.config.contacts import CONSOLE, Channel, Person, Severity
 from engine.config.rotas import Quiet, Rota
-from engine.core.decide import DEFAULT_POLICY
+from engine.core.escalate import DEFAULT_POLICY
 from engine.core.state import State
 from engine.core.words import words
 from engine.errors import RunbookError

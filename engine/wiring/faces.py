@@ -27,8 +27,8 @@ class Question(Struct, frozen=True):
 
 
 class RunResult(Struct, frozen=True):
-    """How a run ended, or for whom it waits. `status`: an outcome, `waiting`, `in doubt`, or `left`
-    (in the middle, as it was asked to).
+    """How a run ended, or for whom it waits. `status`: an outcome, `waiting`, `in doubt`, `left`
+    (in the middle, as it was asked to), or `held` (it cannot be gone on with here).
     """
 
     run: str
@@ -58,7 +58,8 @@ Answerer = Callable[[Question], Awaitable[tuple[str, str] | None]]
 class Faces(Struct, frozen=True):
     """Who looks on (`observe`), who can be asked (`ask`), where a console escalation is said
     (`console`), who is told the run's id as soon as there is one (`started`), and what tells the
-    run to begin nothing more and let go (`leave`, once it is set).
+    run to begin nothing more and let go (`leave`, once it is set). `hold`: whether people are
+    called for a run that cannot be gone on with here; else whoever takes it up is told why.
     """
 
     observe: Callable[[Event], None] | None = None
@@ -66,6 +67,7 @@ class Faces(Struct, frozen=True):
     console: Callable[[str], None] | None = None
     started: Callable[[str], None] | None = None
     leave: asyncio.Event | None = None
+    hold: bool = False
 
     async def tell(self, policy: str, message: str | None) -> Mapping[str, Any]:
         """The console contact: whoever reads the standard error of this process."""

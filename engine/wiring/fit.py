@@ -1,9 +1,10 @@
 """May a run that is taken up perform its steps here?
 
-One that has steps left may not be taken up where a connection points elsewhere, or is gone: that is
-refused. One that is over has none left, but may have people to call, and they are called whatever
-became of the targets; should somebody undo it meanwhile, each of its steps says why it may not be
-done.
+One that has steps left is not gone on with where a connection points elsewhere, or is gone: that is
+refused, or people are called for it by whoever goes on driving it (`engine.wiring.held`). One that
+is over has none left, but may have people to call, and they are called whatever became of the
+targets; should somebody undo it meanwhile, or end one that is held by cancelling it, each of its
+steps says why it may not be done.
 """
 
 from __future__ import annotations
@@ -20,20 +21,16 @@ from engine.runner.given import Performing
 from engine.wiring.admission import SANDBOX, check_targets, same_targets, targets
 
 
-def unfit(state: State, place: Environment, connections: Connections) -> str | None:
-    """Why no step of a run that is over may be performed here; None where it may, or where steps
-    are left. Raises Diagnosed, Usage, Refused instead where steps are left.
-    """
+def unfit(state: State, place: Environment, connections: Connections) -> RunbookError | None:
+    """Why no step of a run may be performed here; None where it may."""
     try:
         check_targets(state.runbook, place)
         now = connections.fingerprints(targets(state.runbook))
         if state.environment != SANDBOX:
             same_targets(state.connections, now)
     except RunbookError as error:
-        if state.acting:
-            raise
         connections.learn(targets(state.runbook))
-        return error.message
+        return error
     return None
 
 

@@ -212,6 +212,7 @@ class _Reader:
         """Who was asked what by which channel: whoever hears it once more is reminded."""
         self.named: dict[str, str] = {}
         """Which step has a title: of two with the same, the second says where it is."""
+        self.held = ""
 
     def read(self, events: Sequence[Event]) -> None:
         made = self.made
@@ -248,13 +249,22 @@ class _Reader:
             case "RunQueued" | "RunRefused":
                 word = "It waits in line" if event.type == "RunQueued" else "Refused"
                 yield f"{word}: {body.get('reason') or ''}"
-            case "RunTakenUp" if body["interrupted"]:
-                yield f"Taken up again; cut short were {', '.join(body['interrupted'])}"
+            case "RunTakenUp":
+                yield from self._taken_up(body)
             case "RunFinished":
                 because = f": {body['because']}" if body["because"] else ""
                 well = body["outcome"] == "resolved"
                 word = "Incident resolved" if well else f"Ended {body['outcome']}"
                 yield f"{word}{because}"
+
+    def _taken_up(self, body: Mapping[str, Any]) -> Iterator[str]:
+        if body["interrupted"]:
+            yield f"Taken up again; cut short were {', '.join(body['interrupted'])}"
+        before, self.held = self.held, str((body.get("held") or {}).get("why") or "")
+        if self.held and self.held != before:
+            yield f"It could not be gone on with: {self.held}"
+        elif before and not self.held:
+            yield "It could be gone on with again"
 
     def _asked(self, event: Event) -> Iterator[str]:
         body, who = event.body, spoken(event.actor)

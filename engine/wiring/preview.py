@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from engine.config import Books
-from engine.core.decide import DEFAULT_POLICY
+from engine.core.escalate import DEFAULT_POLICY
 from engine.core.escalation import policy_of
 from engine.core.events import Draft
 from engine.core.state import State

@@ -15,6 +15,7 @@ from tests.server.conftest import serving_in
 
 ANA = Actor("ana", "os-user")
 TEXT = "title: Old\nsteps: [{id: look, check: gone.look, target: there}]\n"
+UNREAD = "title: Old\nsteps: {}\n"
 NOW_US = 1_800_000_000_000_000
 
 
@@ -36,10 +37,10 @@ def journal(tmp_path):
     return path
 
 
-async def hold(journal, *runs: str) -> None:
+async def hold(journal, *runs: str, text: str = TEXT) -> None:
     """Puts runs into a journal that are over and call people, of a step type that is gone."""
     store = SqliteStore(journal)
-    made = await asyncio.gather(*[store.create(run, drafts(TEXT), "h:1:1") for run in runs])
+    made = await asyncio.gather(*[store.create(run, drafts(text), "h:1:1") for run in runs])
     await asyncio.gather(*[store.release(lease) for lease, _ in made])
     await store.close()
 
@@ -47,11 +48,19 @@ async def hold(journal, *runs: str) -> None:
 async def test_a_run_that_cannot_be_read_any_more_does_not_keep_a_server_from_starting(
     books, journal
 ):
-    await hold(journal, "20270115-080000-aaaaaaaa")
+    await hold(journal, "20270115-080000-aaaaaaaa", text=UNREAD)
     async with serving_in(books, journal) as serving:
         await serving.parts.keeper.close(20)
         assert serving.parts.keeper.broken == 1
-        assert "there is no check 'gone.look'" in serving.log.getvalue()
+        assert "run is not taken up, and tried again" in serving.log.getvalue()
+
+
+async def test_a_run_that_is_over_calls_people_though_a_step_type_of_it_is_gone(books, journal):
+    await hold(journal, "20270115-080000-aaaaaaaa")
+    async with serving_in(books, journal) as serving:
+        await serving.parts.keeper.close(20)
+        assert serving.parts.keeper.broken == 0
+        assert "ESCALATION (default): it failed" in serving.log.getvalue()
 
 
 async def test_as_many_runs_that_are_over_are_found_as_call_people_in_a_storm(journal):

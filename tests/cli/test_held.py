@@ -1,0 +1,93 @@
+"""What the command line shows of a run that cannot be gone on with as things are."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from engine.config import Books
+from engine.core.events import ENGINE
+from engine.journal.open import open_store
+from engine.registry import Registry
+from engine.wiring import Engine, Faces
+
+ASKS = """title: Looks when somebody says so
+steps:
+  - {id: sure, check: human.confirm, with: {question: Shall I?}}
+  - {id: look, check: command.run, target: machine, with: {argv: [test, -e, here]}}
+"""
+PLACE = "connections: {machine: {adapter: command, allowed: [test]}}\n"
+GONE = "connections: {}\n"
+
+
+@pytest.fixture
+def held(runbook, shop):
+    """A run that a server took up after its connection was gone."""
+    place = shop / "runbooks/shop/environments/staging.yaml"
+    place.write_text(PLACE)
+    (shop / "runbooks/shop/asks.yaml").write_text(ASKS)
+    assert runbook("run", "shop/asks", "--env", "staging").code == 7
+    place.write_text(GONE)
+    said = []
+
+    async def take_up():
+        store = open_store(f"sqlite:///{shop}/state/runbook/journal.db")
+        engine = Engine(books=Books([shop / "runbooks"]), registry=Registry(), store=store)
+        (row,) = await store.runs()
+        faces = Faces(console=said.append, hold=True)
+        result = await engine.resume(row.run, actor=ENGINE, faces=faces, unpause=False)
+        await store.close()
+        return result
+
+    assert asyncio.run(take_up()).status == "held"
+    (line,) = said
+    assert "this run cannot be gone on with here" in line
+    assert "environment staging has no connection `machine`" in line
+    return place
+
+
+WHY = "environment staging has no connection `machine`"
+
+
+@pytest.mark.usefixtures("held")
+def test_the_list_marks_it_and_says_where_to_read_why(runbook):
+    done = runbook("runs")
+    assert "waiting, held" in done.out
+    assert "held: it cannot be gone on with as things are; `runbook watch RUN` says why" in done.err
+    (row,) = runbook("--json", "runs").objects
+    assert row["held"] == WHY
+
+
+@pytest.mark.usefixtures("held")
+def test_the_trail_and_the_report_say_why(runbook):
+    assert f"it cannot be gone on with: {WHY}" in " ".join(
+        runbook("audit", "show", "last").out.split()
+    )
+    report = " ".join(runbook("report", "last").out.replace("\\", "").split())
+    assert f"It could not be gone on with: {WHY}" in report
+
+
+@pytest.mark.usefixtures("held")
+def test_whoever_takes_it_up_at_a_terminal_is_told_why(runbook):
+    done = runbook("resume", "last")
+    assert (done.code, "has no connection `machine`" in done.err) == (2, True)
+
+
+def test_what_it_asks_is_answered_all_the_same_and_it_goes_on_once_that_is_put_right(
+    runbook, held, shop
+):
+    assert runbook("answer", "last", "yes").code == 0
+    held.write_text(PLACE)
+    (shop / "here").write_text("")
+    done = runbook("resume", "last")
+    assert done.code == 0
+    assert "It could be gone on with again" in runbook("report", "last").out
+    assert "held" not in runbook("runs").out
+
+
+@pytest.mark.usefixtures("held")
+def test_it_is_ended_by_a_cancel(runbook):
+    assert runbook("cancel", "last", "--reason", "not needed").code == 0
+    done = runbook("resume", "last")
+    assert (done.code, "cancelled" in done.out) == (1, True)
