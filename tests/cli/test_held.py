@@ -54,7 +54,7 @@ WHY = "environment staging has no connection `machine`"
 def test_the_list_marks_it_and_says_where_to_read_why(runbook):
     done = runbook("runs")
     assert "waiting, held" in done.out
-    assert "held: it cannot be gone on with as things are; `runbook watch RUN` says why" in done.err
+    assert "held: it cannot be gone on with as things are; why: runbook watch 20" in done.err
     (row,) = runbook("--json", "runs").objects
     assert row["held"] == WHY
 

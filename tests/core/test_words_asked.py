@@ -139,7 +139,7 @@ def test_what_a_person_does_where_the_engine_only_guides_is_what_it_would_have_d
 
 
 @pytest.mark.parametrize(
-    ("evidence", "line"), [("the graph", "the graph"), ({"zone": "Zürich"}, '{"zone": "Zürich"}')]
+    ("evidence", "line"), [("the graph", "the graph"), ({"zone": "Zürich"}, "zone Zürich")]
 )
 def test_what_is_to_be_confirmed_says_what_to_look_at(evidence: Any, line: str):
     text = "steps:\n  - {id: sure, check: t.confirm, with: {question: Is it green?}}\n"
