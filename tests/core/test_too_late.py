@@ -20,7 +20,10 @@ steps:
       - {id: q, check: t.confirm, with: {question: is it green?}}
       - {id: call, escalate: default, wait: acknowledged}
       - {id: d, action: t.act}
-      - {id: late, group: A block, timeout: 5m, steps: [{id: r, check: t.confirm, with: {question: red?}}]}
+      - id: late
+        group: A block
+        timeout: 5m
+        steps: [{id: r, check: t.confirm, with: {question: red?}}]
   - {wait: 20m, id: rest}
 """
 WHO = ("bo", "cy", "di")
