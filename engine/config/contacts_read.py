@@ -38,7 +38,7 @@ WORDS_KEYS = ("text", "title")
 WORDS = frozenset(
     {
         *("title", "policy", "level", "wrong", "found", "done", "asked", "runbook", "environment"),
-        *("severity", "by_us", "kind", "taken_by", "note", "outcome", "because", "after"),
+        *("severity", "by_us", "kind", "taken_by", "note", "outcome", "because", "after", "anew"),
         *("happens", "why", "became", "by", "foreseen"),
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct, field
@@ -18,6 +19,9 @@ QUESTIONS = "questions"
 
 CONSOLE = "console"
 """The channel of whoever sits before the engine, or reads its log: no telephone rings there."""
+
+NONE: Mapping[Any, Any] = MappingProxyType({})
+"""Of what most escalations have nothing: thousands share it."""
 
 FIRST = ("page", "status", "question")
 """Kinds of messages that tell of something first; all others follow one of them."""
@@ -104,19 +108,19 @@ class Escalation(Struct):
     """Levels that nobody needed any more when they were due."""
     summons: dict[str, Summons] = field(default_factory=dict)
     acknowledged: Mapping[str, Any] | None = None
-    holds: dict[str | None, int | None] = field(default_factory=dict)
+    holds: Mapping[str | None, int | None] = field(default_factory=lambda: NONE)
     """Incidents by whose acknowledgement in PagerDuty it is taken, and when that was by PagerDuty's
     clock; of older engines neither is known. Empty where it is taken in another way.
     """
     backed: bool = False
     """Somebody took it in another way besides: it stays taken, whatever PagerDuty says."""
-    lost: Mapping[str, int | None] = field(default_factory=dict)
+    lost: Mapping[str, int | None] = field(default_factory=lambda: NONE)
     """When PagerDuty said last of an incident that nobody has it."""
     taken_back: Mapping[str, Any] | None = None
     """Whoever took it has it no longer (incident, how, by): it begins anew."""
     anew: str = ""
     """Why it began anew."""
-    groups: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=lambda: NONE)
     """Of levels (`generation.level`) whose incident is that of an earlier one."""
     question: Mapping[str, Any] = field(default_factory=dict)
     """What is asked, where it tells of a question: path, kind, attempt, who, and, of an approval,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.core.events import Draft, Event, spoken
-from engine.core.summons import STATUS, Escalation
+from engine.core.summons import NONE, STATUS, Escalation
 
 if TYPE_CHECKING:
     from engine.core.state import State
@@ -38,10 +38,10 @@ def takes(one: Escalation, event: Event | Draft) -> bool:
         return False
     first = not one.taken
     if first:
-        one.taken_back, one.backed, one.holds = None, False, {}
+        one.taken_back, one.backed, one.holds = None, False, NONE
     if by_incident and (first or one.holds):
         if not older(at_us, one.holds.get(incident)):
-            one.holds[incident] = at_us
+            one.holds = {**one.holds, incident: at_us}
     elif not first and one.holds:
         one.backed = True
     return first
@@ -89,7 +89,8 @@ def unacknowledged(state: State, event: Event | Draft) -> None:
         counts = why_not(state, key, incident, at_us) is None
         held_us = one.holds.get(incident, one.holds.get(None))
         if stands_by(one, incident) and not older(at_us, held_us):
-            one.holds.pop(incident if incident in one.holds else None)
+            ended = incident if incident in one.holds else None
+            one.holds = {k: v for k, v in one.holds.items() if k != ended}
         if not older(at_us, one.lost.get(incident)):
             one.lost = {**one.lost, incident: at_us}
         if counts:
@@ -113,7 +114,7 @@ def anew(one: Escalation, body: Mapping[str, Any]) -> None:
     """It begins anew. An incident that nobody has any more is open still: the level that opened it
     tells by it, and opens no second one beside it.
     """
-    one.holds, one.backed, one.taken_back, one.anew = {}, False, None, body["why"]
+    one.holds, one.backed, one.taken_back, one.anew = NONE, False, None, body["why"]
     tail = str(body.get("incident") or "").rpartition(":")[2]
     level = tail.rpartition(".")[2]
     if tail != level:

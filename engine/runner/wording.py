@@ -22,7 +22,7 @@ ASKS = ("question", "counted")
 
 UNSAID: Mapping[str, Any] = {
     **dict.fromkeys(("taken_by", "note", "outcome", "because", "after"), ""),
-    **dict.fromkeys(("asked", "became", "by", "wrong"), ""),
+    **dict.fromkeys(("anew", "asked", "became", "by", "wrong"), ""),
     **dict.fromkeys(("done", "foreseen", "found", "happens", "why"), ()),
 }
 """What is known of some messages only; a pack's own words may name it in all."""
@@ -118,7 +118,7 @@ def text_of(words: Mapping[str, Any], kind: str) -> str:
     if words.get("wrong"):
         lines += ["", words["wrong"]]
     if kind == "page" and words.get("anew"):
-        lines += ["", f"You are called anew. {words['anew']}"]
+        lines += ["", f"It begins anew. {words['anew']}"]
     if kind in ASKS and words.get("foreseen"):
         lines += ["", *words["foreseen"]]
     if kind == "counted" and words.get("counted"):

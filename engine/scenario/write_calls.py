@@ -110,14 +110,20 @@ class Called:
 
     def _takings(self) -> Iterable[Took]:
         """Who took what nobody had taken."""
+        taken: set[str] = set()
         for event in self._events:
             path = event.body.get("path")
+            if event.type == "EscalationReopened":
+                taken.discard(str(event.body["escalation"]))
             if event.type == "Acknowledged":
                 keys = tuple(event.body["escalations"])
             elif event.type == "Answered" and (path, 1) in self._starts:
                 keys = (str(path),)
             else:
                 continue
+            if taken.issuperset(keys):
+                continue
+            taken.update(keys)
             yield Took(event.at_us, event.actor["name"], keys, event.body.get("note") or "")
 
     def _taking(self, took: Took, now: Mapping[tuple[str, int], int]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def test_an_acknowledgement_that_ran_out_begins_its_escalation_anew():
 def test_a_message_of_a_level_that_begins_anew_says_why():
     found = unack(ack(phone(), 60, 1), 1860, 2).go(1900)
     text = text_of(words(found.state, "call", 1), "page")
-    assert "You are called anew. PagerDuty: the acknowledgement of ana ran out" in text
+    assert "It begins anew. PagerDuty: the acknowledgement of ana ran out" in text
     first = phone().go(30)
     assert "anew" not in words(first.state, "call", 1)
 

@@ -215,3 +215,23 @@ async def test_a_run_that_was_taken_in_pagerduty_for_a_while_only_is_reproduced(
     same(desk, events)
     with pytest.raises(Usage, match="had it no longer, and a scenario has no word for that"):
         written(desk, events)
+
+
+async def test_a_run_that_somebody_holds_besides_whoever_took_it_makes_a_scenario(desk):
+    engine, tasks = desk.engine, []
+
+    async def both(run: str) -> None:
+        desk.clock.held += 1
+        await engine.take_by(Incident(run, "call", f"{run}:call:1.1", 1), BO)
+        await engine.acknowledge(run, ALICE)
+        desk.clock.held -= 1
+
+    def observe(event: Event) -> None:
+        if event.type == "Told" and not tasks:
+            tasks.append(asyncio.create_task(both(event.run)))
+
+    text = f"{CALLS}  - {{wait: 10m, id: rest}}\n"
+    events = await events_of(desk, (await desk.run(text, observe)).run)
+    assert [event.type for event in events].count("Acknowledged") == 2
+    same(desk, events)
+    assert "escalations: {call: {taken_by: bo}}" in written(desk, events).text
