@@ -156,7 +156,20 @@ def would_ask(body: Mapping[str, Any]) -> list[str]:
     if not isinstance(asks, Mapping):
         return []
     who, by = ", ".join(asks["who"]) or "anybody", in_turn(asks["by"])
-    return [clean(ASKS[asks["kind"]].format(who=who, by=by))]
+    return [clean(ASKS[asks["kind"]].format(who=who, by=by) + _asked_when(asks))]
+
+
+def _asked_when(asks: Mapping[str, Any]) -> str:
+    """When they are asked, how often again, and until when; older engines did not say it."""
+    said = ""
+    if asks.get("after_us"):
+        said += f" after {format_duration(asks['after_us'] / 1e6)}"
+    if asks.get("every_us"):
+        again = f"again every {format_duration(asks['every_us'] / 1e6)}"
+        said += f", {again} up to {asks['times']} times"
+    if asks.get("within_s"):
+        said += f"; not done where nobody does within {format_duration(asks['within_s'])}"
+    return said
 
 
 def would_call(body: Mapping[str, Any]) -> list[str]:

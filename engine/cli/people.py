@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ from engine.cli.complete import (
 from engine.cli.runs import told, who
 from engine.cli.session import Session
 from engine.cli.text import in_turn, pad, wrap
-from engine.core.cells import clean
+from engine.core.cells import cells, clean
 from engine.core.events import spoken
 from engine.core.held import HELD
 from engine.core.summons import OWN
@@ -90,8 +91,7 @@ def preview(session: Session, name: str, environment: str | None) -> int:
         return 0
     if not found:
         session.output.line(f"{name} tells nobody")
-    for one in found:
-        session.output.lines(list(message_lines(one, min(session.output.width, 100))))
+    session.output.lines(list(messages_lines(found, min(session.output.width, 100))))
     services = books.environment(pack, place, session.registry, only=()).services
     if found and (hurry := hurry_of(services) or 1) > 1:
         session.output.note(f"in {place} people are called {hurry:g} times as fast as written")
@@ -104,16 +104,37 @@ async def _asked(session: Session, pack: str, environment: str) -> Any:
         return await session.engine(store).asked_now(pack, environment)
 
 
-def message_lines(one: Told, width: int) -> Iterator[str]:
-    """A message that would be told, and an empty line."""
-    told: dict[str, Any] = one.to_json()
-    yield f"{told['when']}  {clean(told['name'])}  by {in_turn(told['by']) or 'nobody'}"
-    yield f"    {clean(told['title'])}"
-    for line in told["text"].splitlines():
+def messages_lines(found: Sequence[Told], width: int) -> Iterator[str]:
+    """Messages that would be told, with an empty line behind each; what several people are told in
+    the same words stands there once.
+    """
+    for (when, *_), same in groupby(found, lambda one: (one.when, one.title, one.text)):
+        told = list(same)
+        people = [f"{clean(one.name)}  by {in_turn(one.by) or 'nobody'}" for one in told]
+        head = f"{clean(when)}  {people[0]}"
+        if len(people) == 1 and cells(head) <= width:
+            yield head
+        else:
+            yield from wrap(when, width)
+            yield from (f"  {one}" for one in people)
+        yield from _message(told, width)
+
+
+def _of_all(remark: str, told: Sequence[Told]) -> bool:
+    return all(remark in one.remarks for one in told)
+
+
+def _message(told: Sequence[Told], width: int) -> Iterator[str]:
+    for line in (told[0].title, *told[0].text.splitlines()):
         yield from (f"    {part}".rstrip() for part in wrap(line, width - 4) or [""])
-    for remark in told["remarks"]:
-        yield f"    ! {clean(remark)}"
+    for remark in dict.fromkeys(remark for one in told for remark in one.remarks):
+        whose = "" if _of_all(remark, told) else f"{_whose(remark, told)}: "
+        yield f"    ! {clean(whose + remark)}"
     yield ""
+
+
+def _whose(remark: str, told: Sequence[Told]) -> str:
+    return ", ".join(one.name for one in told if remark in one.remarks)
 
 
 @notify.command("who", short_help="Whom each level would call now.")

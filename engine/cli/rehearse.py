@@ -10,7 +10,7 @@ import click
 from engine.cli.complete import complete_environments, complete_inputs, complete_runbooks
 from engine.cli.drive import drive
 from engine.cli.face import Face
-from engine.cli.people import message_lines
+from engine.cli.people import messages_lines
 from engine.cli.run import BY_CTRL_C, pack_of
 from engine.cli.session import Session
 from engine.core.events import Event
@@ -97,9 +97,10 @@ def _show_told(session: Session, state: State, on_call: Any) -> None:
     """Who would be called, when, and in which words."""
     from engine.wiring.preview import would_tell  # noqa: PLC0415 - only where somebody is called
 
-    for one in would_tell(session.find_books(), session.registry, state, on_call):
+    told = would_tell(session.find_books(), session.registry, state, on_call)
+    if told:
         session.output.line("")
-        session.output.lines(list(message_lines(one, min(session.output.width, 100)))[:-1])
+        session.output.lines(list(messages_lines(told, min(session.output.width, 100)))[:-1])
 
 
 def _show_ways(session: Session, rehearsals: list[list[Event]]) -> None:

@@ -109,7 +109,8 @@ def sentence(kind: str, step: StepState) -> str:
 
 
 def would_ask(state: State, step: StepState) -> dict[str, Any]:
-    """Whom a run would tell of what it asks at a step: `{asks: {kind, who, by}}`, for a rehearsal.
+    """Whom a run would tell of what it asks at a step: `{asks: {kind, who, by}}`, for a rehearsal;
+    and when, how often again, until when: after_us, every_us, times, within_s.
 
     Empty where it asks nothing, or tells nobody of it.
     """
@@ -125,7 +126,10 @@ def would_ask(state: State, step: StepState) -> dict[str, Any]:
         kind = "do"
     if kind is None:
         return {}
-    return {"asks": {"kind": kind, "who": who_may(state, kind, step, how), "by": list(how["by"])}}
+    asks = {"kind": kind, "who": who_may(state, kind, step, how), "by": list(how["by"])}
+    asks |= {"after_us": how.get("after_us"), "every_us": how.get("every_us")}
+    within_s = entry.approve.within_s if kind == "approve" and entry.approve is not None else None
+    return {"asks": {**asks, "times": how.get("times"), "within_s": within_s}}
 
 
 # -- what became of it -----------------------------------------------------------------------------

@@ -115,6 +115,10 @@ def test_the_view_does_not_say_that_a_question_could_be_taken():
     assert lines[1:] == ["    Bea by slack, else mail"]
 
 
+LATE = "up to 2 times; not done where nobody does within 15m"
+TIMES = {"after_us": 60_000_000, "every_us": 300_000_000, "times": 2, "within_s": 900}
+
+
 @pytest.mark.parametrize(
     ("asks", "lines"),
     [
@@ -125,6 +129,10 @@ def test_the_view_does_not_say_that_a_question_could_be_taken():
         ),
         ({"kind": "confirm", "who": [], "by": ["slack"]}, ["would ask anybody by slack"]),
         ({"kind": "do", "who": ["a", "b"], "by": ["s"]}, ["would ask a, b to do it, by s"]),
+        (
+            {"kind": "approve", "who": ["lead"], "by": ["s"], **TIMES},
+            [f"would ask lead for approval by s after 1m, again every 5m {LATE}"],
+        ),
     ],
 )
 def test_a_rehearsal_says_whom_a_run_would_ask(asks, lines):

@@ -105,6 +105,29 @@ def test_the_preview_says_that_a_channel_is_tried_after_the_other_and_what_is_to
     assert "Ana by mail, else sms" in runbook("notify", "who", "shop", "--env", "night").out
 
 
+def test_what_several_are_told_in_the_same_words_is_shown_once_and_within_the_width(runbook, shop):
+    (shop / "runbooks/shop/contacts.yaml").write_text(
+        "people: {ana: {name: Ana, roles: [on-call], channels: {mail: a@b.c}},\n"
+        "  bo: {name: Bo, roles: [on-call], channels: {sms: '+4915112345678'}}}\n"
+        "channels: {mail: {connection: post}, sms: {connection: phone}}\n"
+        "policies: {default: [{who: on-call, by: [mail, sms]}]}\nroles: {on-call: now}\n"
+    )
+    (shop / "runbooks/shop/environments/night.yaml").write_text(
+        "connections:\n  post: {adapter: mail, host: h, sender: a@b.c}\n"
+        "  phone: {adapter: twilio, account: AC0, token: '${env:T}', sender: '+4930123456'}\n"
+    )
+    lines = runbook("notify", "preview", "shop/call", "--env", "night").out.splitlines()
+    assert lines[:4] == [
+        "at `call`",
+        "  Ana  by mail",
+        "  Bo  by sms",
+        "    Calls people: The shop is closed",
+    ]
+    assert "    ! Ana: not by sms: no address or no connection there" in lines
+    assert sum("nobody is called after you" in line for line in lines) == 1
+    assert max(map(len, lines)) <= 100
+
+
 def test_lint_names_what_leads_to_nobody(runbook, shop):
     pack = shop / "runbooks/shop"
     (pack / "contacts.yaml").write_text(
