@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from engine.errors import JournalError
+from engine.channels.inbound import check
+from engine.errors import JournalError, Refused
 from engine.server.inbound import linker, presser
 from tests.server.conftest import pd_event, serving_in
 
@@ -82,6 +83,18 @@ async def taken(serving, run):
     return [(e.actor["name"], e.body["via"]) for e in events if e.type == "Acknowledged"]
 
 
+async def closed(serving, run):
+    """Until nobody is called any more for what the run called for."""
+    seq = 0
+    async with asyncio.timeout(20):
+        while True:
+            events = await serving.parts.store.events(run, seq)
+            seq = events[-1].seq if events else seq
+            if any(event.type == "EscalationClosed" for event in events):
+                return
+            await serving.parts.store.wait_for_more(run, seq, 5)
+
+
 async def test_a_button_of_slack_takes_what_the_run_calls_for_once(serving):
     run = await calling(serving)
     claim = value(serving, run)
@@ -140,6 +153,52 @@ async def test_a_link_says_what_it_is_about_and_counts_as_whom_it_was_sent_to(se
     opened = await serving.http.get(path)
     assert "<h1>Taken already</h1><p>bea took it at " in opened.text
     assert "<form" not in opened.text
+
+
+async def test_a_link_of_what_nobody_is_called_for_says_so_and_takes_nothing(serving):
+    run = await calling(serving)
+    path = link(serving, run, path="other")
+    opened = await serving.http.get(path)
+    assert (opened.status_code, "<form" in opened.text) == (200, False)
+    assert "<h1>Over</h1><p>Nobody is called for this any more. Calls for " in opened.text
+    assert (await serving.http.post(path)).status_code == 403
+    assert await taken(serving, run) == []
+
+
+async def test_whoever_was_called_last_takes_it_by_their_link_though_the_run_is_over(
+    serving, books
+):
+    """By the command line they can: the page of the link does not say otherwise."""
+    over = CALLS.replace(", wait: acknowledged}", "}\n  - {end: unresolved}")
+    (books / "p/calls.yaml").write_text(over)
+    run = await calling(serving)
+    await closed(serving, run)
+    opened = await serving.http.get(link(serving, run))
+    assert "<h1>Take it?</h1><p>Calls for somebody: the disk is full " in opened.text
+    assert "<form" in opened.text
+    assert (await serving.http.post(link(serving, run))).status_code == 200
+    assert await taken(serving, run) == [("a link", "mail")]
+
+
+async def test_a_link_of_a_run_that_was_cancelled_takes_nothing(serving):
+    run = await calling(serving)
+    token = await serving.token("operator")
+    await serving.call("POST", f"/runs/{run}/cancel", token, {"reason": "wrong one"})
+    await closed(serving, run)
+    opened = await serving.http.get(link(serving, run))
+    assert ("<h1>Over</h1>" in opened.text, "<form" in opened.text) == (True, False)
+
+
+def test_a_button_and_a_link_are_good_for_a_day_and_there_is_none_without_a_key():
+    made = presser((KEY,), lambda: 0)
+    assert made is not None
+    claim = made("r1", "call", "m1")
+    found = check(claim, [KEY.encode()], 86_400)
+    assert (found.run, found.escalation, found.id, found.who) == ("r1", "call", "m1", "")
+    with pytest.raises(Refused, match="too old"):
+        check(claim, [KEY.encode()], 86_401)
+    assert presser((), lambda: 0) is None
+    assert linker((), lambda: 0, "https://runbook.example") is None
 
 
 async def test_who_is_known_to_pagerduty_by_another_name_takes_it_as_who_they_are(serving):
