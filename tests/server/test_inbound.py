@@ -105,6 +105,20 @@ async def test_a_button_of_slack_takes_what_the_run_calls_for_once(serving):
     again = await press(serving, claim)
     assert "used already" in again.json()["text"]
     assert await taken(serving, run) == [("bea", "Slack")]
+    rows = await serving.parts.ledger.latest(source="slack")
+    assert [row.verdict for row in rows] == ["refused", "joined"]
+
+
+async def test_the_link_of_a_mail_is_no_button_and_a_server_without_keys_takes_neither(
+    serving, books, tmp_path
+):
+    run = await calling(serving)
+    claim = link(serving, run).rpartition("/")[2]
+    assert "a link of a mail, and no button" in (await press(serving, claim)).json()["text"]
+    assert await taken(serving, run) == []
+    for given in ({"slack_secrets": (SECRET,)}, {"link_keys": (KEY,)}):
+        async with serving_in(books, tmp_path / "other.db", **given) as bare:
+            assert (await press(bare, value(serving, run))).status_code == 503
 
 
 async def test_a_press_that_is_forged_old_expired_or_of_a_stranger_does_nothing_and_is_recorded(
@@ -136,11 +150,14 @@ async def test_a_link_of_a_mail_asks_first_and_counts_once(serving):
         assert (opened.status_code, opened.headers["cache-control"]) == (200, "no-store")
         assert "<form" in opened.text
     assert await taken(serving, run) == []
-    assert (await serving.http.post(path)).status_code == 200
+    posted = await serving.http.post(path)
+    assert (posted.status_code, "<h1>Taken</h1>" in posted.text) == (200, True)
     assert await taken(serving, run) == [("a link", "mail")]
     assert (await serving.http.post(path)).status_code == 403
     assert (await serving.http.get("/take/forged.thing")).status_code == 403
     assert len(await taken(serving, run)) == 1
+    rows = await serving.parts.ledger.latest(source="link")
+    assert [row.verdict for row in rows] == ["refused", "refused", "joined"]
 
 
 async def test_a_link_says_what_it_is_about_and_counts_as_whom_it_was_sent_to(serving):
@@ -208,6 +225,19 @@ async def test_who_is_known_to_pagerduty_by_another_name_takes_it_as_who_they_ar
     await serving.pagerduty(json.dumps(body).encode())
     await serving.next_settled()
     assert await taken(serving, run) == [("bea", "PagerDuty")]
+
+
+async def test_what_else_happens_in_pagerduty_takes_nothing(serving):
+    run = await calling(serving)
+    happens = [
+        *(("incident.annotated", f"{run}:call:1"), ("incident.resolved", f"{run}:call:1")),
+        *(("incident.acknowledged", run), ("incident.acknowledged", "last:call:1")),
+        ("incident.acknowledged", f"{run}:other:1"),
+    ]
+    for number, (type_, key) in enumerate(happens):
+        await serving.pagerduty(pd_event(70 + number, type_, incident_key=key))
+        await serving.next_settled()
+    assert await taken(serving, run) == []
 
 
 async def test_a_press_that_could_not_be_written_down_may_be_repeated(serving, monkeypatch):
