@@ -145,6 +145,21 @@ async def test_a_press_that_is_forged_old_expired_or_of_a_stranger_does_nothing_
     assert [row.verdict for row in rows] == ["refused"] * 7
 
 
+async def test_whoever_guesses_is_slowed_down_and_is_one_line_of_the_ledger_a_minute(serving):
+    door, ledger = serving.parts.door, serving.parts.ledger
+    refused = door.refused
+    for _ in range(3):
+        assert (await press(serving, "x", secret="another-secret")).status_code == 401
+        for path in ("/take/forged.thing", "/ask/forged.thing"):
+            assert (await serving.http.get(path)).status_code == 403
+    assert door.refused - refused == 9
+    rows = [*await ledger.latest(source="slack"), *await ledger.latest(source="link")]
+    assert [row.verdict for row in rows] == ["refused", "refused"]
+    serving.clock.t_us += 61 * 1_000_000
+    assert (await serving.http.get("/take/forged.thing")).status_code == 403
+    assert len(await ledger.latest(source="link")) == 2
+
+
 async def test_a_link_of_a_mail_asks_first_and_counts_once(serving):
     run = await calling(serving)
     path = link(serving, run)
