@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.channels.inbound import Claim
+from engine.core.escalation import ENDED_WELL, left
 from engine.runner.wording import clock_face
 from engine.server.parts import Parts
 
@@ -42,6 +43,9 @@ async def asked(parts: Parts, claim: Claim) -> Asked:
         taken = one.acknowledged
         when = clock_face(taken["at_us"])
         return Asked("Taken already", f"{taken['by']} took it at {when}. {what}", False)
+    end = state.finished
+    if claim.escalation in left(state) and end is not None and end["outcome"] not in ENDED_WELL:
+        return Asked("Take it?", f"{what} The run is over, and nobody took it so far.", True)
     if one is None or one.closed is not None:
         return Asked("Over", f"Nobody is called for this any more. {what}", False)
     return Asked("Take it?", f"{what} Nobody else is called once you take it.", True)

@@ -222,6 +222,18 @@ steps:
     assert world.outcome == "resolved"
 
 
+def test_who_is_called_by_the_on_failure_of_a_step_reads_what_failed():
+    text = """
+steps:
+  - id: a
+    check: t.look
+    expect: {what: 1}
+    on_failure: [{escalate: default, id: call, message: "{{ failure.title }} {{ failure.why }}"}]
+"""
+    world = run(book(text), {"a": {"what": 2}})
+    assert world.state.steps["a/on_failure/call"].plan["message"] == "a what: expected 1, was 2"
+
+
 def test_a_step_whose_on_failure_passes_is_handled():
     text = """
 steps:

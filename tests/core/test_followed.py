@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.core.telling import MINUTE, START, Phone, level, telling
-from tests.core.world import SECOND, Oops, book, run
+from tests.core.world import HANG, SECOND, Oops, book, run
 
 CALL = "steps:\n  - {escalate: default, id: call, message: Redis is full}\n"
 OPEN = f"{CALL}  - {{wait: 3h, id: rest}}\n"
@@ -75,6 +75,17 @@ def test_what_is_closed_does_not_begin_anew():
     assert one.closed == "bo took it"
     found.put("EscalationReopened", {"escalation": "call", "why": "somebody says so"})
     assert (one.generation, one.acknowledged["by"], one.closed) == (1, "bo", "bo took it")
+
+
+def test_what_somebody_took_does_not_begin_anew_once_the_run_is_over():
+    text = f"{CALL}  - {{wait: 2m, id: rest}}\n  - {{end: unresolved}}\n"
+    policy = {"levels": [level("ana", "page")], "reopen_us": 60 * MINUTE}
+    hangs = {"page": [True, HANG]}  # that it was taken is on its way for hours
+    found = phone(text, how={"policies": {"default": policy}, **UNTIL_END}, channels=hangs)
+    found.acked(60, "call").go(until_s=200)
+    found.now_us += 120 * MINUTE
+    found.put("TimeReached", {})
+    assert "EscalationReopened" not in found.go().types()
 
 
 def test_a_run_that_knows_nobody_waits_for_nobody():

@@ -185,6 +185,46 @@ def test_every_way_in_which_a_question_ends_is_told_once(name: str):
     assert found.state.over
 
 
+def test_what_is_asked_in_a_group_whose_time_is_over_is_asked_no_more_though_the_run_goes_on():
+    text = """
+steps:
+  - group: Free them
+    id: g
+    timeout: 30m
+    steps: [{id: free, action: t.strike, approve: {by: [lead], within: 2h}}]
+    on_failure: [{wait: 2h, id: rest}]
+"""
+    found = phone(text).go(until_s=2000)
+    assert found.state.finished is None
+    closed = found.last("QuestionClosed")
+    assert (closed["word"], closed["by"]) == ("over", None)
+    assert sent(found) == [(0, "question", "lead"), (1800, "answered", "lead")]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "line"),
+    [
+        (["", " "], "Approved by bob, carol"),
+        ([" looked ", "looked"], "Approved by bob, carol: looked"),
+        (["looked", "so did I"], "Approved by bob, carol: looked; so did I"),
+    ],
+)
+def test_what_was_agreed_to_is_told_with_the_reasons_that_were_given(reasons: Any, line: str):
+    found = phone(APPROVE.replace("reason_min: 5, ", ""))
+    for actor, reason in zip((BOB, CAROL), reasons, strict=True):
+        say(found, 60, "Approved", actor, path="free", reason=reason)
+    assert found.go().last("EscalationClosed")["why"] == line
+
+
+def test_how_many_are_missing_is_said_for_one_and_for_more():
+    found = approved(phone(APPROVE.replace("count: 2", "count: 3"), told_by("chat")), 10, BOB)
+    approved(found, 60, CAROL).go(until_s=100)
+    assert [words["counted"] for words in told_as(found, "counted")] == [
+        "1 of 3 approved it (bob): 2 more are needed",
+        "2 of 3 approved it (bob, carol): 1 more is needed",
+    ]
+
+
 def test_a_question_that_expired_is_over_and_its_end_calls_people_by_the_policy():
     found = phone(APPROVE).go()
     assert found.last("EscalationClosed")

@@ -422,6 +422,7 @@ async def test_a_link_of_a_mail_shows_what_is_asked_and_counts_once_it_is_presse
     assert again.status_code == 403
     assert await desk.said(run) == [("cy", "Approved")]
     assert f"Approved by Cy: {GOOD}" in texts(desk.slack.taken[0])
+    assert await desk.verdicts() == [("link", "refused"), ("link", "joined"), ("link", "refused")]
 
 
 async def test_a_button_is_no_link_and_a_link_no_button_and_neither_takes_anything(desk):

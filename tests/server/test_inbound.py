@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from engine.errors import JournalError
+from engine.channels.inbound import check
+from engine.errors import JournalError, Refused
 from engine.server.inbound import linker, presser
 from tests.server.conftest import pd_event, serving_in
 
@@ -20,6 +21,7 @@ steps:
   - {id: call, escalate: default, message: "the disk is full", wait: acknowledged}
 """
 CONTACTS = """people:
+  cy: {name: Cy}
   bea: {name: Bea, roles: [boss], pagerduty: PBEA, channels: {slack: U777}}
 channels:
   slack: {connection: chat}
@@ -82,6 +84,18 @@ async def taken(serving, run):
     return [(e.actor["name"], e.body["via"]) for e in events if e.type == "Acknowledged"]
 
 
+async def closed(serving, run):
+    """Until nobody is called any more for what the run called for."""
+    seq = 0
+    async with asyncio.timeout(20):
+        while True:
+            events = await serving.parts.store.events(run, seq)
+            seq = events[-1].seq if events else seq
+            if any(event.type == "EscalationClosed" for event in events):
+                return
+            await serving.parts.store.wait_for_more(run, seq, 5)
+
+
 async def test_a_button_of_slack_takes_what_the_run_calls_for_once(serving):
     run = await calling(serving)
     claim = value(serving, run)
@@ -91,7 +105,23 @@ async def test_a_button_of_slack_takes_what_the_run_calls_for_once(serving):
     assert await taken(serving, run) == [("bea", "Slack")]
     again = await press(serving, claim)
     assert "used already" in again.json()["text"]
+    serving.clock.t_us += 61 * 1_000_000  # what was cut short may be said again by now
+    assert "used already" in (await press(serving, claim)).json()["text"]
     assert await taken(serving, run) == [("bea", "Slack")]
+    rows = await serving.parts.ledger.latest(source="slack")
+    assert [row.verdict for row in rows] == ["refused", "refused", "joined"]
+
+
+async def test_the_link_of_a_mail_is_no_button_and_a_server_without_keys_takes_neither(
+    serving, books, tmp_path
+):
+    run = await calling(serving)
+    claim = link(serving, run).rpartition("/")[2]
+    assert "a link of a mail, and no button" in (await press(serving, claim)).json()["text"]
+    assert await taken(serving, run) == []
+    for given in ({"slack_secrets": (SECRET,)}, {"link_keys": (KEY,)}):
+        async with serving_in(books, tmp_path / "other.db", **given) as bare:
+            assert (await press(bare, value(serving, run))).status_code == 503
 
 
 async def test_a_press_that_is_forged_old_expired_or_of_a_stranger_does_nothing_and_is_recorded(
@@ -115,6 +145,21 @@ async def test_a_press_that_is_forged_old_expired_or_of_a_stranger_does_nothing_
     assert [row.verdict for row in rows] == ["refused"] * 7
 
 
+async def test_whoever_guesses_is_slowed_down_and_is_one_line_of_the_ledger_a_minute(serving):
+    door, ledger = serving.parts.door, serving.parts.ledger
+    refused = door.refused
+    for _ in range(3):
+        assert (await press(serving, "x", secret="another-secret")).status_code == 401
+        for path in ("/take/forged.thing", "/ask/forged.thing"):
+            assert (await serving.http.get(path)).status_code == 403
+    assert door.refused - refused == 9
+    rows = [*await ledger.latest(source="slack"), *await ledger.latest(source="link")]
+    assert [row.verdict for row in rows] == ["refused", "refused"]
+    serving.clock.t_us += 61 * 1_000_000
+    assert (await serving.http.get("/take/forged.thing")).status_code == 403
+    assert len(await ledger.latest(source="link")) == 2
+
+
 async def test_a_link_of_a_mail_asks_first_and_counts_once(serving):
     run = await calling(serving)
     path = link(serving, run)
@@ -123,11 +168,14 @@ async def test_a_link_of_a_mail_asks_first_and_counts_once(serving):
         assert (opened.status_code, opened.headers["cache-control"]) == (200, "no-store")
         assert "<form" in opened.text
     assert await taken(serving, run) == []
-    assert (await serving.http.post(path)).status_code == 200
+    posted = await serving.http.post(path)
+    assert (posted.status_code, "<h1>Taken</h1>" in posted.text) == (200, True)
     assert await taken(serving, run) == [("a link", "mail")]
     assert (await serving.http.post(path)).status_code == 403
     assert (await serving.http.get("/take/forged.thing")).status_code == 403
     assert len(await taken(serving, run)) == 1
+    rows = await serving.parts.ledger.latest(source="link")
+    assert [row.verdict for row in rows] == ["refused", "refused", "joined"]
 
 
 async def test_a_link_says_what_it_is_about_and_counts_as_whom_it_was_sent_to(serving):
@@ -142,6 +190,52 @@ async def test_a_link_says_what_it_is_about_and_counts_as_whom_it_was_sent_to(se
     assert "<form" not in opened.text
 
 
+async def test_a_link_of_what_nobody_is_called_for_says_so_and_takes_nothing(serving):
+    run = await calling(serving)
+    path = link(serving, run, path="other")
+    opened = await serving.http.get(path)
+    assert (opened.status_code, "<form" in opened.text) == (200, False)
+    assert "<h1>Over</h1><p>Nobody is called for this any more. Calls for " in opened.text
+    assert (await serving.http.post(path)).status_code == 403
+    assert await taken(serving, run) == []
+
+
+async def test_whoever_was_called_last_takes_it_by_their_link_though_the_run_is_over(
+    serving, books
+):
+    """By the command line they can: the page of the link does not say otherwise."""
+    over = CALLS.replace(", wait: acknowledged}", "}\n  - {end: unresolved}")
+    (books / "p/calls.yaml").write_text(over)
+    run = await calling(serving)
+    await closed(serving, run)
+    opened = await serving.http.get(link(serving, run))
+    assert "<h1>Take it?</h1><p>Calls for somebody: the disk is full " in opened.text
+    assert "<form" in opened.text
+    assert (await serving.http.post(link(serving, run))).status_code == 200
+    assert await taken(serving, run) == [("a link", "mail")]
+
+
+async def test_a_link_of_a_run_that_was_cancelled_takes_nothing(serving):
+    run = await calling(serving)
+    token = await serving.token("operator")
+    await serving.call("POST", f"/runs/{run}/cancel", token, {"reason": "wrong one"})
+    await closed(serving, run)
+    opened = await serving.http.get(link(serving, run))
+    assert ("<h1>Over</h1>" in opened.text, "<form" in opened.text) == (True, False)
+
+
+def test_a_button_and_a_link_are_good_for_a_day_and_there_is_none_without_a_key():
+    made = presser((KEY,), lambda: 0)
+    assert made is not None
+    claim = made("r1", "call", "m1")
+    found = check(claim, [KEY.encode()], 86_400)
+    assert (found.run, found.escalation, found.id, found.who) == ("r1", "call", "m1", "")
+    with pytest.raises(Refused, match="too old"):
+        check(claim, [KEY.encode()], 86_401)
+    assert presser((), lambda: 0) is None
+    assert linker((), lambda: 0, "https://runbook.example") is None
+
+
 async def test_who_is_known_to_pagerduty_by_another_name_takes_it_as_who_they_are(serving):
     run = await calling(serving)
     body = json.loads(pd_event(5, "incident.acknowledged", incident_key=f"{run}:call:1"))
@@ -149,6 +243,19 @@ async def test_who_is_known_to_pagerduty_by_another_name_takes_it_as_who_they_ar
     await serving.pagerduty(json.dumps(body).encode())
     await serving.next_settled()
     assert await taken(serving, run) == [("bea", "PagerDuty")]
+
+
+async def test_what_else_happens_in_pagerduty_takes_nothing(serving):
+    run = await calling(serving)
+    happens = [
+        *(("incident.annotated", f"{run}:call:1"), ("incident.resolved", f"{run}:call:1")),
+        *(("incident.acknowledged", run), ("incident.acknowledged", "last:call:1")),
+        ("incident.acknowledged", f"{run}:other:1"),
+    ]
+    for number, (type_, key) in enumerate(happens):
+        await serving.pagerduty(pd_event(70 + number, type_, incident_key=key))
+        await serving.next_settled()
+    assert await taken(serving, run) == []
 
 
 async def test_a_press_that_could_not_be_written_down_may_be_repeated(serving, monkeypatch):
