@@ -160,7 +160,10 @@ def finish_watch(face: Face, run: str, rows: Rows) -> int:
 @click.command()
 @click.argument("run", shell_complete=complete_runs)
 @click.argument("words", nargs=-1, metavar="[STEP] " + "|".join(ANSWERS))
-@click.option("--note", default="", metavar="TEXT", help="For the record: what was seen or done.")
+@click.option(
+    "--note", "--reason", "note",
+    default="", metavar="TEXT", help="For the record: what was seen or done.",
+)  # fmt: skip
 @click.option(
     "--as", "as_name", metavar="NAME", help="On whose behalf, where the environment allows it."
 )
