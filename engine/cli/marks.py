@@ -54,7 +54,7 @@ def hints(marks: Mapping[str, Mark], command: str) -> list[str]:
 
 _HINTS = {
     "untaken": "untaken: all levels were called, and nobody took it",
-    "asks": "asks: people were told of a question; what it is: {command} watch {run}",
+    "asks": "asks: people were told of a question; which, and how to answer: {command} watch {run}",
     "undriven": (
         "undriven: nobody drives it, so nobody else is called and no step begins, until "
         "{command} resume {run}, or a server takes it up"
