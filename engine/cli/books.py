@@ -171,7 +171,7 @@ def _show_json(session: Session, runbook: Runbook) -> dict[str, Any]:
 )
 @click.pass_obj
 def lint(session: Session, names: tuple[str, ...]) -> int:
-    """Everything that is wrong in runbooks: of NAMEs, FILEs, or all of them.
+    """Everything that is wrong in runbooks: of NAMEs (or packs), FILEs, or all of them.
 
     Ends with 2 when there are errors; warnings alone end with 0.
     """

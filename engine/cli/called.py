@@ -39,13 +39,15 @@ class Heard:
     word: str = "is next"
     not_before_us: int | None = None
     begun_us: int = 0
+    why: str = ""
+    """Why they are not reached."""
 
     def text(self, now_us: int) -> str:
         if self.word == "is next":
             if self.not_before_us is not None and self.not_before_us > now_us:
                 return f"{self.name} at {face(self.not_before_us)}, when quiet hours are over"
             return f"{self.name} by {in_turn(self.by)}"
-        return f"{self.name} {self.word} by {self.channel}"
+        return f"{self.name} {self.word} by {self.channel}" + (f": {self.why}" if self.why else "")
 
 
 @dataclass(slots=True)
@@ -237,6 +239,7 @@ def _heard(one: Called, heard: Heard, event: Event) -> None:
     """What came of telling somebody."""
     body = event.body
     heard.word = _WORDS[event.type]
+    heard.why = clean(str(body.get("why"))) if event.type == "TellFailed" else ""
     if event.type == "TellStarted":
         heard.channel, heard.begun_us = clean(str(body.get("channel"))), event.at_us
     elif event.type == "TellFailed" and body.get("doubt"):

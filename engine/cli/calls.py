@@ -39,11 +39,16 @@ ASKS: Mapping[str, str] = {
 
 def aloud(event: Event) -> list[str]:
     """What whoever follows a run hears of an event, in a line; nothing of most. What is asked they
-    have heard already. Of messages only those are told that do not arrive, or perhaps not.
+    have heard already. Of messages only those are told that do not arrive, or perhaps not; of those
+    that are tried again, the first try.
     """
     body = event.body
-    if event.type == "TellFailed" and body.get("next_us") is None and not body.get("dropped"):
-        return [f"{_failed(body)[0]}: {clean(str(body.get('why')))}"]
+    if event.type == "TellFailed" and not body.get("dropped"):
+        again = body.get("next_us") is not None
+        if again and body.get("attempt") != 1:
+            return []
+        line = f"{_failed(body)[0]}: {clean(str(body.get('why')))}"
+        return [f"{line} (it is tried again)" if again else line]
     return saying(event)[:1] if event.type in LOUD and not body.get("question") else []
 
 

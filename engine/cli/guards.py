@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--why", required=True, metavar="TEXT", help="What everybody who is refused reads.")
+@click.option(
+    "--why",
+    "--reason",
+    "why",
+    required=True,
+    metavar="TEXT",
+    help="What everybody who is refused reads.",
+)
 @click.pass_obj
 def freeze(session: Session, why: str) -> int:
     """Refuse every run that would change something, until `runbook thaw`.
@@ -32,7 +39,7 @@ def freeze(session: Session, why: str) -> int:
 
 
 @click.command()
-@click.option("--why", required=True, metavar="TEXT", help="For the record.")
+@click.option("--why", "--reason", "why", required=True, metavar="TEXT", help="For the record.")
 @click.pass_obj
 def thaw(session: Session, why: str) -> int:
     """End a freeze."""

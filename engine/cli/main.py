@@ -92,11 +92,10 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if not ctx.resilient_parsing and args and args[0] not in COMMANDS and args[0][:1] != "-":
-            from difflib import get_close_matches  # noqa: PLC0415  only for a mistake
+            from engine.cli.meant import hint  # noqa: PLC0415  only for a mistake
 
-            near = get_close_matches(args[0], COMMANDS, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "see `runbook --help` for the commands"
-            raise click.UsageError(f"there is no command '{args[0]}'; {hint}", ctx)
+            meant = hint(args[0], COMMANDS)
+            raise click.UsageError(f"there is no command '{args[0]}'; {meant}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -115,6 +114,7 @@ class LazyGroup(click.Group):
 
 
 EPILOG = (
+    "RUN is the name of a run, the beginning of one, or `last`: `runbook ack last`. "
     "Exit codes: 0 resolved or passed; 1 not resolved, or something failed; 2 the runbook or the "
     "call is wrong; 3 errored or in doubt, a person must look; 4 the journal cannot be written; "
     "5 a bug; "
@@ -192,6 +192,10 @@ def _told_by_click(error: click.ClickException | click.exceptions.Exit) -> int:
         error.show()
     elif isinstance(error, click.ClickException):
         _say(f"error: {error.format_message()}")
+        missing = error.param if isinstance(error, click.MissingParameter) else None
+        if missing is not None and missing.name == "run" and missing.param_type_name == "argument":
+            _say("help: the name of a run, its beginning, or `last`; `runbook runs` lists them")
+            return error.exit_code
         context = getattr(error, "ctx", None)
         if context is not None:
             _say(f"help: `{context.command_path} --help` says what it takes")

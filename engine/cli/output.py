@@ -77,9 +77,18 @@ class Output:
         """One JSON object on one line."""
         self.line(to_json(value))
 
-    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], keep: int = 99) -> None:
-        """`keep`: columns that are shown however narrow the terminal is, see `text.table`."""
-        self.lines(table(head, rows, self.width, self.style, keep))
+    def table(
+        self,
+        head: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        keep: int = 99,
+        *,
+        whole: int = 1,
+    ) -> None:
+        """`keep`: columns that are shown however narrow the terminal is, `whole`: and are not cut;
+        see `text.table`.
+        """
+        self.lines(table(head, rows, self.width, self.style, keep, whole=whole))
 
     def note(self, text: str) -> None:
         """A remark for people: to stderr."""

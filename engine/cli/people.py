@@ -32,13 +32,17 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", shell_complete=complete_runs)
 @click.argument("step", required=False)
-@click.option("--note", default="", metavar="TEXT", help="For the record, and for the others.")
+@click.option(
+    "--note", "--reason", "note",
+    default="", metavar="TEXT", help="For the record, and for the others.",
+)  # fmt: skip
 @click.option(
     "--as", "as_name", metavar="NAME", help="On whose behalf, where the environment allows it."
 )
 @click.pass_obj
 def ack(session: Session, /, run: str, step: str | None, note: str, as_name: str | None) -> int:
-    """Take what RUN calls people for: nobody else is called, and those who were are told.
+    """Take what RUN calls people for: those who were called are told, and nobody else is called,
+    but by levels that do so `unless: resolved`.
 
     STEP: only what that step calls for; `run` is the run's own escalation.
     """

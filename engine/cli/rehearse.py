@@ -23,9 +23,22 @@ HASH_SHOWN_CHARS = 12
 
 @click.command()
 @click.argument("name", shell_complete=complete_runbooks)
-@click.option("-e", "--env", "environment", metavar="NAME", shell_complete=complete_environments)
 @click.option(
-    "-i", "--input", "inputs", multiple=True, metavar="NAME=VALUE", shell_complete=complete_inputs
+    "-e",
+    "--env",
+    "environment",
+    metavar="NAME",
+    shell_complete=complete_environments,
+    help="Where: an environment of the pack.",
+)
+@click.option(
+    "-i",
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    shell_complete=complete_inputs,
+    help="An input of the runbook; may be given several times.",
 )
 @click.option("--as", "as_name", metavar="NAME", help="On whose behalf, where that is allowed.")
 @click.option("--explore", is_flag=True, help="Rehearse every other way of each choose too.")

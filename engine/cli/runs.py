@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -63,7 +63,7 @@ def runs(session: Session, name: str | None, status: str | None, limit: int) -> 
             head = ("RUN", "STATUS", "RUNBOOK", "STARTED", "IN", "BY", "TOOK", "BECAUSE")
             now_us = time.time_ns() // 1000
             cells = [_cells(row, now_us, marks.get(row.run, Mark()).words) for row in rows]
-            session.output.table(head, cells, keep=4)
+            session.output.table(head, cells, keep=4, whole=2)  # a status is read whole
             for hint in hints(marks, session.output.command):
                 session.output.note(hint)
         else:
@@ -128,10 +128,15 @@ def watch(session: Session, run: str) -> int:
 async def _follow(store: Store, run: str, face: Face, rows: Rows) -> None:
     """Shows events as they come until the run is over, and calls nobody any more."""
     alone = False
+    asked: set[str] = set()
     while not rows.over:
         async for event in all_events(store, run, rows.seq):
             rows.apply(event)
             face.observe(event)
+        said = dict(_to_say(rows, face.output.command))
+        for path in said.keys() - asked:
+            face.say(said[path])
+        asked = {*said}
         was, alone = alone, not rows.over and await stands_still(store, run, rows.calls)
         if alone and not was:
             command = face.output.command
@@ -141,6 +146,19 @@ async def _follow(store: Store, run: str, face: Face, rows: Rows) -> None:
             )
         if not rows.over:
             await store.wait_for_more(run, rows.seq, LOOK_AGAIN_S)
+
+
+def _to_say(rows: Rows, command: str) -> Iterator[tuple[str, str]]:
+    """How a person who watches answers what a run asks: by path, the command."""
+    if rows.finished is not None or rows.rehearsing:
+        return
+    for row in rows.open_questions():
+        answers = "yes|no" if row.type == "human.confirm" else "done|not-done"
+        said = f"{command} answer {rows.run} {row.path} {answers} --note '...'"
+        yield row.path, f"{command} ack {rows.run}" if row.kind == "escalate" else said
+    for row in rows.in_doubt():
+        how = f"{command} settle {rows.run} {row.path} --happened|--did-not --reason '...'"
+        yield row.path, how
 
 
 def finish_watch(face: Face, run: str, rows: Rows) -> int:
@@ -160,7 +178,10 @@ def finish_watch(face: Face, run: str, rows: Rows) -> int:
 @click.command()
 @click.argument("run", shell_complete=complete_runs)
 @click.argument("words", nargs=-1, metavar="[STEP] " + "|".join(ANSWERS))
-@click.option("--note", default="", metavar="TEXT", help="For the record: what was seen or done.")
+@click.option(
+    "--note", "--reason", "note",
+    default="", metavar="TEXT", help="For the record: what was seen or done.",
+)  # fmt: skip
 @click.option(
     "--as", "as_name", metavar="NAME", help="On whose behalf, where the environment allows it."
 )

@@ -106,10 +106,17 @@ _SYMBOLS: Mapping[str, tuple[str, str, str]] = {
 """By word: the Unicode symbol, the ASCII one, the colour. The word itself is always shown too."""
 
 
-def table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], width: int, style: Style, keep: int = 99
+def table(  # noqa: PLR0913 - what stands in it, and how it becomes narrower
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int,
+    style: Style,
+    keep: int = 99,
+    *,
+    whole: int = 1,
 ) -> list[str]:
-    """Columns as wide as their longest cell. The first, by which a row is named, is never cut.
+    """Columns as wide as their longest cell. The `whole` first ones, by which a row is named, are
+    never cut.
 
     Where they do not fit, columns beyond the `keep` first ones are left out from the right, the
     last of them cut where that is enough; then the widest give way.
@@ -123,16 +130,16 @@ def table(
             widths[-1] -= over
         else:
             widths.pop()
-    _narrow(widths, width)
+    _narrow(widths, width, whole)
     lines = [style.paint(_row(head, widths, style).rstrip(), "bold")]
     lines += [_row(row, widths, style).rstrip() for row in texts]
     return lines
 
 
-def _narrow(widths: list[int], width: int) -> None:
-    """Takes from the widest columns but the first, until all fit or none has anything to give."""
-    rest = range(1, len(widths))
-    while sum(widths) + GAP_CELLS * len(rest) > width:
+def _narrow(widths: list[int], width: int, whole: int) -> None:
+    """Takes from the widest columns but the first ones, until all fit or none has anything left."""
+    rest = range(whole, len(widths))
+    while sum(widths) + GAP_CELLS * (len(widths) - 1) > width:
         widest = max(rest, key=lambda i: widths[i], default=0)
         if widest == 0 or widths[widest] <= COLUMN_MIN_CELLS:
             return

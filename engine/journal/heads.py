@@ -60,7 +60,9 @@ def require(run: str, head: Head | None) -> Head:
 def no_such(run: str) -> Usage:
     if run == "last":
         return Usage("there is no run yet", help="`runbook run PACK/NAME` starts one")
-    return Usage(f"there is no run {run!r}", help="`runbook runs` lists them")
+    return Usage(
+        f"there is no run {run!r}", help="`runbook runs` lists them, and `last` is the latest"
+    )
 
 
 def already(run: str) -> JournalError:

@@ -92,13 +92,15 @@ def test_whoever_follows_a_run_hears_whom_it_asks_but_not_twice_what():
     assert aloud(event("LevelDue", {"escalation": KEY}))
 
 
-def test_whoever_follows_hears_of_messages_that_do_not_arrive_and_not_of_tries():
+def test_whoever_follows_hears_of_messages_that_do_not_arrive_and_not_of_every_try():
     failed = {"escalation": KEY, "summons": "1.1.1:ana", "why": "it is down", "doubt": False}
     failed |= {"dropped": False, "next_us": None, "key": "k"}
     assert aloud(event("TellFailed", failed)) == ["the message to ana is not out: it is down"]
     doubt = "the message to ana may or may not be out: it is down"
     assert aloud(event("TellFailed", {**failed, "doubt": True})) == [doubt]
-    assert aloud(event("TellFailed", {**failed, "next_us": 5})) == []
+    again = ["the message to ana is not out: it is down (it is tried again)"]
+    assert aloud(event("TellFailed", {**failed, "next_us": 5, "attempt": 1})) == again
+    assert aloud(event("TellFailed", {**failed, "next_us": 5, "attempt": 2})) == []
     assert aloud(event("TellFailed", {**failed, "dropped": True})) == []
     assert aloud(event("Told", {**failed, "receipt": {}})) == []
 

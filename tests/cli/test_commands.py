@@ -414,3 +414,24 @@ def test_whoever_asks_what_a_run_does_hears_how_a_run_is_shown(runbook):
         assert done.code == 2
         assert f"error: '{name}' is a run, and no runbook" in done.err
         assert f"help: runbook watch {name}, or runbook audit show {name}" in done.err
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("aprove", "approve"), ("status", "runs"), ("who", "notify who")]
+)
+def test_a_command_that_there_is_not_is_told_with_the_one_that_is_meant(runbook, word, meant):
+    done = runbook(word)
+    assert (done.code, done.out) == (2, "")
+    assert f"there is no command '{word}'; did you mean '{meant}'?" in done.err
+
+
+def test_whoever_names_no_run_hears_how_one_is_named(runbook):
+    assert "its beginning, or `last`" in runbook("ack").err
+    assert "`last` is the latest" in runbook("ack", "lst").err
+
+
+def test_a_reason_is_taken_by_that_word_wherever_one_is_given(runbook):
+    assert runbook("freeze", "--reason", "a release").code == 0
+    assert runbook("thaw", "--reason", "it is out").code == 0
+    runbook("run", "shop/ask", "--env", "staging")
+    assert runbook("answer", "last", "yes", "--reason", "I looked").code == 0

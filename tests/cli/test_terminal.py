@@ -223,6 +223,7 @@ def test_watching_follows_a_run_that_is_driven_elsewhere_to_its_end(terminal):
     child = terminal("run", "shop/ask", "--env", "staging")
     child.expect("yes/no: ")
     watcher = terminal("watch", "last")
+    watcher.expect("runbook answer .* red yes.no --note")
     watcher.expect("waits for a person")
     child.sendline("no")
     child.expect("a note for the record")

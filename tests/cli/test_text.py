@@ -125,3 +125,8 @@ def test_every_status_has_an_ascii_symbol():
     words = ("passed", "warning", "failed", "errored", "in doubt", "skipped", "waiting", "running")
     assert all(style.symbol(word).isascii() for word in words)
     assert [style.spinner(tick) for tick in range(5)] == ["|", "/", "-", "\\", "|"]
+
+
+def test_columns_that_stand_whole_are_not_cut():
+    lines = table(HEAD, ROWS, 44, Style(unicode=False), keep=3, whole=2)
+    assert lines[1] == "stratum/redis  Redis memory pressure  war..."
