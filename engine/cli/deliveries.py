@@ -19,7 +19,11 @@ WORDS = ("started", "joined", "ignored", "refused", "open")
 
 
 @click.group(invoke_without_command=True)
-@click.option("--source", metavar="NAME", help="pagerduty, alertmanager, webhook[:NAME], schedule.")
+@click.option(
+    "--source",
+    metavar="NAME",
+    help="pagerduty, alertmanager, webhook[:NAME], schedule, slack, link.",
+)
 @click.option("--verdict", type=click.Choice(WORDS), help="Only those with this verdict.")
 @click.option("--text", metavar="TEXT", help="Only those about this.")
 @click.option("--run", metavar="RUN", help="Only those that started or joined RUN.")

@@ -136,6 +136,8 @@ class Contacts:
     """Of policies: an acknowledged escalation begins anew after this, if nothing is resolved."""
     respond_within_s: Mapping[str, float] = field(default_factory=dict)
     """Of policies: how long whoever is called last has to take it, where a run does not say."""
+    severity_of: Mapping[str, str] = field(default_factory=dict)
+    """Of policies: as what is told by them, whatever the severity of a run is."""
     messages: Mapping[str, Words] = field(default_factory=dict)
     """What is said in the pack's own words, by kind."""
     link: str | None = None

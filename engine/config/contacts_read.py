@@ -27,7 +27,7 @@ PERSON_KEYS = ("channels", "name", "os_user", "pagerduty", "quiet", "roles")
 TEXT_KEYS = ("name", "os_user", "pagerduty")
 LEVEL_KEYS = ("after", "by", "repeat", "unless", "who")
 LEVEL_MEANT = MappingProxyType({"until": "unless"})
-POLICY_KEYS = ("levels", "reopen_after", "respond_within")
+POLICY_KEYS = ("levels", "reopen_after", "respond_within", "severity")
 REPEAT_KEYS = ("every", "times")
 CHANNEL_KEYS = ("connection", "to")
 SEVERITY_KEYS = ("critical", "page", "policy", "questions", "respond_within", "status")
@@ -74,13 +74,14 @@ class ContactsReader:
         rotas = fields.all_of(get("rotas"), "rotas", RotaReader(fields, people).read)
         channels = fields.all_of(get("channels"), "channels", self._channel)
         times: dict[str, dict[str, float]] = {"reopen_after": {}, "respond_within": {}}
-        read = partial(self._policy, times=times)
+        severity_of: dict[str, str] = {}
+        read = partial(self._policy, times=times, severity_of=severity_of)
         policies = fields.all_of(get("policies"), "policies", read)
         severities = fields.all_of(get("severities"), "severities", self._severity)
         quiet = read_quiet(fields, found["quiet"], "quiet") if "quiet" in found else None
         more: dict[str, Any] = {"rotas": rotas, "channels": channels, "severities": severities}
         more |= {"reopen_after_s": times["reopen_after"], "quiet": quiet}
-        more["respond_within_s"] = times["respond_within"]
+        more |= {"respond_within_s": times["respond_within"], "severity_of": severity_of}
         more["messages"] = self._messages(get("messages"))
         more["questions"] = read_questions(fields, get("questions"), self._repeat)
         more["link"] = fields.text(found["link"], "link") if "link" in found else None
@@ -167,13 +168,19 @@ class ContactsReader:
         return Channel(key.text, text.get("connection"), key.place, text.get("to"))
 
     def _policy(
-        self, key: Scalar, node: Node, times: dict[str, dict[str, float]]
+        self,
+        key: Scalar,
+        node: Node,
+        times: dict[str, dict[str, float]],
+        severity_of: dict[str, str],
     ) -> tuple[Level, ...]:
         if isinstance(node, nodes.Mapping) and node.pairs:
             given = {k.text: v for k, v in self.fields.mapping(node, key.text, POLICY_KEYS)}
             for name, of in times.items():
                 if name in given:
                     of[key.text] = seconds(self.fields, given[name], name) or 0.0
+            if "severity" in given:
+                severity_of[key.text] = self.fields.text(given["severity"], "severity") or ""
             if "levels" not in given:
                 what = f"the policy {named(key.text)} has no 'levels'"
                 self.fields.error("RB803", what, key, "a list of {who: [...], by: [...]}")
@@ -261,6 +268,7 @@ class Checker:
         }  # what is wrong in one is told there
         for _, policy in self.fields.mapping(found.get("policies"), "policies"):
             levels = policy.get("levels") if isinstance(policy, nodes.Mapping) else policy
+            self._of_severity(policy)
             for level in items(levels) if levels is not None else ():
                 self._level(level, rotas)
         for checked in self.contacts.policies.values():
@@ -279,6 +287,13 @@ class Checker:
         self._questions(found.get("questions"))
         if "channels" in found:
             self._addresses(found.get("people"))
+
+    def _of_severity(self, policy: Node) -> None:
+        known = self.contacts.severities
+        for node in (n for k, n in pairs(policy) if k == "severity" and isinstance(n, Scalar)):
+            if node.text not in known:
+                hint = did_you_mean(node.text, known, "declare it under 'severities'")
+                self.fields.error("RB839", f"no severity is named {named(node.text)}", node, hint)
 
     def _level(self, level: Node, rotas: set[str]) -> None:
         contacts = self.contacts

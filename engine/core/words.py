@@ -16,6 +16,7 @@ from typing import Any
 from engine.clock import to_datetime
 from engine.core.brief import brief, named_fields, show
 from engine.core.cells import cut
+from engine.core.escalation import policy_of
 from engine.core.events import spoken
 from engine.core.held import GOES_ON, holding, is_hold, why_of
 from engine.core.plainly import plainly, question_in
@@ -74,12 +75,18 @@ def words(state: State, escalation: str, level: int) -> dict[str, Any]:
         "asked": _asked(state, one, level, f" by {by}" if by else ""),
         "runbook": state.runbook.name,
         "environment": state.environment,
-        "severity": state.runbook.severity or "",
+        "severity": severity_of(state, one.policy) or "",
         "by_us": by_us,
         "by": by,
         **more,
         **({"anew": one.anew} if one.anew else {}),
     }
+
+
+def severity_of(state: State, policy: str) -> str | None:
+    """As what is told by a policy: its own severity, where it has one, else the run's."""
+    own: str | None = policy_of(state, policy).get("severity")
+    return own or state.runbook.severity
 
 
 def when(at_us: int, now_us: int) -> str:
@@ -267,6 +274,8 @@ def _by_us(state: State, one: Escalation, level: int) -> int | None:
     if level < len(one.levels):
         return state.now_us + int(one.levels[level]["after_us"])
     within_us = (state.telling or {}).get("respond_within_us")
+    if "severity" in policy_of(state, one.policy):
+        within_us = one.answer_us
     if within_us is None and list(one.levels[level - 1]["by"]) != [CONSOLE]:
         within_us = one.answer_us
     if within_us is None and state.runbook.respond_within_s is not None:

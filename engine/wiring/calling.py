@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any, Protocol
 
 from engine.config import Books, Contacts, Environment, Level
-from engine.config.contacts import CONSOLE, Channel, Person, Severity
+from engine.config.contacts import CONSOLE, Channel, Person
 from engine.config.rotas import Quiet, Rota
 from engine.core.escalate import DEFAULT_POLICY
 from engine.core.state import State
-from engine.core.words import words
+from engine.core.words import severity_of, words
 from engine.errors import RunbookError
 from engine.language.model import Escalate, Runbook, walk_runbook
 from engine.registry import Registry
@@ -116,6 +116,8 @@ class Directory:
     trouble: str | None = None
     """Why the contacts could not be read, when they could not."""
 
+    severity: str | None = None
+    """As what the level is told whose recipients are asked for; None: as its run is."""
     _known: Contacts | None = None
     on_call: OnCall | None = None
     """Asks for rotas that others keep; without it, nobody does."""
@@ -140,6 +142,7 @@ class Directory:
     def called(self, state: State, body: Mapping[str, Any]) -> dict[str, Any]:
         """What a `LevelDue` says besides what was decided: recipients, nobody, words."""
         asked = self.on_call.taken(state, body) if self.on_call is not None else {}
+        self.severity = severity_of(state, state.escalations[body["escalation"]].policy)
         if state.escalations[body["escalation"]].question:
             found = self._asked(state, body, asked)
         else:
@@ -242,7 +245,7 @@ class Directory:
     def _quiet(self, contacts: Contacts, person: Person | None) -> Quiet | None:
         """Hours at which somebody is not to be woken for this; None where it is critical."""
         quiet = (person.quiet if person is not None else None) or contacts.quiet
-        severity = self.severity(contacts)
+        severity = contacts.severities.get(self.severity or self.runbook.severity or "")
         woken = severity is None or severity.critical or self.place.name == SANDBOX
         return None if woken else quiet
 
@@ -329,8 +332,8 @@ class Directory:
             return None
         return own_words({"title": own.title, "text": own.text}, words, kind)
 
-    def page(self, words: Mapping[str, Any]) -> str:  # noqa: ARG002 - as the teller asks
-        severity = self.severity(self.contacts)
+    def page(self, words: Mapping[str, Any]) -> str:
+        severity = self.contacts.severities.get(words.get("severity") or "")
         return severity.page if severity is not None else "critical"
 
     def link(self, run: str) -> str | None:
@@ -339,9 +342,6 @@ class Directory:
 
     def is_person(self, who: str) -> bool:
         return who in self.contacts.people
-
-    def severity(self, contacts: Contacts) -> Severity | None:
-        return contacts.severities.get(self.runbook.severity or "")
 
     def connections(self) -> tuple[str, ...]:
         """The connections by which people are told: their secrets must be known."""

@@ -15,7 +15,7 @@ from engine.core.escalation import policy_of
 from engine.core.events import Draft
 from engine.core.state import State
 from engine.core.summons import OWN, STATUS, Escalation
-from engine.core.words import words
+from engine.core.words import severity_of, words
 from engine.language.duration import format_duration
 from engine.language.model import Call, Escalate, Runbook, walk_runbook
 from engine.registry import Registry
@@ -169,6 +169,7 @@ def _levels(
     for number, level in enumerate(levels, 1):
         after_us += level["after_us"]
         one.level = number
+        directory.severity = severity_of(state, policy)
         due = directory.recipients(level["who"], level["by"], now_us, asked)
         state.now_us = begin_us + after_us  # by when somebody is to act counts from then
         told = said(directory, words(state, key, number), "page")

@@ -112,6 +112,7 @@ def would_call(directory: Directory, asked: Asked, at_us: int) -> Iterator[Would
     """Whom each level of each policy would call if it were due now."""
     for policy, levels in directory.contacts.policies.items():
         after_s = 0.0
+        directory.severity = directory.contacts.severity_of.get(policy)
         for number, level in enumerate(levels, 1):
             after_s += level.after_s
             for who in level.who:

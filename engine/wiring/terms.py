@@ -21,8 +21,14 @@ def of_run(runbook: Runbook, severity: Severity | None) -> dict[str, Any]:
 
 
 def of_policy(contacts: Contacts, policy: str, run: dict[str, Any]) -> dict[str, Any]:
-    """What a policy says besides, where the run says nothing."""
+    """What a policy says besides: its severity, and that one's time; its own time where neither
+    this nor the run has one.
+    """
+    severity = contacts.severities.get(contacts.severity_of.get(policy, ""))
+    found = {"severity": severity.name} if severity is not None else {}
+    if severity is not None and severity.respond_within_s:
+        return {**found, "answer_us": round(severity.respond_within_s * 1e6)}
     own_s = contacts.respond_within_s.get(policy)
     if own_s is None or "respond_within_us" in run:
-        return {}
-    return {"answer_us": round(own_s * 1e6)}
+        return {**found}
+    return {**found, "answer_us": round(own_s * 1e6)}

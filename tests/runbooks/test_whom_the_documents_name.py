@@ -108,6 +108,12 @@ POLICIES: dict[str, dict[str, list[str]]] = {
     },
 }
 
+TOLD_AS: dict[str, dict[str, str]] = {
+    "terminal-strategist": {name.lower(): name for name in ("P0", "P1", "P2", "P3", "warning")},
+    "trading-ops": {"critical": "critical"},
+}
+"""Policies that are of a severity, whatever their run is: a runbook finds out which it is."""
+
 PLACES: dict[str, dict[str, str]] = {
     "terminal-strategist": {"oncall": "#oncall"},  # "Check PagerDuty/Slack #oncall"
     "trading-ops": {"alerts-ops": "-"},  # the connection leads to "#alerts-ops"
@@ -161,6 +167,7 @@ def test_the_severities_of_a_pack_are_those_of_its_document(pack: str):
 def test_the_policies_of_a_pack_call_those_whom_its_document_names_when_it_says(pack: str):
     policies = BOOKS.contacts(pack).policies
     assert {name: [level(one) for one in path] for name, path in policies.items()} == POLICIES[pack]
+    assert BOOKS.contacts(pack).severity_of == TOLD_AS.get(pack, {})
 
 
 @pytest.mark.parametrize("pack", BOOKS.packs())

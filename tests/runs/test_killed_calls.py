@@ -30,7 +30,7 @@ POINTS = (
     "once it is there, before that is said",
     "told, before that is written down",
 )
-CHANCE = 0.05
+CHANCE = 0.09
 """Of a death, at each point that a run passes."""
 
 MINUTE_US = 60_000_000
