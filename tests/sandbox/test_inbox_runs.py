@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from engine.config import Books
@@ -11,7 +13,7 @@ from engine.registry import Registry
 from engine.sandbox import Sandbox, connections_of
 from engine.wiring import Engine, Faces
 from engine.wiring.hurry import HURRY, REPEATS_MAX, WAIT_MAX_S, hurried, hurry_of
-from tests.runbooks.conftest import Hurried
+from tests.runbooks.conftest import REAL_WAIT_S, Hurried
 
 ANA = Actor("ana", "os-user")
 CONTACTS = """
@@ -55,6 +57,19 @@ steps:
 """
 
 
+class Patient(Hurried):
+    """Puts no time forward while these are at something: on a busy machine hours went by."""
+
+    def __init__(self, tasks):
+        super().__init__()
+        self.tasks = tasks
+
+    async def sleep(self, seconds):
+        await asyncio.sleep(min(seconds, REAL_WAIT_S))
+        await asyncio.gather(*self.tasks)
+        self.ahead_s += max(0.0, seconds - REAL_WAIT_S)
+
+
 @pytest.fixture
 def stage(tmp_path):
     """Runs the book of a pack with this sandbox: its letters, its events, what was said."""
@@ -62,7 +77,7 @@ def stage(tmp_path):
     (folder / "environments").mkdir(parents=True)
     (folder / "contacts.yaml").write_text(CONTACTS)
 
-    async def run(text=CALLS, sandbox=SANDBOX, observe=None):
+    async def run(text=CALLS, sandbox=SANDBOX, observe=None, tasks=()):
         (folder / "main.yaml").write_text(text)
         (folder / "environments" / "sandbox.yaml").write_text(sandbox)
         books, registry = Books([tmp_path / "books"]), Registry()
@@ -71,7 +86,7 @@ def stage(tmp_path):
         said = []
         wanted = connections_of(books.load("pack/main", registry))
         async with Sandbox(place, "pack/main", wanted) as there:
-            engine = Engine(books=books, registry=registry, store=store, clock=Hurried())
+            engine = Engine(books=books, registry=registry, store=store, clock=Patient(tasks))
             faces = Faces(console=said.append, observe=observe and (lambda e: observe(engine, e)))
             given = {"inputs": {}, "actor": ANA, "services": there.services, "faces": faces}
             result = await engine.run("pack/main", environment="sandbox", **given)
@@ -131,12 +146,10 @@ async def test_what_is_taken_calls_nobody_else_but_whoever_is_called_until_it_is
     tasks = []
 
     def observe(engine, event):
-        import asyncio  # noqa: PLC0415 - only here
-
         if event.type == "Told" and not tasks:
             tasks.append(asyncio.create_task(engine.acknowledge(event.run, ANA)))
 
-    letters, events, _ = await stage(observe=observe)
+    letters, events, _ = await stage(observe=observe, tasks=tasks)
     assert [one.by for one in letters] == ["PagerDuty", "SMS"]
     assert "acknowledged" in [text for _, text in letters[0].news]
     assert "ana took it, and it is not resolved" in letters[1].text
