@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from engine.cli.face import Face, make_face
 from engine.cli.output import Output
 from engine.cli.signals import heeding
+from engine.core.escalation import ENDED_WELL
 from engine.core.events import Event
 from engine.errors import RunbookError
 from engine.wiring import RunResult
@@ -70,6 +71,10 @@ async def _tell_of_calls(face: Face, command: str) -> None:
     """Why a run whose steps are over does not end."""
     await face.ended.wait()
     await asyncio.sleep(CALLS_AFTER_S)
+    end = face.rows.finished if face.rows is not None else None
+    if end is not None and end.get("outcome") in ENDED_WELL:
+        face.say("the run is over; those who were called are told so. Ctrl-C leaves")
+        return
     face.say(
         "the steps are over; people are called until somebody takes it, or nobody did in time: "
         f"`{command} ack {face.run}`. Ctrl-C leaves"

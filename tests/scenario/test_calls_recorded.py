@@ -15,9 +15,11 @@ from engine.core.events import Event
 from engine.errors import AdapterError
 from engine.scenario.replay import replay
 from engine.scenario.write import Stand, Written, with_scenario
+from engine.wiring import Faces
 from engine.wiring.scenarios import ContactsOf
 from tests.runs import lab
 from tests.runs.beeper import Beeper, Siren
+from tests.runs.test_taken_up import CHANNELS, ELSEWHERE, died_behind, move
 from tests.runs.test_telling import ALICE, BO, CALLS, CONTACTS, Desk, Mortal, acks, judged, opened
 
 LOOKS = "steps:\n  - {check: lab.look, id: look, target: there, with: {word: w}}\n"
@@ -181,3 +183,19 @@ async def test_an_answer_of_somebody_whom_the_contacts_name_is_kept_and_replayed
 async def test_what_somebody_took_whom_the_contacts_name_is_kept_and_replayed(desk):
     desk.write("contacts.yaml", NAMED)
     assert "taken_by: bo" in (await told(desk, CALLS, told=1)).text
+
+
+async def test_a_run_that_was_held_for_a_while_is_reproduced_and_its_scenario_knows_nothing_of_it(
+    desk,
+):
+    run = await died_behind(desk, "StepStarted", f"steps:\n  - {{wait: 3h, id: rest}}\n{LOOKS[7:]}")
+    move(desk, ELSEWHERE["points elsewhere"])
+    faces = Faces(observe=acks(desk, told=2), hold=True)
+    given = {"actor": ALICE, "force": True, "unpause": False}
+    assert (await desk.engine.resume(run, faces=faces, **given)).status == "held"
+    move(desk, f"there: {{adapter: lab}}, {CHANNELS}")
+    assert (await desk.engine.resume(run, **given)).status == "resolved"
+    events = await events_of(desk, run)
+    assert "Acknowledged" in [event.type for event in events]
+    same(desk, events)
+    assert "held" not in written(desk, events).text
