@@ -97,6 +97,17 @@ async def test_a_server_that_is_asked_to_end_lets_running_steps_end_and_begins_n
     assert _types(tmp_path)[:5] == [*ended, "RunTakenUp", "StepStarted"]
 
 
+async def test_a_server_that_is_asked_to_end_while_it_starts_ends_well(tmp_path):
+    books(tmp_path, BOOK)
+    with server(tmp_path) as serving:
+        assert await asyncio.to_thread(serving.kill, signal.SIGTERM) == 0
+        (tmp_path / "server.log").write_text("")
+        serving.start(wait=False)
+        await _said(serving, "serving on")
+        assert await asyncio.to_thread(serving.kill, signal.SIGTERM) == 0
+        assert "Traceback" not in serving.log()
+
+
 async def test_a_second_signal_takes_the_time_away_and_says_which_run_is_cut_off(tmp_path):
     books(tmp_path, SLOW.replace("1.5", "25"))
     with server(tmp_path) as serving:
