@@ -244,8 +244,8 @@ class Keeper:
         somebody drives it.
         """
         ours = {*self._tasks.values(), *self._parked}
-        found = await all_that_call(self.engine.store, self.engine.clock)
-        return [run for run in found if run not in ours and not self._later.knows(run)]
+        known = lambda run: run in ours or self._later.knows(run)  # noqa: E731
+        return await all_that_call(self.engine.store, self.engine.clock, known)
 
     async def _take_up(self, run: str) -> RunResult | None:
         """Takes a run up again, for the engine; one that another process drives is left to it, for
