@@ -89,6 +89,16 @@ def test_where_nobody_could_be_called_they_are_once_somebody_can_be():
     assert [who for _, who, _ in take_up(found, WHY).go().pages] == ["ana", "bo"]
 
 
+def test_for_one_hold_they_are_called_once_though_meanwhile_nobody_could_be():
+    found = take_up(phone(RESTS), WHY).go()
+    take_up(found, "no environment", mute=True).go()
+    take_up(found, WHY).go()
+    assert [who for _, who, _ in found.pages] == ["ana", "bo"]
+    take_up(found, None)
+    take_up(found, WHY).go()
+    assert [who for _, who, _ in found.pages] == ["ana", "bo", "ana", "bo"]
+
+
 def test_what_it_asks_people_stands_and_is_answered():
     text = "steps:\n  - {check: t.confirm, id: sure, with: {question: Sure?}}\n"
     found = take_up(phone(text), WHY).go()
