@@ -20,6 +20,7 @@ from engine.cli.called import why_open
 from engine.cli.face import Face, make_face
 from engine.cli.output import Output
 from engine.cli.signals import heeding
+from engine.core.escalation import ENDED_WELL
 from engine.core.events import Event
 from engine.errors import RunbookError
 from engine.wiring import RunResult
@@ -72,6 +73,10 @@ async def _tell_of_calls(face: Face, command: str) -> None:
     await face.ended.wait()
     await asyncio.sleep(CALLS_AFTER_S)
     calls = face.rows.calls if face.rows is not None else None
+    end = face.rows.finished if face.rows is not None else None
+    if end is not None and end.get("outcome") in ENDED_WELL:
+        face.say("the run is over; those who were called are told so. Ctrl-C leaves")
+        return
     face.say(f"the steps are over; {why_open(calls, f'{command} ack {face.run}')}. Ctrl-C leaves")
 
 

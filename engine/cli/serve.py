@@ -17,6 +17,8 @@ from engine.errors import Usage
 from engine.language.words import listed
 
 if TYPE_CHECKING:
+    import asyncio
+
     from engine.language.model import Runbook
     from engine.server.keeper import Around
     from engine.server.settings import Settings
@@ -103,6 +105,21 @@ def _told(read: Callable[[], T]) -> T | None:
 
 
 async def _serve(session: Session, settings: Settings) -> int:
+    import asyncio  # noqa: PLC0415
+    import signal  # noqa: PLC0415
+
+    from engine.cli.signals import heeding  # noqa: PLC0415  imports asyncio
+
+    asked = asyncio.Event()
+    with heeding({signal.SIGTERM: asked.set, signal.SIGINT: asked.set}):
+        await _served(session, settings, asked)
+    return 0
+
+
+async def _served(session: Session, settings: Settings, asked: asyncio.Event) -> None:
+    """Serves until it is asked to end; not at all where that was before it began (`asked`)."""
+    import asyncio  # noqa: PLC0415
+
     from engine.clock import SystemClock  # noqa: PLC0415
     from engine.server import app as application  # noqa: PLC0415  FastAPI: 300 ms
     from engine.server import serve as server  # noqa: PLC0415
@@ -120,8 +137,12 @@ async def _serve(session: Session, settings: Settings) -> int:
         session.output.note(f"serving on {where} (API {where}/api/v1/openapi.json); Ctrl-C ends it")
         if not await parts.tokens.list():
             session.output.note("nobody may use the API yet: `runbook token make` makes a token")
+        await asyncio.sleep(0)  # a signal that came while all this was read is heard now
+        if asked.is_set():
+            session.output.note("asked to end before it served anything")
+            listening.close()
+            return
         await server.serve(application.make_app(parts), listening)
-    return 0
 
 
 class _Surround:

@@ -38,10 +38,9 @@ def taken_up(state: State, now: Mapping[str, Any] | None) -> bool:
     before, state.held = state.held, now
     if now is None:
         return before is not None
-    if before is None or before.get("mute"):
-        state.holds += 1
-        called = any(calls(one) for one in state.escalations.values())
-        state.hold_calls = not called and not now.get("mute")
+    state.holds += before is None
+    if not now.get("mute") and (before is None or before.get("mute")):
+        state.hold_calls = not any(calls(one) for one in state.escalations.values())
     return False
 
 

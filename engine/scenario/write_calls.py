@@ -7,12 +7,15 @@ called, then and in the scenario.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec import structs
+
 from engine.core.escalate import DELAY_FACTOR, DELAY_MAX_S, DELAY_S, TRIES
 from engine.core.events import Draft, Event
+from engine.core.held import HELD
 from engine.language.duration import format_duration
 from engine.scenario.calls import short_names, told_only
 from engine.scenario.play import Played
@@ -42,12 +45,26 @@ class Took:
     note: str
 
 
+def without_holds(events: Sequence[Event]) -> Iterator[Event]:
+    """Without whom it called because it could not be gone on with: nothing is in the way of a
+    scenario.
+    """
+    for event in events:
+        body = event.body
+        if event.type == "Acknowledged":
+            keys = [key for key in body["escalations"] if not key.startswith(HELD)]
+            if keys:
+                yield structs.replace(event, body={**body, "escalations": keys})
+        elif not str(body.get("escalation", "")).startswith(HELD):
+            yield event
+
+
 class Called:
     """Who was called in a recorded run."""
 
     def __init__(self, events: Sequence[Event]) -> None:
-        self._events = events
-        self._starts = starts(events)
+        self._events = tuple(without_holds(events))
+        self._starts = starts(self._events)
         self._began_us = events[0].at_us
         self._names = short_names(dict.fromkeys(key for key, number in self._starts if number))
         self._environment = str(events[0].body["environment"])

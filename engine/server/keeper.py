@@ -17,6 +17,7 @@ from engine.core.events import ENGINE, Actor, Event
 from engine.errors import Driven, JournalError, Refused, RunbookError, Usage
 from engine.language.model import Runbook
 from engine.server.again import Again
+from engine.server.ending import done_within
 from engine.server.logs import Log
 from engine.server.unfinished import all_that_call, over_and_calling, unfinished
 from engine.wiring import Engine, Faces, RunResult, new_id
@@ -87,7 +88,7 @@ class Keeper:
         self._log = log
         self._surround = surround
         self._observe = observe
-        self._leave = asyncio.Event()
+        self._leave, self._hurry = asyncio.Event(), asyncio.Event()
         self._room = asyncio.Semaphore(drive_max)
         self._tasks: dict[asyncio.Task[Any], str] = {}
         self._parked: dict[str, int] = {}
@@ -178,11 +179,8 @@ class Keeper:
 
     async def recover(self) -> int:
         """Takes up what an earlier process left in the middle; how many runs were found."""
-        engine = self.engine
-        found = [
-            *await unfinished(engine.store),
-            *await over_and_calling(engine.store, engine.clock),
-        ]
+        store, clock = self.engine.store, self.engine.clock
+        found = [*await unfinished(store), *await over_and_calling(store, clock)]
         rows = [row for row in found if row not in self._tasks.values()]
         gate = asyncio.Semaphore(RECOVER_AT_ONCE)
 
@@ -207,16 +205,20 @@ class Keeper:
                 await self._look_after(clock.monotonic_s())
 
     def leave(self) -> None:
-        """Begins nothing more; streams end, running steps come to theirs."""
+        """Begins nothing more; streams end, running steps come to theirs. The second time they are
+        waited for no longer.
+        """
+        if self._leave.is_set():
+            self._hurry.set()
         self._leave.set()
 
     async def close(self, grace_s: float) -> int:
         """Begins nothing more, waits for running steps, lets go. How many were cut off."""
         self._leave.set()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace_s)
-        rest = list(self._tasks)
-        for task in rest:
+        await done_within(self._tasks, grace_s, self._hurry)
+        rest = dict(self._tasks)
+        for task, run in rest.items():
+            self._log.warning("run is cut off, and taken up by the next start", run=run)
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
         return len(rest)
@@ -242,8 +244,8 @@ class Keeper:
         somebody drives it.
         """
         ours = {*self._tasks.values(), *self._parked}
-        found = await all_that_call(self.engine.store, self.engine.clock)
-        return [run for run in found if run not in ours and not self._later.knows(run)]
+        known = lambda run: run in ours or self._later.knows(run)  # noqa: E731
+        return await all_that_call(self.engine.store, self.engine.clock, known)
 
     async def _take_up(self, run: str) -> RunResult | None:
         """Takes a run up again, for the engine; one that another process drives is left to it, for

@@ -12,6 +12,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -34,6 +35,9 @@ HEAD_WITHIN_S = 10.0
 HEAD_MAX_BYTES = 64 * 1024
 KEEP_ALIVE_S = 75
 """An idle connection: longer than the 60 s after which proxies close theirs."""
+
+HURRIES = 2
+"""Signals that end it in order: the second no longer waits for what is under way."""
 
 BACKLOG = 2048
 """Connections that the kernel holds while this process is busy."""
@@ -96,7 +100,7 @@ def limit_files() -> int:
 
 
 async def serve(app: FastAPI, listening: socket.socket) -> None:
-    """Serves until SIGTERM or SIGINT; the second one ends it at once.
+    """Serves until SIGTERM or SIGINT; the second one waits for no running step.
 
     Raises JournalError, having ended, where the journal is refused for good.
     """
@@ -127,6 +131,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self._app = app
+        self._asked = 0
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -148,6 +153,28 @@ class _Server(uvicorn.Server):
             self.should_exit = True
         return await super().on_tick(counter)
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first asks for an end, the second for no more waiting, all further ones are as
+        uvicorn has them: it ends in the middle of that.
+        """
+        keeper = self._app.state.parts.keeper
+        if not keeper.leaving:
+            self._tell(keeper.driven)
+            keeper.leave()
+        elif self._asked < HURRIES:
+            keeper.leave()
+        else:
+            super().handle_exit(sig, frame)
+        self._asked += 1
+        self.should_exit = True
+
+    def _tell(self, driven: int) -> None:
+        parts = self._app.state.parts
+        grace_s = parts.settings.grace_s
+        parts.log.info("asked to end: steps that run come to theirs", runs=driven, grace_s=grace_s)
+
     async def shutdown(self, sockets: Any = None) -> None:
-        self._app.state.parts.keeper.leave()
+        keeper = self._app.state.parts.keeper
+        if not keeper.leaving:  # the journal is refused for good
+            keeper.leave()
         await super().shutdown(sockets)

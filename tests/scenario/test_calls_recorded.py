@@ -15,10 +15,12 @@ from engine.core.events import Event
 from engine.errors import AdapterError, Refused, Usage
 from engine.scenario.replay import replay
 from engine.scenario.write import Stand, Written, with_scenario
+from engine.wiring import Faces
 from engine.wiring.scenarios import ContactsOf
 from engine.wiring.taking import Incident
 from tests.runs import lab
 from tests.runs.beeper import Beeper, Siren
+from tests.runs.test_taken_up import CHANNELS, ELSEWHERE, died_behind, move
 from tests.runs.test_telling import ALICE, BO, CALLS, CONTACTS, Desk, Mortal, acks, judged, opened
 
 LOOKS = "steps:\n  - {check: lab.look, id: look, target: there, with: {word: w}}\n"
@@ -235,3 +237,19 @@ async def test_a_run_that_somebody_holds_besides_whoever_took_it_makes_a_scenari
     assert [event.type for event in events].count("Acknowledged") == 2
     same(desk, events)
     assert "escalations: {call: {taken_by: bo}}" in written(desk, events).text
+
+
+async def test_a_run_that_was_held_for_a_while_is_reproduced_and_its_scenario_knows_nothing_of_it(
+    desk,
+):
+    run = await died_behind(desk, "StepStarted", f"steps:\n  - {{wait: 3h, id: rest}}\n{LOOKS[7:]}")
+    move(desk, ELSEWHERE["points elsewhere"])
+    faces = Faces(observe=acks(desk, told=2), hold=True)
+    given = {"actor": ALICE, "force": True, "unpause": False}
+    assert (await desk.engine.resume(run, faces=faces, **given)).status == "held"
+    move(desk, f"there: {{adapter: lab}}, {CHANNELS}")
+    assert (await desk.engine.resume(run, **given)).status == "resolved"
+    events = await events_of(desk, run)
+    assert "Acknowledged" in [event.type for event in events]
+    same(desk, events)
+    assert "held" not in written(desk, events).text

@@ -75,6 +75,14 @@ async def _until(folder, *types):
     raise TimeoutError(_types(folder))
 
 
+async def _said(serving, text):
+    for _ in range(600):
+        if text in serving.log():
+            return
+        await asyncio.sleep(0.05)
+    raise TimeoutError(serving.log())
+
+
 async def test_a_server_that_is_asked_to_end_lets_running_steps_end_and_begins_nothing(tmp_path):
     books(tmp_path, SLOW)
     with server(tmp_path) as serving:
@@ -87,6 +95,31 @@ async def test_a_server_that_is_asked_to_end_lets_running_steps_end_and_begins_n
         serving.start()
         await _until(tmp_path, "RunTakenUp")
     assert _types(tmp_path)[:5] == [*ended, "RunTakenUp", "StepStarted"]
+
+
+async def test_a_server_that_is_asked_to_end_while_it_starts_ends_well(tmp_path):
+    books(tmp_path, BOOK)
+    with server(tmp_path) as serving:
+        assert await asyncio.to_thread(serving.kill, signal.SIGTERM) == 0
+        (tmp_path / "server.log").write_text("")
+        serving.start(wait=False)
+        await _said(serving, "serving on")
+        assert await asyncio.to_thread(serving.kill, signal.SIGTERM) == 0
+        assert "Traceback" not in serving.log()
+
+
+async def test_a_second_signal_takes_the_time_away_and_says_which_run_is_cut_off(tmp_path):
+    books(tmp_path, SLOW.replace("1.5", "25"))
+    with server(tmp_path) as serving:
+        assert _deliver(serving).status_code == 202
+        await _until(tmp_path, "StepStarted")
+        serving.process.send_signal(signal.SIGTERM)
+        await _said(serving, "asked to end")
+        assert await asyncio.to_thread(serving.kill, signal.SIGINT) == 0
+        log = serving.log()
+    assert "run is cut off, and taken up by the next start" in log
+    assert '"runs_cut_off": 1' in log
+    assert "Traceback" not in log
 
 
 async def test_a_run_whose_server_was_killed_is_taken_up_at_the_next_start(tmp_path):

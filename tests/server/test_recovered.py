@@ -5,18 +5,26 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec import structs
 
+from engine.clock import SystemClock
 from engine.core.events import Actor, Draft
 from engine.errors import JournalError, Refused
 from engine.journal.called import may_call
 from engine.journal.schema import make_file
 from engine.journal.sqlite import SqliteStore
+from engine.server.unfinished import all_that_call
 from tests.server.conftest import serving_in
 
 ANA = Actor("ana", "os-user")
 TEXT = "title: Old\nsteps: [{id: look, check: gone.look, target: there}]\n"
 UNREAD = "title: Old\nsteps: {}\n"
 NOW_US = 1_800_000_000_000_000
+
+
+class At(SystemClock):
+    def now_us(self) -> int:
+        return NOW_US + 1
 
 
 def drafts(text: str) -> list[Draft]:
@@ -68,6 +76,17 @@ async def test_as_many_runs_that_are_over_are_found_as_call_people_in_a_storm(jo
     await hold(journal, *runs)
     store = SqliteStore(journal)
     assert await may_call(store, NOW_US + 1) == runs
+    await store.close()
+
+
+async def test_of_runs_that_call_people_and_that_nobody_drives_those_of_a_sandbox_are_left(journal):
+    store = SqliteStore(journal)
+    for number, environment in enumerate(("test", "sandbox", "test")):
+        first, *rest = drafts(TEXT)
+        first = structs.replace(first, body={**first.body, "environment": environment})
+        await store.create(f"20270115-080000-{number:08}", [first, *rest], "h:1:1")
+    found = await all_that_call(store, At(), lambda run: run.endswith("2"))
+    assert found == ["20270115-080000-00000000"]
     await store.close()
 
 
