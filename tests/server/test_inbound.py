@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from engine.channels.inbound import check
+from engine.channels.inbound import Claim, check, sign
 from engine.errors import JournalError, Refused
 from engine.server.inbound import kept_press, linker, presser
 from tests.server.conftest import pd_event, serving_in
@@ -136,13 +136,17 @@ async def test_a_press_that_is_forged_old_expired_or_of_a_stranger_does_nothing_
     foreign = await press(serving, value(serving, run, key="another-key-of-32-characters-len"))
     altered = await press(serving, good[:-2] + "xx")
     nothing = await press(serving, "hello")
+    until_s = serving.clock.now_us() // 1_000_000 + 60
+    agrees = sign(Claim("m2", run, "call", "", until_s, "approve"), KEY.encode())
+    answers = await press(serving, agrees)
+    assert "answers no question" in answers.json()["text"]
     for answer in (stranger, foreign, altered, nothing):
         assert answer.json()["text"].startswith("Nothing done: ")
     serving.clock.t_us += 25 * 3600 * 1_000_000
     assert "too old" in (await press(serving, good)).json()["text"]
     assert await taken(serving, run) == []
     rows = await serving.parts.ledger.latest(source="slack")
-    assert [row.verdict for row in rows] == ["refused"] * 7
+    assert [row.verdict for row in rows] == ["refused"] * 8
 
 
 async def test_whoever_guesses_is_slowed_down_and_is_one_line_of_the_ledger_a_minute(serving):
