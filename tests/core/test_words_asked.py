@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.core.events import Actor
-from engine.core.words import when, words
+from engine.core.words import following, when, words
 from tests.core.telling import MINUTE, START, Phone, level, telling
 from tests.core.world import HANG, SECOND, Oops, book, once
 
@@ -324,3 +324,13 @@ def test_who_is_called_although_somebody_took_it_reads_the_words_of_their_level(
     found.acked(60, "call").go(until_s=1000)
     pages = [w for w, (_, kind, _, _) in zip(found.told, found.sent, strict=True) if kind == "page"]
     assert pages == [{"title": "Oh"}, {"title": "Oh"}]
+
+
+def test_that_somebody_took_it_says_nothing_of_the_end_though_it_goes_out_behind_it():
+    found = phone(f"steps:\n{CALL}").acked(0, "call").go()
+    assert found.state.finished is not None
+    one = found.state.escalations["call"]
+    taken = {"title": "Oh", "taken_by": "bo", "note": "on it", "taken_us": START}
+    assert following(found.state, one, "acknowledged", {"title": "Oh"}) == taken
+    assert following(found.state, one, "page", {"title": "Oh"}) == {"title": "Oh"}
+    assert following(found.state, one, "resolved", {"title": "Oh"})["outcome"] == "resolved"

@@ -26,6 +26,7 @@ from engine.channels.mail import MailChannel
 from engine.channels.slack import SlackChannel
 from engine.core.events import Actor
 from engine.errors import Refused
+from engine.runner.telling import Stake
 from engine.sandbox.http import http_service
 from engine.server import answering
 from tests.channels.test_mail import Server
@@ -350,6 +351,42 @@ async def test_a_button_is_good_until_its_question_expires(desk):
     desk.serving.clock.t_us += 3_601_000_000
     assert "too old" in (await desk.press(good)).json()["text"]
     assert await desk.said(run) == []
+
+
+@pytest.mark.parametrize(
+    ("expires_us", "until_s"),
+    [(None, 1000 + 7 * 86_400), (1_500_000_000, 1500), (10**18, 1000 + 7 * 86_400)],
+)
+def test_a_button_says_exactly_what_it_answers_and_is_good_for_a_week_at_most(expires_us, until_s):
+    made = answering.staker((KEY, "an-older-key-of-32-characters-len"), lambda: 1_000_000_000)
+    assert made is not None
+    text = made(Stake("r1", "ask:act#1", "m1", "ana", "approve", "ab" * 32, expires_us))
+    claim = check(text, [KEY.encode()], until_s)
+    assert claim == Claim("m1", "r1", "ask:act#1", "ana", until_s, "approve", "ab" * 32)
+    assert answering.staker((), lambda: 0) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"answer=approve&reason=seen+it", ("approve", "seen it")),
+        (b"answer=approve", ("approve", "")),
+        (b"", ("", "")),
+        (b"answer=deny&reason=" + b"x" * 5000, ("deny", "x" * 1000)),
+        (b"answer=approve&answer=deny", None),
+        (b"answer=approve&reason=a&reason=b", None),
+        (b"answer=\xff\xfe", None),
+        (b"answer=approve&" + b"&".join(b"f%d=1" % n for n in range(50)), None),
+    ],
+)
+def test_a_form_says_one_thing_or_nothing_and_whose_word_it_is_says_the_link(body, said):
+    claim = Claim("m1", "r1", "ask:act#1", "cy", 0, "")
+    if said is None:
+        with pytest.raises(Refused, match="no form of ours"):
+            answering.read_form(body, claim)
+        return
+    word = answering.read_form(body, claim)
+    assert ((word.answer, word.reason), word.actor) == (said, Actor("cy", "link", "m1"))
 
 
 async def test_whoever_asked_for_it_as_a_user_of_the_machine_does_not_approve_it_in_slack(desk):

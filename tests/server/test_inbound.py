@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from engine.channels.inbound import check
+from engine.channels.inbound import Claim, check, sign
 from engine.errors import JournalError, Refused
-from engine.server.inbound import linker, presser
+from engine.server.inbound import kept_press, linker, presser
 from tests.server.conftest import pd_event, serving_in
 
 SECRET, KEY = "slack-signing-secret", "link-key-of-32-characters-length"
@@ -136,13 +136,17 @@ async def test_a_press_that_is_forged_old_expired_or_of_a_stranger_does_nothing_
     foreign = await press(serving, value(serving, run, key="another-key-of-32-characters-len"))
     altered = await press(serving, good[:-2] + "xx")
     nothing = await press(serving, "hello")
+    until_s = serving.clock.now_us() // 1_000_000 + 60
+    agrees = sign(Claim("m2", run, "call", "", until_s, "approve"), KEY.encode())
+    answers = await press(serving, agrees)
+    assert "answers no question" in answers.json()["text"]
     for answer in (stranger, foreign, altered, nothing):
         assert answer.json()["text"].startswith("Nothing done: ")
     serving.clock.t_us += 25 * 3600 * 1_000_000
     assert "too old" in (await press(serving, good)).json()["text"]
     assert await taken(serving, run) == []
     rows = await serving.parts.ledger.latest(source="slack")
-    assert [row.verdict for row in rows] == ["refused"] * 7
+    assert [row.verdict for row in rows] == ["refused"] * 8
 
 
 async def test_whoever_guesses_is_slowed_down_and_is_one_line_of_the_ledger_a_minute(serving):
@@ -158,6 +162,34 @@ async def test_whoever_guesses_is_slowed_down_and_is_one_line_of_the_ledger_a_mi
     serving.clock.t_us += 61 * 1_000_000
     assert (await serving.http.get("/take/forged.thing")).status_code == 403
     assert len(await ledger.latest(source="link")) == 2
+
+
+def test_of_a_press_is_kept_who_pressed_what_and_why_and_nothing_that_makes_it_count():
+    payload = {
+        "type": "block_actions",
+        "user": {"id": "U777"},
+        "actions": [{"value": "claim.signature"}],
+        "channel": {"id": "C1"},
+        "response_url": "https://hooks.slack.com/actions/T0/secret",
+        "state": {"values": {"b": {"runbook:reason": {"value": "seen it"}}}},
+    }
+    body = urlencode({"payload": json.dumps(payload)}).encode()
+    kept = {"user": "U777", "claim": "claim", "reason": "seen it", "channel": "C1"}
+    assert json.loads(kept_press(body)) == kept
+    assert kept_press(b"token=secret") == b"no press of a button"
+
+
+async def test_a_page_of_a_link_stands_in_no_frame_and_tells_nobody_its_address(serving):
+    """Else another page could have it pressed, or whoever is linked to could press it."""
+    run = await calling(serving)
+    for path in (link(serving, run), "/take/forged.thing", "/ask/forged.thing"):
+        headers = (await serving.http.get(path)).headers
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cache-control"] == "no-store"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-robots-tag"] == "noindex"
+        policy = headers["content-security-policy"].split("; ")
+        assert {"default-src 'none'", "frame-ancestors 'none'", "form-action 'self'"} < set(policy)
 
 
 async def test_a_link_of_a_mail_asks_first_and_counts_once(serving):
