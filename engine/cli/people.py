@@ -17,7 +17,6 @@ from engine.cli.runs import told, who
 from engine.cli.session import Session
 from engine.cli.text import in_turn, pad, wrap
 from engine.core.cells import clean
-from engine.core.events import spoken
 from engine.errors import Usage
 from engine.language.words import did_you_mean, listed, named
 
@@ -50,9 +49,7 @@ def ack(session: Session, /, run: str, step: str | None, note: str, as_name: str
             actor = await who(session, store, name, as_name)
             event = await session.engine(store).acknowledge(name, actor, note, path=step or "")
         taken = ", ".join(event.body["escalations"])
-        return told(
-            session, event, f"{clean(spoken(event.actor))} has taken {taken} of run {name}", name
-        )
+        return told(session, event, f"{actor.name} has taken {taken} of run {name}", None)
 
     return session.run(take())
 
