@@ -258,7 +258,7 @@ def face(at_us: int) -> str:
 
 def call_lines(calls: Calls, run: str, frame: tuple[int, int], style: Style) -> Iterator[str]:
     """What stands below the steps. `frame`: the time of now, the width."""
-    width = frame[1]
+    now_us, width = frame
     if calls.held:
         yield from _lines("held", f"it cannot be gone on with: {calls.held}", width, style)
     for one in calls.shown():
@@ -270,7 +270,7 @@ def call_lines(calls: Calls, run: str, frame: tuple[int, int], style: Style) -> 
         elif one.closed and one.untaken:
             yield from _lines("untaken", f"{one.title}: {one.nobody_left}", width, style)
         elif not one.closed:
-            yield from _open(one, run, frame, style)
+            yield from _open(one, run, (now_us, width), style)
 
 
 def calling_lines(calls: Calls, run: str, frame: tuple[int, int], style: Style) -> Iterator[str]:

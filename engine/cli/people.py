@@ -89,6 +89,9 @@ def preview(session: Session, name: str, environment: str | None) -> int:
     if any(rota.connection for rota in books.contacts(pack).rotas.values()):
         asked = session.run(_asked(session, pack, place))
     found = previewed(books, session.registry, runbook, place, asked)
+    services = books.environment(pack, place, session.registry, only=()).services
+    if found and (hurry := hurry_of(services) or 1) > 1:
+        session.output.note(f"in {place} people are called {hurry:g} times as fast as written")
     if session.json:
         for one in found:
             session.output.object(one.to_json())

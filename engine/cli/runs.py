@@ -283,7 +283,9 @@ def told(session: Session, event: Event, text: str, resume: str | None) -> int:
         session.output.object(event_json(event))
     else:
         session.output.line(text)
-        if resume:
+        if event.type == "Acknowledged":  # whoever drives it tells those who were called
+            resume = event.run
+        if resume and session.server_url is None:  # a server drives its runs itself
             command = session.output.command
             session.output.note(f"a run that nobody drives goes on with: {command} resume {resume}")
     return 0

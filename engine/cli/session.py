@@ -230,7 +230,7 @@ class Session:
         )
 
         place = self.find_books().environment(pack, SANDBOX, self.registry)
-        needed = connections_of(runbook) if runbook is not None else tuple(place.connections)
+        needed = connections_of(runbook) if runbook is not None else self._startable(place)
         name = runbook.name if runbook is not None else ""
         if not self.own_sandbox and (up := self._standing(place, needed)) is not None:
             fault = fault_of(place, name)
@@ -240,6 +240,16 @@ class Session:
             place, name, needed, self._told_of_sandbox, with_fault=runbook is not None
         ) as sandbox:
             yield Surroundings(sandbox.services, sandbox.inputs, sandbox)
+
+    def _startable(self, place: Environment) -> tuple[str, ...]:
+        """The connections of a sandbox whose programs are installed; of the others it is said."""
+        from engine.sandbox import missing  # noqa: PLC0415  servers, only where wanted
+
+        lacks = {name: missing(place, [name]) for name in place.connections}
+        for name, why in lacks.items():
+            if why:
+                self._told_of_sandbox(f"{name} is left out: {'; '.join(why)}")
+        return tuple(name for name, why in lacks.items() if not why)
 
     def tell_of_inbox(self, around: Surroundings) -> None:
         """What people were told, before the inbox is gone with its sandbox."""

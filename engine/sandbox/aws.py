@@ -151,7 +151,7 @@ def _env() -> dict[str, str]:
 def missing_aws() -> str:
     """What is not installed here and this kind needs, with the cure; "" where all is there."""
     if find_spec("moto") is None or find_spec("flask") is None:
-        return "no stand-in for AWS: pip install 'moto[server]', or runbook with [sandbox-more]"
+        return "no stand-in for AWS: pip install 'moto[server]', or 'runbook[sandbox-more]'"
     if _aws() is None:
         return "no aws: pip install awscli, or install version 2 as docs.aws.amazon.com/cli says"
     return ""

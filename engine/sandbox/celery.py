@@ -245,5 +245,5 @@ async def celery_service(celery: Celery) -> AsyncIterator[dict[str, str]]:
 def missing_celery() -> str:
     """What is not installed here and this kind needs, with the cure; "" where all is there."""
     if find_spec("celery") is None:
-        return "no celery: pip install 'celery[redis]', or runbook with [sandbox-more]"
+        return "no celery: pip install 'celery[redis]', or 'runbook[sandbox-more]'"
     return ""

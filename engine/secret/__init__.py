@@ -38,6 +38,10 @@ SECRET_MAX_BYTES = 16 * 1024
 same.
 """
 
+TOLD_MAX = 8
+"""Fields of services that are named to whoever asks for one that there is not; of more, services
+alone."""
+
 REFERENCE = re.compile(r"\$\{([^{}]*)\}")
 """A reference in a setting; group 1 is `source:name`."""
 
@@ -185,7 +189,10 @@ class Vault:
         return value
 
     def _known_services(self) -> str:
-        return "told are: " + (", ".join(sorted(self._services)) or "none")
+        known = sorted(self._services)
+        if len(known) <= TOLD_MAX:
+            return "told are: " + (", ".join(known) or "none")
+        return f"up are {', '.join(sorted({name.partition('.')[0] for name in known}))}"
 
 
 def _file(name: str, used: str) -> str:

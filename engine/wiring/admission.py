@@ -12,7 +12,7 @@ from engine.core.events import Actor
 from engine.core.state import State
 from engine.errors import Collector, Diagnosed, Refused, Usage
 from engine.language.model import Call, Runbook, walk_runbook
-from engine.language.words import did_you_mean
+from engine.language.words import did_you_mean, listed
 
 SANDBOX = "sandbox"
 """The environment whose services are started for the time of a run: anybody may start anything
@@ -106,13 +106,25 @@ def check_undo(state: State) -> None:
         raise Usage(f"run {state.run} did nothing that has an `undo`")
 
 
+ABLE_MAX = 5
+"""People named to whoever may not start a run: one of them is to be asked."""
+
+
 def not_of(runbook: Runbook, contacts: Contacts, actor: Actor, unknown: str | None) -> Refused:
     """That somebody is not of `who`; `unknown`: why it is not known who is on call."""
     what = one_of(contacts, runbook.who) + (f" ({unknown})" if unknown is not None else "")
-    return Refused(
-        f"{actor.name} may not start {runbook.name}: it takes {what}",
-        help="contacts.yaml of the pack says which operating-system user has which role",
-    )
+    able = [
+        person.name
+        for person in contacts.people.values()
+        if set(runbook.who) & set(person.roles)
+        or any(person.id in contacts.rotas[r].order for r in runbook.who if r in contacts.rotas)
+    ]
+    shown = [*able[:ABLE_MAX], *(["others"] if len(able) > ABLE_MAX else [])]
+    file = contacts.file or "contacts.yaml of the pack"
+    you = f"`os_user: {actor.name}`" if actor.means == "os-user" else f"the key `{actor.name}`"
+    help_ = f"{listed(shown, 'and') or 'nobody'} may; `people` of {file} says who has which role"
+    help_ += f", and you are {you} there"
+    return Refused(f"{actor.name} may not start {runbook.name}: it takes {what}", help=help_)
 
 
 def one_of(contacts: Contacts, names: Iterable[str]) -> str:

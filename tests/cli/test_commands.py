@@ -435,3 +435,19 @@ def test_a_reason_is_taken_by_that_word_wherever_one_is_given(runbook):
     assert runbook("thaw", "--reason", "it is out").code == 0
     runbook("run", "shop/ask", "--env", "staging")
     assert runbook("answer", "last", "yes", "--reason", "I looked").code == 0
+
+
+def test_whoever_may_not_start_a_runbook_hears_who_may_and_where_that_stands(runbook, shop):
+    (shop / "runbooks/shop/contacts.yaml").write_text(
+        "people: {ana: {name: Ana Lim, os_user: nobody-here, roles: [lead]}}\n"
+        "roles: {lead: Decides}\n"
+    )
+    (shop / "runbooks/shop/theirs.yaml").write_text(
+        "title: Theirs\nwho: [lead]\nsteps: [{end: resolved}]\n"
+    )
+    done = runbook("run", "shop/theirs", "--env", "staging")
+    assert done.code == 6
+    assert "may not start shop/theirs: it takes one of the roles lead" in done.err
+    file = "runbooks/shop/contacts.yaml"
+    assert f"help: Ana Lim may; `people` of {file} says who has which role" in done.err
+    assert ", and you are `os_user: " in done.err

@@ -197,3 +197,19 @@ def test_a_service_that_does_not_start_is_told_as_it_is_for_a_run(office, shop):
     assert done.code == 2
     assert "unknown key 'fil'" in done.err
     assert "sandbox.yaml:" in done.err
+
+
+def test_doctor_of_a_sandbox_leaves_out_what_is_not_installed_and_asks_the_rest(
+    shop, runbook, monkeypatch
+):
+    (shop / "runbooks/shop/environments/sandbox.yaml").write_text(
+        "services: {web: {kind: http}, cloud: {kind: aws}}\n"
+        'connections:\n  web: {adapter: http, base_url: "${service:web.url}"}\n'
+        '  jobs: {adapter: command, allowed: [sh], cwd: "${service:cloud.bin}"}\n'
+    )
+    monkeypatch.setattr("engine.sandbox.missing_aws", lambda: "no AWS: get it")
+    done = runbook("doctor", "shop", "--env", "sandbox")
+    assert done.code == 3
+    assert "sandbox: jobs is left out: no AWS: get it" in done.err
+    assert "ok      web" in done.out
+    assert "no service tells cloud.bin (connection jobs)" in done.out

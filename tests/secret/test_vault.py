@@ -46,6 +46,13 @@ def test_nothing_is_looked_up_before_it_is_revealed():
         reveal(text)
 
 
+def test_of_many_services_only_the_names_are_told():
+    services = {f"{name}.{field}": "x" for name in ("api", "cache") for field in "abcde"}
+    with pytest.raises(RunbookError, match=r"no service tells jobs\.home") as caught:
+        reveal(Vault({}, services).bind("${service:jobs.home}", "connection jobs"))
+    assert caught.value.help == "up are api, cache"
+
+
 @pytest.mark.parametrize(
     ("reference", "message", "hint"),
     [
