@@ -72,7 +72,7 @@ async def made(family: str, serve: Any) -> Made:
 
 async def _made(family: str, serve: Any) -> Made:
     if family == "webhook":
-        hook = vendors.Hook()
+        hook = vendors.Receiver()
         return Made(webhook.WebhookChannel(f"{await serve(hook)}/in", secret="s3cr3t"), hook)
     if family == "slack_webhook":
         hooks = vendors.SlackHooks()

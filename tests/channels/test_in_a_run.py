@@ -35,7 +35,7 @@ IMPATIENT_S = 0.3
 """For an answer that does not come. What is asked has to arrive within it on a busy machine."""
 
 VENDORS: dict[str, tuple[type[vendors.Vendor], str]] = {
-    "webhook": (vendors.Hook, "url: '{url}/in', secret: s3cr3t"),
+    "webhook": (vendors.Receiver, "url: '{url}/in', secret: s3cr3t"),
     "slack_webhook": (vendors.SlackHooks, "url: '{url}/services/T0/B0/secret'"),
     "slack": (vendors.SlackApi, "token: xoxb-token, base_url: '{url}'"),
     "pagerduty": (vendors.PagerDutyEvents, f"routing_key: {'k' * 32}, base_url: '{{url}}'"),
@@ -255,7 +255,7 @@ async def test_a_console_that_is_closed_has_told_nobody_and_that_is_recorded(tmp
     def closed(_text: str) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
-    async with line(tmp_path, "webhook", vendors.Hook(), "url: 'http://127.0.0.1:9/in'") as one:
+    async with line(tmp_path, "webhook", vendors.Receiver(), "url: 'http://127.0.0.1:9/in'") as one:
         faces = Faces(observe=one.events.append, console=closed)
         await one.desk.run(CALLS.replace("default", "aloud"), faces=faces)
     (failed,) = [e.body for e in one.events if e.type == "TellFailed"]
