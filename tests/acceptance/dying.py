@@ -14,7 +14,6 @@ import json
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +24,7 @@ from engine.language.catalog import Kind
 from engine.plugin import StepType
 from engine.registry import Registry
 from engine.wiring import Engine, Faces
+from tests.acceptance.forking import Fork
 
 ALICE, BOB = Actor("alice", "os-user"), Actor("bob", "os-user")
 
@@ -78,17 +78,10 @@ async def drive(order: Mapping[str, Any], said: int) -> None:
 def main() -> None:
     for line in sys.stdin:
         order = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            said = os.open(order["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            try:
-                asyncio.run(drive(order, said))
-            except BaseException:  # noqa: BLE001 - told, and then the child is gone
-                traceback.print_exc()
-            finally:
-                os._exit(0)
-        _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        said = os.open(order["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        fork = Fork(lambda order=order, said=said: asyncio.run(drive(order, said)))
+        os.close(said)
+        print(fork.wait(), flush=True)
 
 
 if __name__ == "__main__":

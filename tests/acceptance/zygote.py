@@ -2,8 +2,9 @@
 
 A line is JSON: `{"books", "store", "run"}`; without a run it starts `p/main`, else it takes that
 run up. The child writes each event it was told of (so: acknowledged as durable) to the given file
-as `seq type`, and at its end the status. Forking saves 200 times the start-up; the child is a
-process like any other, and SIGKILL ends it like any other.
+as `seq type`, and at its end the status. On standard output are told: the pid of the child,
+`begun` when its run is, and `ended`. Forking saves 200 times the start-up; the child is a process
+like any other, and SIGKILL ends it like any other.
 """
 
 from __future__ import annotations
@@ -12,15 +13,13 @@ import asyncio
 import json
 import os
 import sys
-import traceback
-
-import httpx
 
 from engine.config import Books
 from engine.core.events import Actor
 from engine.journal.open import open_store
 from engine.registry import Registry
 from engine.wiring import Engine, Faces
+from tests.acceptance.forking import Fork
 
 ALICE = Actor("alice", "os-user")
 
@@ -30,7 +29,7 @@ async def drive(order: dict[str, str | None], said: int) -> None:
     engine = Engine(books=Books([order["books"] or ""]), registry=Registry(), store=store)
     faces = Faces(
         observe=lambda event: os.write(said, f"{event.seq} {event.type}\n".encode()),
-        started=lambda run: os.write(said, f"run {run}\n".encode()),
+        started=lambda run: begun(run, said),
         console=lambda text: None,
     )
     run = order["run"]
@@ -42,24 +41,19 @@ async def drive(order: dict[str, str | None], said: int) -> None:
     await store.close()
 
 
+def begun(run: str, said: int) -> None:
+    os.write(said, f"run {run}\n".encode())
+    os.write(sys.stdout.fileno(), b"begun\n")
+
+
 def main() -> None:
-    registry = Registry()
-    registry.step("http.request", "action")
-    registry.step("http.request", "check")
-    assert httpx  # imported here, so that no child pays for it
     for line in sys.stdin:
         order = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            said = os.open(order["said"], os.O_WRONLY | os.O_APPEND)
-            try:
-                asyncio.run(drive(order, said))
-            except BaseException:  # noqa: BLE001 - told, and then the child is gone
-                traceback.print_exc()
-            finally:
-                os._exit(0)
-        print(pid, flush=True)
-        os.waitpid(pid, 0)
+        said = os.open(order["said"], os.O_WRONLY | os.O_APPEND)
+        fork = Fork(lambda order=order, said=said: asyncio.run(drive(order, said)))
+        os.close(said)
+        print(fork.pid, flush=True)
+        fork.wait()
         print("ended", flush=True)
 
 
