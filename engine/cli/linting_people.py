@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.cli.linting_reach import placeless, too_few, unreached, where
 from engine.config import Books, Connection, Contacts
+from engine.core.escalate import DEFAULT_POLICY
 from engine.errors import Collector, Diagnostic, Place, RunbookError
 from engine.language.catalog import Catalog
 from engine.language.model import Escalate, Runbook, walk_runbook
@@ -34,12 +35,15 @@ def _unknown(runbook: Runbook, contacts: Contacts) -> Iterator[Diagnostic]:
     if runbook.escalation is not None:
         asked.append((runbook.escalation.policy, runbook.escalation.place))
     known = contacts.policies
+    means = contacts.severities.get(runbook.severity or "")
+    meant = {DEFAULT_POLICY} if means is not None and means.policy is not None else set()
     for policy, place in asked:
-        if policy not in known:
+        if policy not in known and policy not in meant:
             what = f"the contacts have no policy {named(policy)}: only the console is told"
             at, width = where(runbook.text, place, r"(?:escalate|escalation|policy)\s*:", policy)
             hint = did_you_mean(policy, known, None if known else POLICIES_HINT)
-            yield Diagnostic("RB850", what, at, hint, width, "warning")
+            # with none at all the pack tells nobody yet; with some, this one is a slip of the pen
+            yield Diagnostic("RB850", what, at, hint, width, "error" if known else "warning")
     severity = runbook.severity
     if contacts.severities and severity is not None and severity not in contacts.severities:
         what = f"the contacts do not say what the severity {named(severity)} means"

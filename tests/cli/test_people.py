@@ -138,8 +138,8 @@ def test_lint_names_what_leads_to_nobody(runbook, shop):
     who = "severity: SEV2\nwho: [on-cal]\n"
     (pack / "call.yaml").write_text(CALL.replace("default", "urgnt") + who)
     done = runbook("lint", "shop")
-    assert done.code == 0
-    assert "RB850 warning: the contacts have no policy 'urgnt': only the console is told" in (
+    assert done.code == 2
+    assert "RB850 the contacts have no policy 'urgnt': only the console is told" in (
         done.out + done.err
     )
     assert "did you mean 'urgent'?" in done.out + done.err

@@ -87,6 +87,12 @@ def test_a_policy_of_a_pack_without_any_is_told_with_the_page_that_shows_one(run
     assert "runbook docs escalation" in found
 
 
+def test_the_policy_of_a_severity_is_what_default_means_there(runbook, shop):
+    contacts = "severities: {SEV1: {policy: loud}}\npolicies: {loud: [{who: console}]}\n"
+    text = "title: x\nseverity: SEV1\nescalation: default\nsteps: [{end: resolved}]\n"
+    assert "0 errors, 0 warnings" in lint(runbook, shop, contacts, text)
+
+
 def test_without_people_nobody_misses_a_role(runbook, shop):
     contacts = "policies: {urgnt: [{who: console}], urgent: [{who: console}]}\n"
     assert "0 errors, 0 warnings" in lint(runbook, shop, contacts, RUNBOOK)
