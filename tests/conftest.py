@@ -89,3 +89,12 @@ def database(postgres: servers.Postgres, tests_database: str) -> str:
             )
         conn.execute("CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO public")
     return tests_database
+
+
+@pytest.fixture(scope="session")
+def aws_forks() -> Iterator[tuple[str, ...]]:
+    """Words that start the AWS of a sandbox in a third of the time: see `aws_forks`."""
+    from tests.aws_forks import forked_aws  # noqa: PLC0415 - where one is asked for
+
+    with forked_aws() as words:
+        yield words

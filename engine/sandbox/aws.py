@@ -34,6 +34,8 @@ PACE_S = 0.2
 """A deployment of ECS takes minutes; here one can be watched and nobody waits."""
 PACE_MAX_S = 600.0
 """Longer than any runbook in a sandbox is watched."""
+SERVER = (sys.executable, "-m", "engine.sandbox.aws_server")
+"""The words that start it, before its folder."""
 CALLS_MAX = 200
 """Of `seed`: each takes 5 to 20 ms."""
 
@@ -125,9 +127,9 @@ async def _start(aws: Aws) -> tuple[Child, str]:
             said.append(line.strip())
         return line.startswith(READY)
 
-    words = [sys.executable, "-m", "engine.sandbox.aws_server", str(aws.folder)]
     try:
-        child = await Child.start(Command(words, aws.folder, ready, env=_env()))
+        words = [*SERVER, str(aws.folder)]
+        child = await Child.start(Command(words, aws.folder, ready, env=environment()))
     except NotStarted as e:
         if said and said[0].startswith(WRONG):
             number, _, why = said[0].removeprefix(WRONG).partition(" ")
@@ -136,7 +138,7 @@ async def _start(aws: Aws) -> tuple[Child, str]:
     return child, said[0].removeprefix(READY)
 
 
-def _env() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Nothing of the person's own AWS: a profile of theirs must not be in reach of it."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),

@@ -14,7 +14,7 @@ from engine.config import Books
 from engine.core.events import Actor
 from engine.journal.open import open_store
 from engine.registry import Registry
-from engine.sandbox import Sandbox, connections_of
+from engine.sandbox import Sandbox, aws, connections_of
 from engine.wiring import Engine, Faces
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +72,11 @@ class Show:
         """How each step ended, by its path."""
         events = await self.engine.store.events(result.run)
         return {e.body["path"]: e.body["status"] for e in events if e.type == "StepFinished"}
+
+
+@pytest.fixture(autouse=True)
+def aws_of_sandboxes(aws_forks, monkeypatch):
+    monkeypatch.setattr(aws, "SERVER", aws_forks)
 
 
 @pytest.fixture(scope="session")
