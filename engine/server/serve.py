@@ -36,9 +36,6 @@ HEAD_MAX_BYTES = 64 * 1024
 KEEP_ALIVE_S = 75
 """An idle connection: longer than the 60 s after which proxies close theirs."""
 
-HURRIES = 2
-"""Signals that end it in order: the second no longer waits for what is under way."""
-
 BACKLOG = 2048
 """Connections that the kernel holds while this process is busy."""
 
@@ -100,7 +97,7 @@ def limit_files() -> int:
 
 
 async def serve(app: FastAPI, listening: socket.socket) -> None:
-    """Serves until SIGTERM or SIGINT; the second one waits for no running step.
+    """Serves until SIGTERM or SIGINT; a SIGINT after that waits for no running step.
 
     Raises JournalError, having ended, where the journal is refused for good.
     """
@@ -131,7 +128,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self._app = app
-        self._asked = 0
+        self._hurried = False
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -154,18 +151,19 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first asks for an end, the second for no more waiting, all further ones are as
-        uvicorn has them: it ends in the middle of that.
+        """The first asks for an end. SIGINT after it asks for no more waiting, and after that, as
+        uvicorn has it, to end in the middle; SIGTERM says the same again: whoever stops a server
+        may send it twice.
         """
         keeper = self._app.state.parts.keeper
         if not keeper.leaving:
             self._tell(keeper.driven)
             keeper.leave()
-        elif self._asked < HURRIES:
+        elif sig == signal.SIGINT and not self._hurried:
+            self._hurried = True
             keeper.leave()
-        else:
+        elif sig == signal.SIGINT:
             super().handle_exit(sig, frame)
-        self._asked += 1
         self.should_exit = True
 
     def _tell(self, driven: int) -> None:

@@ -108,13 +108,14 @@ async def test_a_server_that_is_asked_to_end_while_it_starts_ends_well(tmp_path)
         assert "Traceback" not in serving.log()
 
 
-async def test_a_second_signal_takes_the_time_away_and_says_which_run_is_cut_off(tmp_path):
+async def test_ctrl_c_after_a_signal_takes_the_time_away_and_says_which_run_is_cut_off(tmp_path):
     books(tmp_path, SLOW.replace("1.5", "25"))
     with server(tmp_path) as serving:
         assert _deliver(serving).status_code == 202
         await _until(tmp_path, "StepStarted")
         serving.process.send_signal(signal.SIGTERM)
         await _said(serving, "asked to end")
+        serving.process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(serving.kill, signal.SIGINT) == 0
         log = serving.log()
     assert "run is cut off, and taken up by the next start" in log
