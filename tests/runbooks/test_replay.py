@@ -14,6 +14,17 @@ from engine.wiring.scenarios import ContactsOf
 NAMES = Books([Path(__file__).resolve().parents[2] / "runbooks"]).names()
 
 
+def deciding(events):
+    """All but progress, and what people were told of a question: when that was depends on how long
+    the preview took that they are told, which decides nothing.
+    """
+    return [
+        (e.type, e.body, e.at_us)
+        for e in events
+        if e.type != "StepProgressed" and not str(e.body.get("escalation")).startswith("ask:")
+    ]
+
+
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_real_run_is_reproduced_and_makes_a_scenario_that_holds(
     show, books, registry, name
@@ -24,8 +35,8 @@ async def test_a_real_run_is_reproduced_and_makes_a_scenario_that_holds(
     runbook = books.load(name, registry)
     found = replay(events, runbook, registry)
     assert found.same, found.parting
-    decided = [(e.type, e.body, e.at_us) for e in events if e.type != "StepProgressed"]
-    assert [(e.type, e.body, e.at_us) for e in found.events][1:] == decided[1:]
+    decided = deciding(events)
+    assert deciding(found.events)[1 : len(decided)] == decided[1:]
     file = books.scenarios(name)
     assert file is not None
     stand = Stand(registry, books, ContactsOf(books, registry))
