@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import Books
-from engine.scenario.replay import replay as replayed
+from engine.scenario.replay import replay
 from engine.scenario.write import Stand, with_scenario
 from engine.wiring.scenarios import ContactsOf
 
@@ -16,8 +16,8 @@ NAMES = Books([Path(__file__).resolve().parents[2] / "runbooks"]).names()
 
 
 class Unasked(Books):
-    """Our packs, in which nobody is told of questions: when they are depends on how long the preview
-    takes that they are told, and a replay has no target to ask for one.
+    """Our packs, in which nobody is told of questions: when they are depends on how long the
+    preview takes that they are told, and a replay has no target to ask for one.
     """
 
     def contacts(self, pack: str):
@@ -26,14 +26,17 @@ class Unasked(Books):
         return replace(known, questions=None, severities=severities)
 
 
+UNASKED = Unasked([Path(__file__).resolve().parents[2] / "runbooks"])
+
+
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_real_run_is_reproduced_and_makes_a_scenario_that_holds(show, registry, name):
-    books = Unasked([Path(__file__).resolve().parents[2] / "runbooks"])
+    books = UNASKED
     async with show(name, of=books) as stage:
         result = await stage.run()
         events = await stage.engine.store.events(result.run)
     runbook = books.load(name, registry)
-    found = replayed(events, runbook, registry)
+    found = replay(events, runbook, registry)
     assert found.same, found.parting
     decided = [(e.type, e.body, e.at_us) for e in events if e.type != "StepProgressed"]
     assert [(e.type, e.body, e.at_us) for e in found.events][1:] == decided[1:]
