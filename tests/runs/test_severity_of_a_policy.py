@@ -89,5 +89,5 @@ async def test_the_preview_says_it_as_it_will_be_told(desk, monkeypatch):
     found = preview(books, desk.registry, books.load("p/main", desk.registry), "test")
     first, second = found[:2]
     assert first.title.startswith("[P3] ")
-    assert re.search(r"by (\w+ )?12:00 UTC, nobody", second.text), second.text
+    assert re.search(r"by (\w+ )?12:00 UTC .nobody", second.text), second.text
     assert first.remarks == ("quiet hours: not before 09:00 UTC",)
