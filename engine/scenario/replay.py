@@ -34,6 +34,11 @@ FROM_OUTSIDE = frozenset(
 )
 """Events that nobody decides."""
 
+LOOKED_UP = "LevelDue"
+"""Is decided at once and recorded later: whom it calls is looked up first, and all else goes on
+meanwhile.
+"""
+
 WENT_ON = frozenset({"RunFinished", "QuestionClosed"})
 """Ends behind which engines before 2026-11-21 went on with what they had decided beside them."""
 
@@ -208,6 +213,8 @@ class _Replay:
             if event.type == "RunTakenUp":
                 break
             if not _alike(record, event):
+                if record.type == LOOKED_UP:
+                    continue
                 return count if self._state.turns != turns else 0
             # whom a level called is what was found then, not what is decided now
             found = event.body if "escalation" in record.body else record.body
@@ -224,7 +231,7 @@ class _Replay:
         event = self._recorded[at]
         if event.type == "RunTakenUp" or not self._came_from_outside(event):
             return False
-        return bool(decide(self._state).record)
+        return any(record.type != LOOKED_UP for record in decide(self._state).record)
 
     def _put(self, type_: str, body: Mapping[str, Any], like: Event) -> None:
         self._virtual.put(type_, body, like.at_us, actor_of(like))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,24 +14,11 @@ from engine.wiring.scenarios import ContactsOf
 NAMES = Books([Path(__file__).resolve().parents[2] / "runbooks"]).names()
 
 
-class Unasked(Books):
-    """Our packs, in which nobody is told of questions: when they are depends on how long the
-    preview takes that they are told, and a replay has no target to ask for one.
-    """
-
-    def contacts(self, pack: str):
-        known = super().contacts(pack)
-        severities = {k: replace(v, questions=None) for k, v in known.severities.items()}
-        return replace(known, questions=None, severities=severities)
-
-
-UNASKED = Unasked([Path(__file__).resolve().parents[2] / "runbooks"])
-
-
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_real_run_is_reproduced_and_makes_a_scenario_that_holds(show, registry, name):
-    books = UNASKED
-    async with show(name, of=books) as stage:
+async def test_a_real_run_is_reproduced_and_makes_a_scenario_that_holds(
+    show, books, registry, name
+):
+    async with show(name) as stage:
         result = await stage.run()
         events = await stage.engine.store.events(result.run)
     runbook = books.load(name, registry)

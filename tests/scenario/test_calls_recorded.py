@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,17 @@ from typing import Any
 import pytest
 
 from engine.core.events import Event
+from engine.core.state import State
 from engine.errors import AdapterError, Refused, Usage
 from engine.scenario.replay import replay
 from engine.scenario.write import Stand, Written, with_scenario
 from engine.wiring import Faces
+from engine.wiring.foreseen import Foreseeing
 from engine.wiring.scenarios import ContactsOf
 from engine.wiring.taking import Incident
 from tests.runs import lab
 from tests.runs.beeper import Beeper, Siren
+from tests.runs.test_asking import CONTACTS as ASKING
 from tests.runs.test_taken_up import CHANNELS, ELSEWHERE, died_behind, move
 from tests.runs.test_telling import ALICE, BO, CALLS, CONTACTS, Desk, Mortal, acks, judged, opened
 
@@ -31,6 +34,12 @@ escalation: {policy: default, unresolved_after: 10m}
 steps:
   - {wait: 12m, id: first}
   - {escalate: default, id: call, wait: acknowledged, message: Redis is full}
+"""
+ASKS_BESIDE = """\
+steps:
+  - parallel:
+      - {action: lab.act, id: act, target: there, with: {word: w}, approve: {by: [lead]}}
+      - {check: lab.look, id: look, target: there, with: {word: w}}
 """
 DEATHS = 60
 
@@ -253,3 +262,37 @@ async def test_a_run_that_was_held_for_a_while_is_reproduced_and_its_scenario_kn
     assert "Acknowledged" in [event.type for event in events]
     same(desk, events)
     assert "held" not in written(desk, events).text
+
+
+async def test_a_run_that_went_on_while_a_preview_was_made_for_whom_it_asks_is_reproduced(
+    desk, monkeypatch
+):
+    """Whom a level calls is looked up first, and its words are: both take the time they take."""
+    desk.write("contacts.yaml", ASKING)
+    looked, tasks = asyncio.Event(), []
+    foresee = Foreseeing.first
+
+    def first(self: Foreseeing, state: State, body: Mapping[str, Any]) -> Any:
+        asking = foresee(self, state, body)
+
+        async def behind() -> None:
+            await looked.wait()
+            await asking
+
+        return None if asking is None else behind()
+
+    def observe(event: Event) -> None:
+        if event.type == "StepFinished" and event.body["path"].endswith("look"):
+            looked.set()
+        elif event.type == "Told" and not tasks:
+            approve = desk.engine.approve(event.run, event.body["escalation"][4:-2], "go", BO)
+            tasks.append(asyncio.create_task(approve))
+
+    monkeypatch.setattr(Foreseeing, "first", first)
+    result = await desk.run(ASKS_BESIDE, observe)
+    await asyncio.gather(*tasks)
+    events = await events_of(desk, result.run)
+    kinds = [(event.type, event.body.get("path", "")) for event in events]
+    at = [kind for kind, _ in kinds].index("LevelDue")
+    assert ("StepFinished", "parallel-1/branch-2/look") in kinds[:at]
+    same(desk, events)
