@@ -603,7 +603,8 @@ def test_a_rehearsal_says_whom_a_run_asks_first_and_what(text: str, autonomy: st
     how |= {"mode": "rehearsal", "script": {"free": PREVIEW, "act": PREVIEW}}
     rehearsed = Phone(runbook, **how).begin().go()
     said = [e.body["asks"] for e in rehearsed.events if "asks" in e.body]
-    assert said[:1] == [{"kind": q["kind"], "who": q["who"], "by": ["page"]} for q in asked[:1]]
+    known = [{key: one[key] for key in ("kind", "who", "by")} for one in said]
+    assert known[:1] == [{"kind": q["kind"], "who": q["who"], "by": ["page"]} for q in asked[:1]]
 
 
 def test_a_rehearsal_says_nothing_of_whom_it_asks_where_a_run_tells_nobody_of_questions():
