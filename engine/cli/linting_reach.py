@@ -11,6 +11,8 @@ from engine.errors import Diagnostic, Place
 from engine.language.model import Approve, Call, Runbook, walk_runbook
 from engine.language.words import did_you_mean, listed, named
 
+FOUR_EYES_HINT = "whoever starts a run may not approve what it does: let one more role approve it"
+
 
 def unreached(contacts: Contacts, addressed: Mapping[str, bool]) -> Iterator[Diagnostic]:
     """People of a level without an address for any of its channels. `addressed`: of channels,
@@ -91,6 +93,17 @@ def _approvers(
         what = f"{approve.count} must approve it, and {_have(len(able))} the role {roles}"
         hint = _role_hint(contacts, approve.by[0])
         yield Diagnostic("RB856", what, place, hint, width, "warning")
+    elif stuck := sorted(able & _starters(runbook, contacts)) if len(able) == approve.count else []:
+        place, width = where(runbook.text, entry.place, r"by\s*:", approve.by[0])
+        what = f"if {named(stuck[0])} starts it, too few are left who may approve {named(entry.id)}"
+        yield Diagnostic("RB857", what, place, FOUR_EYES_HINT, width, "warning")
+
+
+def _starters(runbook: Runbook, contacts: Contacts) -> set[str]:
+    """The people who may start it; without `who` everybody may."""
+    if not runbook.who:
+        return set(contacts.people)
+    return {person for name in runbook.who for person in _members(contacts, name)}
 
 
 def _stranger(contacts: Contacts, name: str) -> bool:

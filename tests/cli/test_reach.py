@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 CONTACTS = """
 people:
   ana: {roles: [on-call], channels: {post: ana.example.com, chat: U0ANA}}
@@ -96,3 +98,22 @@ def test_the_policy_of_a_severity_is_what_default_means_there(runbook, shop):
 def test_without_people_nobody_misses_a_role(runbook, shop):
     contacts = "policies: {urgnt: [{who: console}], urgent: [{who: console}]}\n"
     assert "0 errors, 0 warnings" in lint(runbook, shop, contacts, RUNBOOK)
+
+
+@pytest.mark.parametrize(
+    ("who", "by", "warned"),
+    [
+        ("who: [on-call]\n", "lead", "if 'bo' starts it, too few are left who may approve 'note'"),
+        ("", "lead", "if 'bo' starts it"),
+        ("who: [cook]\n", "lead", ""),
+        ("who: [on-call]\n", "lead, cook", ""),
+    ],
+)
+def test_an_approval_that_nobody_can_give_once_one_of_them_starts_the_run_is_told(
+    runbook, shop, who, by, warned
+):
+    contacts = CONTACTS.replace("Berln", "Berlin").replace("cy: {}", "cy: {roles: [cook]}")
+    text = "title: x\n" + who + "steps:\n  - {id: note, action: run.note, with: {text: x}, "
+    found = lint(runbook, shop, contacts, f"{text}approve: {{by: [{by}]}}}}\n")
+    assert ("RB857" in found) is bool(warned)
+    assert warned in found
