@@ -25,7 +25,9 @@ REAL_WAIT_S = 0.01
 
 
 class Hurried(SystemClock):
-    """The machine's clock, put forward by whatever anybody waits."""
+    """The machine's clock, put forward to whatever anybody waits for: two who wait for the same
+    time do not put it forward twice.
+    """
 
     def __init__(self):
         self.ahead_s = 0.0
@@ -37,8 +39,9 @@ class Hurried(SystemClock):
         return super().monotonic_s() + self.ahead_s
 
     async def sleep(self, seconds):
+        until_s = self.monotonic_s() + seconds
         await asyncio.sleep(min(seconds, REAL_WAIT_S))
-        self.ahead_s += max(0.0, seconds - REAL_WAIT_S)
+        self.ahead_s = max(self.ahead_s, until_s - super().monotonic_s())
 
 
 class Show:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from engine.clock import SystemClock
 from engine.config import Books
 from engine.core.events import Actor
 from engine.journal.open import open_store
@@ -65,9 +66,10 @@ class Patient(Hurried):
         self.tasks = tasks
 
     async def sleep(self, seconds):
+        until_s = self.monotonic_s() + seconds
         await asyncio.sleep(min(seconds, REAL_WAIT_S))
         await asyncio.gather(*self.tasks)
-        self.ahead_s += max(0.0, seconds - REAL_WAIT_S)
+        self.ahead_s = max(self.ahead_s, until_s - SystemClock().monotonic_s())
 
 
 @pytest.fixture
