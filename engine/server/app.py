@@ -80,7 +80,7 @@ def make_parts(
         log,
         drive_max=settings.drive_max,
         surround=surround,
-        observe=_observed(metrics, Telling(metrics, log)),
+        observe=_observed(metrics, Telling(metrics, log, store)),
     )
     shelf = Shelf(engine.books, engine.registry, clock, log)
     ledger = Ledger(store)
