@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from engine.cli.remote import RemoteStore
@@ -187,10 +186,20 @@ class RemoteEngine(Engine):
             return
         answered = await faces.ask(question)
         if answered is not None:
-            body = {"answer": answered[0], "step": question.path, "note": answered[1]}
-            with suppress(RunbookError):  # somebody else was first
-                await self._api.post(f"/runs/{run}/answer", body)
+            try:
+                await self._api.post(*_said(run, question, *answered))
+            except RunbookError as error:  # somebody else was first, or it is not theirs to say
+                faces.say(error.message)
 
 
 def _question(found: Mapping[str, Any]) -> Question:
     return Question(**{**found, "answers": tuple(found["answers"])})
+
+
+def _said(run: str, question: Question, answer: str, note: str) -> tuple[str, dict[str, Any]]:
+    """Where what somebody typed is sent to, and how."""
+    if question.kind != "approve":
+        body = {"answer": answer, "step": question.path, "note": note}
+        return f"/runs/{run}/answer", body
+    known = {"step": question.path, "reason": note, "hash": question.evidence["hash"]}
+    return f"/runs/{run}/{answer}", known
