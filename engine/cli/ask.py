@@ -107,7 +107,9 @@ class TerminalAsker:
             answer = match_answer(typed, question.answers)
             if answer is None:
                 self._output.note(f"  please type one of {', '.join(question.answers)}")
-        note = await self._prompt("  a note for the record (return for none): ", fresh=False)
+        wanted = "a note for the record (return for none)"
+        wanted = "the reason, for the record" if question.kind == "approve" else wanted
+        note = await self._prompt(f"  {wanted}: ", fresh=False)
         return answer, (note or "").strip()
 
     async def _prompt(self, text: str, *, fresh: bool = True) -> str | None:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from engine.cli.ask import TerminalAsker
-from engine.cli.called import QUESTION
+from engine.cli.called import heard_text
 from engine.cli.calls import aloud
 from engine.cli.live import MICROSECONDS, LiveView
 from engine.cli.output import Output
@@ -24,6 +24,7 @@ from engine.cli.text import took, wrap
 from engine.cli.trail import event_json
 from engine.core.cells import clean
 from engine.core.events import Event
+from engine.journal.calls import QUESTION
 from engine.wiring import Answerer, Faces, RunResult
 
 BAD_MAX = 3
@@ -235,7 +236,7 @@ def _called(rows: Rows | None) -> Iterator[tuple[str, str]]:
     if rows is None:
         return
     for one in rows.calls.shown():
-        people = ", ".join(heard.text(rows.last_us) for heard in one.people.values())
+        people = ", ".join(heard_text(heard, rows.last_us) for heard in one.people.values())
         word = "asked" if one.key.startswith(QUESTION) else "called"
         yield word, f"{one.title}: {people or 'nobody is found'}"
         if one.taken or one.nobody_left:

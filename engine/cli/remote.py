@@ -19,6 +19,7 @@ import httpx
 from engine.config import Books
 from engine.core.events import Event
 from engine.errors import Broken, JournalError, Refused, RunbookError, Usage
+from engine.journal.calls import Mark
 from engine.journal.contract import RunRow, Verified
 from engine.journal.ledger import Delivery, Verdict
 from engine.language.cron import us_of
@@ -149,6 +150,8 @@ class RemoteStore:
 
     def __init__(self, api: Api) -> None:
         self.api = api
+        self.marks: dict[str, Mark] = {}
+        """Of the runs that were listed last, what the server said with them."""
 
     async def runs(  # noqa: PLR0913 - keyword only, as the contract of stores has it
         self,
@@ -162,9 +165,12 @@ class RemoteStore:
     ) -> list[RunRow]:
         """See `engine.journal.contract.Store`."""
         if run is not None:
-            return [run_row(await self.api.get(f"/runs/{run}"))]
-        given = {"name": name, "status": status, "mode": mode}
-        return [run_row(item) async for item in self._items("/runs", given, limit)]
+            items = [await self.api.get(f"/runs/{run}")]
+        else:
+            given = {"name": name, "status": status, "mode": mode}
+            items = [item async for item in self._items("/runs", given, limit)]
+        self.marks = {item["run"]: Mark.of_json(item) for item in items}
+        return [run_row(item) for item in items]
 
     async def latest(self, *, limit: int = 50, **wanted: str | None) -> list[Delivery]:
         """See `engine.journal.ledger.Ledger.latest`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from engine.cli.remote import RemoteStore
@@ -145,8 +144,10 @@ class RemoteEngine(Engine):
         if faces.started is not None:
             faces.started(run)
         asking: asyncio.Task[None] | None = None
+        left: set[tuple[str, str]] = set()
         try:
             while True:
+                known = {*left}  # before the row is read: what is open in it is open behind that
                 row = await self._api.get(f"/runs/{run}")
                 events = await self.store.events(run, seen)  # behind what the row says, or more
                 for event in events:
@@ -154,10 +155,12 @@ class RemoteEngine(Engine):
                     if faces.observe is not None:
                         faces.observe(event)
                 result = await self._result_of(run, row, events)
-                if result is not None and (faces.ask is None or not result.questions):
-                    return result
-                if result is not None and (asking is None or asking.done()):
-                    asking = asyncio.create_task(self._ask(run, result.questions[0], faces))
+                if result is not None:
+                    to_ask = [one for one in result.questions if (one.path, one.kind) not in known]
+                    if faces.ask is None or not to_ask:
+                        return result
+                    if asking is None or asking.done():
+                        asking = asyncio.create_task(self._ask(run, to_ask[0], faces, left))
                 await self.store.wait_for_more(run, seen, 5.0)
         finally:
             if asking is not None:
@@ -182,15 +185,31 @@ class RemoteEngine(Engine):
             return RunResult(run, "paused", 7, state.paused, questions)
         return RunResult(run, "waiting", 7, None, questions) if questions else None
 
-    async def _ask(self, run: str, question: Question, faces: Faces) -> None:
-        if faces.ask is None or question.kind == "doubt":
+    async def _ask(
+        self, run: str, question: Question, faces: Faces, left: set[tuple[str, str]]
+    ) -> None:
+        """`left`: takes what stays open, for whoever else may answer it."""
+        answered = None
+        if faces.ask is not None and question.kind != "doubt":
+            answered = await faces.ask(question)
+        if answered is None:
+            left.add((question.path, question.kind))
             return
-        answered = await faces.ask(question)
-        if answered is not None:
-            body = {"answer": answered[0], "step": question.path, "note": answered[1]}
-            with suppress(RunbookError):  # somebody else was first
-                await self._api.post(f"/runs/{run}/answer", body)
+        try:
+            await self._api.post(*_said(run, question, *answered))
+        except RunbookError as error:  # somebody else was first, or it is not theirs to say
+            left.add((question.path, question.kind))
+            faces.say(error.message)
 
 
 def _question(found: Mapping[str, Any]) -> Question:
     return Question(**{**found, "answers": tuple(found["answers"])})
+
+
+def _said(run: str, question: Question, answer: str, note: str) -> tuple[str, dict[str, Any]]:
+    """Where what somebody typed is sent to, and how."""
+    if question.kind != "approve":
+        body = {"answer": answer, "step": question.path, "note": note}
+        return f"/runs/{run}/answer", body
+    known = {"step": question.path, "reason": note, "hash": question.evidence["hash"]}
+    return f"/runs/{run}/{answer}", known

@@ -13,11 +13,11 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from engine.cli.called import Calls
 from engine.cli.calls import would_ask, would_call
 from engine.core.brief import brief, named_fields, show
 from engine.core.cells import clean
 from engine.core.events import SETTLED, Event, spoken
+from engine.journal.calls import Calls
 
 DONE_WORDS = frozenset({"passed", "warning", "failed", "errored", "skipped"})
 BAD_WORDS = frozenset({"failed", "errored", "in doubt"})

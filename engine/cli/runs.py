@@ -11,7 +11,7 @@ import click
 from engine.cli.audit import all_events
 from engine.cli.complete import complete_runbooks, complete_runs
 from engine.cli.face import Face, make_face
-from engine.cli.marks import Mark, hints, marks_of, stands_still
+from engine.cli.marks import hints, marks_of, stands_still
 from engine.cli.rows import Rows
 from engine.cli.session import Session
 from engine.cli.text import ago, took
@@ -20,6 +20,7 @@ from engine.clock import to_iso
 from engine.core.cells import clean
 from engine.core.events import Actor, Event
 from engine.errors import Usage
+from engine.journal.calls import Mark
 from engine.journal.contract import RunRow, Store
 from engine.wiring import RunResult
 
@@ -127,7 +128,7 @@ def watch(session: Session, run: str) -> int:
 
 async def _follow(store: Store, run: str, face: Face, rows: Rows) -> None:
     """Shows events as they come until the run is over, and calls nobody any more."""
-    alone = False
+    alone, quiet = False, True
     asked: set[str] = set()
     while not rows.over:
         async for event in all_events(store, run, rows.seq):
@@ -137,7 +138,9 @@ async def _follow(store: Store, run: str, face: Face, rows: Rows) -> None:
         for path in said.keys() - asked:
             face.say(said[path])
         asked = {*said}
-        was, alone = alone, not rows.over and await stands_still(store, run, rows.calls)
+        was = alone
+        if quiet:  # what says something is driven, and a server need not be asked
+            alone = not rows.over and await stands_still(store, run, rows.calls)
         if alone and not was:
             command = face.output.command
             face.say(
@@ -145,7 +148,7 @@ async def _follow(store: Store, run: str, face: Face, rows: Rows) -> None:
                 f"`{command} resume {run}`, or a server takes it up"
             )
         if not rows.over:
-            await store.wait_for_more(run, rows.seq, LOOK_AGAIN_S)
+            quiet = not await store.wait_for_more(run, rows.seq, LOOK_AGAIN_S)
 
 
 def _to_say(rows: Rows, command: str) -> Iterator[tuple[str, str]]:

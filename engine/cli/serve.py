@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from engine.language.model import Runbook
-    from engine.server.keeper import Around
+    from engine.server.around import Around
     from engine.server.settings import Settings
 
 T = TypeVar("T")
@@ -153,7 +153,7 @@ class _Surround:
 
     @asynccontextmanager
     async def around(self, pack: str, environment: str, runbook: Runbook) -> AsyncIterator[Around]:
-        from engine.server.keeper import Around  # noqa: PLC0415
+        from engine.server.around import Around  # noqa: PLC0415
 
         async with self._session.sandbox(pack, environment, runbook) as found:
             yield Around(found.services, found.inputs)

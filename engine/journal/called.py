@@ -19,8 +19,7 @@ FOUND_MAX = 10_000
 
 _OVER = "finished_us > ?1"
 _SQL = """
-SELECT run FROM runs WHERE finished_us > ?1 AND mode = 'real'
-AND (?2 IS NULL OR run IN (SELECT value FROM json_each(?2))) AND EXISTS (
+SELECT run FROM runs WHERE finished_us > ?1 AND mode = 'real' AND EXISTS (
     SELECT 1 FROM events INDEXED BY events_calls WHERE events.run = runs.run
     AND type IN ('EscalationStarted', 'LevelDue', 'EscalationExhausted', 'EscalationClosed')
     AND type IN ('EscalationStarted', 'LevelDue')
@@ -32,17 +31,17 @@ AND (?2 IS NULL OR run IN (SELECT value FROM json_each(?2))) AND EXISTS (
         AND ends.type = 'EscalationClosed'
         AND json_extract(ends.body, '$.escalation') = json_extract(events.body, '$.escalation')
     )
-) ORDER BY finished_us LIMIT ?3
+) ORDER BY finished_us LIMIT ?2
 """
+_AMONG = " FROM json_each(?3) AS asked CROSS JOIN runs ON runs.run = asked.value "
+# crossed: those that are asked for are looked up by name, and not all others with them
 # the list of types is what the index has: without it, all that runs found would be read
 # one that was closed is so for good: a run of which all are needs not be read
 
 
-async def may_call(
-    store: SqliteStore, now_us: int, among: Sequence[str] | None = None
-) -> list[str]:
-    """Their names; whether one really does, its events say. `among`: only of these runs."""
-    return await _found(store, now_us, _SQL, among)
+async def may_call(store: SqliteStore, now_us: int) -> list[str]:
+    """Their names; whether one really does, its events say."""
+    return await _found(store, now_us, _SQL)
 
 
 async def calling(store: SqliteStore, now_us: int) -> list[str]:
@@ -51,20 +50,17 @@ async def calling(store: SqliteStore, now_us: int) -> list[str]:
     return await _found(store, now_us, sql.replace("ORDER BY finished_us", "ORDER BY started_us"))
 
 
-async def _found(
-    store: SqliteStore, now_us: int, sql: str, among: Sequence[str] | None = None
-) -> list[str]:
-    asked = None if among is None else json.dumps(list(among))
+async def _found(store: SqliteStore, now_us: int, sql: str, *asked: str) -> list[str]:
     since_us = now_us - round(BACK_S * MICROSECONDS)
 
     def work(connection: sqlite3.Connection) -> list[str]:
-        return [row[0] for row in connection.execute(sql, (since_us, asked, FOUND_MAX))]
+        return [row[0] for row in connection.execute(sql, (since_us, FOUND_MAX, *asked))]
 
     return await store.read(work)
 
 
 _EXHAUSTED = """
-SELECT run FROM json_each(?) AS asked JOIN runs ON runs.run = asked.value WHERE EXISTS (
+SELECT run FROM json_each(?3) AS asked CROSS JOIN runs ON runs.run = asked.value WHERE EXISTS (
     SELECT 1 FROM events INDEXED BY events_calls WHERE events.run = runs.run
     AND type IN ('EscalationStarted', 'LevelDue', 'EscalationExhausted', 'EscalationClosed')
     AND type = 'EscalationExhausted'
@@ -72,13 +68,9 @@ SELECT run FROM json_each(?) AS asked JOIN runs ON runs.run = asked.value WHERE 
 """
 
 
-async def exhausted(store: SqliteStore, runs: Sequence[str]) -> list[str]:
-    """Of these, those of which all levels of an escalation were called; whether somebody took it
-    behind that, their events say.
+async def called(store: SqliteStore, now_us: int, over: Sequence[str]) -> list[str]:
+    """Of these runs, which are over, those that may call people, and those of which all levels of
+    an escalation were called; whether somebody took it behind that, their events say.
     """
-    asked = json.dumps(list(runs))
-
-    def work(connection: sqlite3.Connection) -> list[str]:
-        return [row[0] for row in connection.execute(_EXHAUSTED, (asked,))]
-
-    return await store.read(work)
+    among = _SQL.replace(" FROM runs ", _AMONG).replace("ORDER BY finished_us LIMIT ?2", "")
+    return await _found(store, now_us, f"{among} UNION {_EXHAUSTED} LIMIT ?2", json.dumps([*over]))

@@ -18,18 +18,18 @@ from msgspec.structs import replace
 
 from engine.clock import Onward
 from engine.core.decide import decide
-from engine.core.effects import Decision, Perform, Question, Record, Tell
+from engine.core.effects import Decision, Perform, Record, Tell
 from engine.core.escalate import conclude_tell
 from engine.core.events import PROGRESS_MAX_CHARS, Draft, Event
 from engine.core.judge import Outcome, conclude
 from engine.core.state import State
 from engine.errors import JournalError, Moved
 from engine.runner.alarms import Alarm
+from engine.runner.asking import Asking
 from engine.runner.given import (
     ASKED,
     NEWS,
     TIME,
-    Asker,
     Came,
     Driving,
     Item,
@@ -65,9 +65,7 @@ class Driver:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopped: set[str] = set()
         self._lines: dict[str, int] = {}
-        self._asking: asyncio.Task[None] | None = None
-        self._asked = ""
-        self._asked_once: set[str] = set()
+        self._asking = Asking(given.ask, self._mind, lambda: self._inbox.put(NEWS))
         self._broken: BaseException | None = None
         self._leaving = False
         self._hand: list[Item] = []
@@ -151,7 +149,7 @@ class Driver:
             self._perform(effect)
         for path in decision.stop:
             self._stop(path)
-        self._ask_next(decision)
+        self._asking.next(decision.ask)
         return decision
 
     def _decide(self, drafts: list[Draft]) -> tuple[Decision, list[Perform | Tell]]:
@@ -345,44 +343,17 @@ class Driver:
         """Nothing is under way or due; there are questions, and nobody here who could be asked."""
         if decision.in_flight or self._tasks or decision.wake_us is not None:
             return False
-        return self._asking is None and not self._inbox
+        return not self._asking.under_way and not self._inbox
 
     def _may_leave(self) -> bool:
         return self._leaving and not self._tasks and not self._inbox
 
-    def _ask_next(self, decision: Decision) -> None:
-        """One question at a time; one that was answered elsewhere, or is moot, is taken back."""
-        open_ = {question.path for question in decision.ask}
-        if self._asking is not None and self._asked not in open_:
-            self._asking.cancel()
-            self._asking = None
-        if self._given.ask is None or self._asking is not None:
-            return
-        for question in decision.ask:
-            if question.kind != "doubt" and question.path not in self._asked_once:
-                self._asked = question.path
-                self._asking = self._mind(self._ask(question, self._given.ask))
-                return
-
-    async def _ask(self, question: Question, ask: Asker) -> None:
-        answered = await ask(question)
-        self._asked_once.add(question.path)  # the answer is not folded yet: not to be asked again
-        if answered is not None:
-            body = {"path": question.path, "answer": answered[0], "note": answered[1]}
-            draft = Draft("Answered", self._given.redact(body), self._now(), self._given.actor)
-            await self._given.store.append_outside(self._state.run, draft)
-        if self._asking is asyncio.current_task():  # or the next one is asked already
-            self._asking = None
-        self._inbox.put(NEWS)
-
     async def _leave(self) -> None:
         """Leaves nothing behind: what is under way is cut off, and will be found interrupted."""
         rest = [*self._tasks.values()]
-        if self._asking is not None:
-            rest.append(self._asking)
         for task in rest:
             task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        await asyncio.gather(*rest, self._asking.leave(), return_exceptions=True)
 
     async def _give_back(self) -> None:
         """Of messages that were announced and did not begin to leave, that is recorded. Where it

@@ -34,8 +34,10 @@ Telling = Callable[[Tell, Callable[[], Awaitable[bool]]], Awaitable[Outcome]]
 but for CancelledError.
 """
 
-Asker = Callable[[Question], Awaitable[tuple[str, str] | None]]
-"""Asks whoever sits at the terminal: `(answer, note)`, or None to leave the question open."""
+Asker = Callable[[Question], Awaitable[Coroutine[Any, Any, None] | None]]
+"""Asks whoever sits at the terminal: what records their answer, or None to leave the question open.
+It raises JournalError only.
+"""
 
 
 def to_judge(outcome: Outcome, redact: Callable[[Any], Any]) -> Outcome:

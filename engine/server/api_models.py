@@ -43,6 +43,38 @@ class StartRun(Strict):
     autonomy: Literal["guide", "propose", "auto"] | None = None
 
 
+class ListedRun(BaseModel):
+    """A run, and what stands behind its status."""
+
+    run: str = Field(examples=[RUN])
+    name: str
+    environment: str
+    mode: Literal["real", "rehearsal"]
+    actor: str
+    status: str
+    because: str | None
+    started: str
+    finished: str | None
+    events: int
+    calls: list[str] = Field([], description="what it calls people for, and nobody took so far")
+    asks: list[str] = Field([], description="what it told people of that is to be answered")
+    untaken: list[str] = Field(
+        [], description="what nobody took, though all who there are were called"
+    )
+    held: str | None = Field(None, description="why it cannot be gone on with as things are")
+    undriven: bool = Field(
+        False,
+        description="something is to go on, and no server and no command drives it",
+    )
+
+
+class RunsPage(BaseModel):
+    """Runs, the newest first; `next`: where the next ones begin."""
+
+    items: list[ListedRun]
+    next: str | None
+
+
 class Begun(BaseModel):
     """What became of it."""
 

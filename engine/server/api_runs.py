@@ -12,8 +12,10 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from engine.errors import Refused
+from engine.journal.calls import Mark
+from engine.journal.contract import RunRow
 from engine.server import problems
-from engine.server.api_models import Begun, Name, StartRun
+from engine.server.api_models import Begun, Name, RunsPage, StartRun
 from engine.server.api_shown import event_json, page, question_json, read_cursor, run_json
 from engine.server.identity import READ, RUN
 from engine.server.keeper import Begun as Made
@@ -90,7 +92,7 @@ async def runbook(pack: Name, name: Name, parts: PartsHere, principal: Principal
     }
 
 
-@router.get("/runs")
+@router.get("/runs", responses={200: {"model": RunsPage}})
 async def runs(  # noqa: PLR0913, PLR0917 - each narrows the list by itself
     parts: PartsHere,
     principal: PrincipalHere,
@@ -100,9 +102,11 @@ async def runs(  # noqa: PLR0913, PLR0917 - each narrows the list by itself
     cursor: Annotated[str | None, Query(max_length=500)] = None,
     limit: Limit = 50,
 ) -> Any:
-    """Runs of the packs that are yours to read, the newest first."""
+    """Runs of the packs that are yours to read, the newest first; and what stands behind the
+    status of each.
+    """
     before = read_cursor(cursor)
-    found: list[Any] = []
+    found: list[RunRow] = []
     for _ in range(PAGES_READ_MAX):
         rows = await parts.store.runs(
             name=name, status=status, mode=mode, limit=limit, before=before
@@ -110,12 +114,19 @@ async def runs(  # noqa: PLR0913, PLR0917 - each narrows the list by itself
         for row in rows:
             before = (row.started_us, row.run)
             if principal.may(READ, row.name.partition("/")[0]):
-                found.append(run_json(row))
+                found.append(row)
                 if len(found) == limit:
-                    return page(found, limit, before)
+                    return page(await _marked(parts, found), limit, before)
         if len(rows) < limit:
-            return page(found, limit, None)
-    return page(found, 0, before)
+            return page(await _marked(parts, found), limit, None)
+    return page(await _marked(parts, found), 0, before)
+
+
+async def _marked(parts: Parts, rows: list[RunRow]) -> list[dict[str, Any]]:
+    """Runs with what stands behind the status of each."""
+    now_us = parts.engine.clock.now_us()
+    marks = await parts.marks.of(rows, now_us, parts.keeper.minded)
+    return [run_json(row) | marks.get(row.run, Mark()).to_json() for row in rows]
 
 
 @router.post("/runs", status_code=202, response_model=Begun)
@@ -163,8 +174,8 @@ async def _begin(parts: Parts, asked: StartRun, principal: PrincipalHere, run: s
 
 @router.get("/runs/{run}")
 async def one_run(of: ReadRun, parts: PartsHere) -> Any:
-    """A run: how it stands, what it asks people, and why it is held: where that is not null it
-    cannot be gone on with as things are.
+    """A run: how it stands, as in the list, its inputs, and what it asks people. Where `held` is
+    not null it cannot be gone on with as things are.
     """
     rows = await parts.store.runs(run=of.run, limit=1)
     events = await parts.store.events(of.run, 0, 1)
@@ -173,7 +184,8 @@ async def one_run(of: ReadRun, parts: PartsHere) -> Any:
         state = await parts.engine.state(of.run)
         found["questions"] = [question_json(q) for q in await parts.engine.questions(of.run)]
         found["held"] = state.held["why"] if state.held is not None else None
-    return {**run_json(rows[0]), **found}
+    (shown,) = await _marked(parts, rows)
+    return {**shown, **found}
 
 
 @router.get("/runs/{run}/events")

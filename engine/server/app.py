@@ -15,6 +15,7 @@ from engine.clock import Clock, SystemClock
 from engine.core.events import Event
 from engine.errors import RunbookError
 from engine.journal.ledger import Ledger
+from engine.journal.marks import Marks
 from engine.journal.requests import Requests
 from engine.journal.sqlite import SqliteStore
 from engine.journal.tokens import Tokens
@@ -32,8 +33,9 @@ from engine.server import (
     webhooks,
 )
 from engine.server.access import Doorkeeper
+from engine.server.around import Surround, nothing_around
 from engine.server.dispatch import Dispatcher
-from engine.server.keeper import Keeper, Surround, nothing_around
+from engine.server.keeper import Keeper
 from engine.server.limits import BodyLimit, Pace
 from engine.server.logs import Log
 from engine.server.metrics import Metrics
@@ -78,7 +80,7 @@ def make_parts(
         log,
         drive_max=settings.drive_max,
         surround=surround,
-        observe=_observed(metrics, Telling(metrics, log)),
+        observe=_observed(metrics, Telling(metrics, log, store)),
     )
     shelf = Shelf(engine.books, engine.registry, clock, log)
     ledger = Ledger(store)
@@ -95,6 +97,7 @@ def make_parts(
         settings=settings,
         engine=engine,
         store=store,
+        marks=Marks(store),
         ledger=ledger,
         requests=Requests(store),
         tokens=tokens,

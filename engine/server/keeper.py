@@ -8,15 +8,15 @@ again when somebody has said something to it, through us (`kick`) or past us (`t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from engine.core.events import ENGINE, Actor, Event
 from engine.errors import Driven, JournalError, Refused, RunbookError, Usage
-from engine.language.model import Runbook
 from engine.server.again import Again
+from engine.server.around import Around, Surround, nothing_around
 from engine.server.ending import done_within
 from engine.server.logs import Log
 from engine.server.unfinished import all_that_call, over_and_calling, unfinished
@@ -34,23 +34,6 @@ ORPHANS_S = 30.0
 """Between two looks for runs that call people and that nobody drives any more: whoever started them
 left, or died. The next message is late by so much at most.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What stands around a run; see `engine.cli.session.Surroundings`."""
-
-    services: Mapping[str, str] | None = None
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-
-
-Surround = Callable[[str, str, Runbook], AbstractAsyncContextManager[Around]]
-"""Starts what an environment needs for the time of a run: pack, environment, runbook."""
-
-
-@asynccontextmanager
-async def nothing_around(_pack: str, _environment: str, _runbook: Runbook) -> AsyncIterator[Around]:
-    yield Around()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +91,13 @@ class Keeper:
     @property
     def driven(self) -> int:
         return len(self._tasks)
+
+    @property
+    def minded(self) -> frozenset[str]:
+        """Runs that it drives, takes up as soon as there is room, or when somebody speaks to them:
+        of none of them anything is to happen that does not.
+        """
+        return frozenset((*self._tasks.values(), *self._parked))
 
     @property
     def parked(self) -> int:

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from engine.errors import Usage
 from engine.journal.ledger import Ledger
+from engine.journal.marks import Marks
 from engine.journal.requests import Requests
 from engine.journal.sqlite import SqliteStore
 from engine.journal.tokens import Tokens
@@ -38,6 +39,7 @@ class Parts:
     settings: Settings
     engine: Engine
     store: SqliteStore
+    marks: Marks
     ledger: Ledger
     requests: Requests
     tokens: Tokens

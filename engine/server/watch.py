@@ -4,8 +4,10 @@ arrive, and sees when the contacts of a pack cannot be read any more.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from engine.clock import MICROSECONDS
@@ -13,8 +15,10 @@ from engine.config import Books
 from engine.core.events import Event
 from engine.core.state import State
 from engine.core.summons import STATUS, Escalation
-from engine.errors import RunbookError
+from engine.errors import JournalError, RunbookError
+from engine.journal.announced import announced
 from engine.journal.called import calling
+from engine.journal.sqlite import SqliteStore
 from engine.server.logs import Log
 from engine.server.metrics import FOLLOWED_MAX, Metrics
 from engine.wiring import Engine
@@ -32,10 +36,12 @@ at night."""
 class Telling:
     """Of the runs that are driven here. Used from one event loop."""
 
-    def __init__(self, metrics: Metrics, log: Log) -> None:
+    def __init__(self, metrics: Metrics, log: Log, store: SqliteStore) -> None:
         self._metrics = metrics
         self._log = log
+        self._store = store
         self._under_way: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._reading: set[asyncio.Task[None]] = set()
 
     def observe(self, event: Event) -> None:
         """Takes in what happened in a run."""
@@ -46,9 +52,9 @@ class Telling:
                 if len(self._under_way) > FOLLOWED_MAX:
                     self._under_way.popitem(last=False)
             case "Told":
-                self._count(body, "told")
+                self._came(event)
             case "TellFailed" if not body.get("dropped"):
-                self._failed(event)
+                self._came(event)
             case "LevelDue" if body.get("nobody") or body.get("trouble"):
                 nobody = ", ".join(map(str, body.get("nobody") or ())) or None
                 self._log.warning("a level does not reach all it names", run=event.run,
@@ -59,11 +65,30 @@ class Telling:
                 about = {"escalation": body["escalation"], "told": told, "why": body.get("why")}
                 self._log.fault("no level is left, and nobody took it", run=event.run, **about)
 
-    def _failed(self, event: Event) -> None:
+    def _came(self, event: Event) -> None:
+        started = self._under_way.pop(str(event.body["key"]), None)
+        if started is not None:
+            self._take(event, started)
+            return
+        reading = asyncio.ensure_future(self._came_later(event))  # it began before we did
+        self._reading.add(reading)
+        reading.add_done_callback(self._reading.discard)
+
+    async def _came_later(self, event: Event) -> None:
+        started: Mapping[str, Any] = {}
+        with suppress(JournalError):  # that it did not arrive is said all the same
+            started = await announced(self._store, event)
+        self._take(event, started)
+
+    def _take(self, event: Event, started: Mapping[str, Any]) -> None:
         body = event.body
         again_us = body.get("next_us")
         fate = "doubt" if body.get("doubt") else "failed" if again_us is None else "again"
-        started = self._count(body, fate)
+        fate = "told" if event.type == "Told" else fate
+        channel, kind = str(started.get("channel", "-")), str(started.get("kind", "-"))
+        self._metrics.messages.labels(channel, kind, fate).inc()
+        if fate == "told":
+            return
         again = (again_us - event.at_us) / MICROSECONDS if again_us is not None else None
         said = "a message is in doubt" if fate == "doubt" else "a message did not leave"
         about = {
@@ -72,12 +97,6 @@ class Telling:
             "kind": started.get("kind"),
         }
         self._log.warning(said, run=event.run, **about, why=body.get("why"), again_in_s=again)
-
-    def _count(self, body: Mapping[str, Any], fate: str) -> Mapping[str, Any]:
-        started = self._under_way.pop(str(body["key"]), {})
-        channel, kind = str(started.get("channel", "-")), str(started.get("kind", "-"))
-        self._metrics.messages.labels(channel, kind, fate).inc()
-        return started
 
 
 async def count_escalations(engine: Engine, metrics: Metrics, store: Any) -> None:

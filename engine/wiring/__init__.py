@@ -314,7 +314,7 @@ class Engine(Asking):
                 clock=self.clock,
                 actor=means.actor,
                 observe=faces.observe,
-                ask=self._asker(faces.ask),
+                ask=self._asker(lease.run, faces, means.actor, means.vault.redactor().json),
                 leave=faces.leave,
                 first=means.directory.first,
                 called=means.directory.called,
@@ -369,7 +369,7 @@ class Engine(Asking):
             return ended(state, state.finished)
         if holding(state):
             return holds.held_result(state)
-        questions = tuple([await self._question(asked) for asked in decision.ask])
+        questions = tuple([await self.question(asked) for asked in decision.ask])
         if any(question.kind == "doubt" for question in questions):
             return RunResult(state.run, "in doubt", 3, None, questions)
         if state.paused is not None:

@@ -71,12 +71,15 @@ class Faces(Struct, frozen=True):
 
     async def tell(self, policy: str, message: str | None) -> Mapping[str, Any]:
         """The console contact: whoever reads the standard error of this process."""
-        text = f"ESCALATION ({policy}): {message or 'no message'}"
+        self.say(f"ESCALATION ({policy}): {message or 'no message'}")
+        return {"policy": policy, "told": [{"contact": "console", "channel": "console"}]}
+
+    def say(self, text: str) -> None:
+        """To whoever sits there."""
         if self.console is not None:
             self.console(text)
         else:
             print(text, file=sys.stderr, flush=True)
-        return {"policy": policy, "told": [{"contact": "console", "channel": "console"}]}
 
 
 def os_actor() -> Actor:

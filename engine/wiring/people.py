@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 from engine.config import Contacts, Environment
@@ -16,13 +17,15 @@ from engine.core.too_late import decided
 from engine.errors import Refused, Usage
 from engine.language.catalog import Kind
 from engine.language.model import Runbook
+from engine.runner.given import Asker
 from engine.runner.rehearse import Readings, Rehearser
 from engine.secret import Vault
 from engine.wiring.admission import asks_who, not_of, person_behind, roles_of
-from engine.wiring.faces import Answerer, Question
+from engine.wiring.faces import Faces, Question
 from engine.wiring.guarding import withdraw
 from engine.wiring.on_call import Asked as Answers
 from engine.wiring.on_call import carriers, trouble_of
+from engine.wiring.prompt import Prompt
 from engine.wiring.taking import Taking
 from engine.wiring.whom import names_of
 
@@ -69,7 +72,7 @@ class People(Taking):
     async def questions(self, run: str) -> tuple[Question, ...]:
         """What a run waits for people to say, whether or not somebody drives it now."""
         state = await self.state(run)
-        return tuple([await self._question(asked) for asked in open_questions(state)])
+        return tuple([await self.question(asked) for asked in open_questions(state)])
 
     async def pause(self, run: str, reason: str, actor: Actor) -> Event:
         """Lets a run begin nothing new, until it is resumed. What is under way comes to its end."""
@@ -186,7 +189,7 @@ class People(Taking):
             body = {"path": step.path, "kind": "action", "attempt": 1, "plan": step.plan}
             outcome = await rehearser(body, lambda _text: None)
             redact = connections.redact_json
-            question = await self._question(asked)
+            question = await self.question(asked)
             if outcome.error is not None:
                 return {"question": question, "error": redact(outcome.error["message"])}
             return {"question": question, "preview": redact((outcome.result or {})["preview"])}
@@ -196,16 +199,18 @@ class People(Taking):
         _check_open(state)
         return state
 
-    def _asker(self, ask: Answerer | None) -> Any:
-        if ask is None:
+    async def typed(self, run: str, body: dict[str, Any], actor: Actor) -> Event:
+        """Records an answer to a question that was open when it was put. Raises Refused where it
+        is not any more.
+        """
+        return await self._put(await self.state(run), "Answered", body, actor)
+
+    def _asker(self, run: str, faces: Faces, actor: Actor, redact: Any) -> Asker | None:
+        if faces.ask is None:
             return None
+        return partial(Prompt(self, run, faces, actor, redact).ask, faces.ask)
 
-        async def asker(asked: Asked) -> tuple[str, str] | None:
-            return await ask(await self._question(asked))
-
-        return asker
-
-    async def _question(self, asked: Asked) -> Question:
+    async def question(self, asked: Asked) -> Question:
         """A question in the words of its step type."""
         text, evidence = asked.title, None
         if asked.text is not None:

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from stories import calling, taken, taken_for_now
 
-from engine.cli.called import Calls, call_lines, why_open
+from engine.cli.called import call_lines, why_open
 from engine.cli.calls import aloud, saying, would_ask
 from engine.cli.rows import Rows
 from engine.cli.text import Style
 from engine.cli.trail import entry_lines
 from engine.core.events import Event
+from engine.journal.calls import Calls
 
 KEY = "ask:free#1"
 ASKED = {"escalation": KEY, "policy": "questions", "message": "May `Free` be done?", "why": "w"}

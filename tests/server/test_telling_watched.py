@@ -11,6 +11,7 @@ import pytest
 from engine.channels.slack import SlackChannel
 from engine.server.logs import Log
 from tests.channels.counterparts import Web, listening
+from tests.runs.beeper import Siren
 from tests.server.conftest import Brisk, serving_in
 from tests.server.test_watched import read
 
@@ -147,3 +148,41 @@ def test_what_comes_from_outside_gives_a_terminal_no_orders_where_the_log_is_wor
     log.warning("full\n\x1b[2J", about="\x1b]0;owned\x07x\r\nforged line", number=3)
     assert out.getvalue().endswith("warning full about=x forged line number=3\n")
     assert len(out.getvalue().splitlines()) == 1
+
+
+LOUD = CONTACTS.replace("slack", "siren").replace("U777", '"+1"')
+
+
+async def test_a_message_that_is_in_doubt_after_a_restart_is_a_line_with_whom_and_by_what(
+    books, tmp_path
+):
+    (books / "p/calls.yaml").write_text(CALLS)
+    (books / "p/contacts.yaml").write_text(LOUD)
+    place = books / "p/environments/test.yaml"
+    place.write_text("connections: {chat: {adapter: siren}}\n")
+    journal, begun = tmp_path / "journal.db", asyncio.Event()
+
+    async def hangs(_message):
+        begun.set()
+        await asyncio.Event().wait()
+
+    Siren.reset()
+    Siren.on = hangs
+    async with serving_in(books, journal, channels=[Siren]) as before:
+        run = await started(before)
+        await begun.wait()
+        await before.parts.keeper.close(0)
+    Siren.on = None
+    async with serving_in(books, journal, channels=[Siren]) as serving:
+        async with asyncio.timeout(20):
+            while not (found := in_doubt(serving)):
+                await serving.clock.sleep(0)
+        told = [(one["level"], one["run"], one["to"], one["by"], one["kind"]) for one in found]
+        assert told == [("warning", run, "Bea", "siren", "page")]
+        assert "cut short while this was sent" in str(found[0]["why"])
+        counted = read((await serving.http.get("/metrics")).text)
+        assert counted["runbook_messages_total", "channel=siren,fate=doubt,kind=page"] == 1
+
+
+def in_doubt(serving):
+    return [line for line in lines(serving) if line["message"] == "a message is in doubt"]
