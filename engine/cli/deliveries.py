@@ -13,7 +13,7 @@ from engine.cli.text import ago
 from engine.core.cells import clean
 
 if TYPE_CHECKING:
-    from engine.journal.ledger import Delivery
+    from engine.journal.ledger import Delivery, Verdict
 
 WORDS = ("started", "joined", "ignored", "refused", "open")
 
@@ -125,13 +125,20 @@ def _json(row: Delivery) -> dict[str, Any]:
 
 def _cells(row: Delivery, now_us: int) -> tuple[str, ...]:
     about = row.about
-    told = [f"{v.runbook + ' ' if v.runbook else ''}{v.run or v.why}" for v in row.verdicts]
+    told = [_told(verdict) for verdict in row.verdicts]
     if row.kind == "press":  # what became of it is what it is about: said once
         about, told = about.partition(": ")[2], [v.run for v in row.verdicts if v.run]
     times = f" x{row.times}" if row.times > 1 else ""
     came = ago((now_us - row.received_us) / 1e6) + times
     verdict = row.verdict or "open"
     return (row.id, verdict, row.source, row.kind, clean(about), came, clean("; ".join(told)))
+
+
+def _told(verdict: Verdict) -> str:
+    """Where it led to, and where that came to nothing, why."""
+    nothing = verdict.word in ("ignored", "refused")
+    why = f": {verdict.why}" if verdict.run and nothing else ""
+    return f"{verdict.runbook + ' ' if verdict.runbook else ''}{verdict.run or verdict.why}{why}"
 
 
 def _pretty(text: str) -> str:

@@ -96,6 +96,7 @@ class Calls:
         self.all: dict[str, Called] = {}
         self.held = ""
         """Why it cannot be gone on with, as things are."""
+        self._cancelled = False
         self._telling: Mapping[str, Any] = {}
         self._titles: dict[str, tuple[str, str]] = {}
         self.late: set[int] = set()
@@ -105,8 +106,8 @@ class Calls:
         body = event.body
         if event.type == "RunStarted":
             self._telling = body.get("telling") or {}
-        elif event.type == "RunTakenUp":
-            self.held = clean(str((body.get("held") or {}).get("why") or ""))
+        elif event.type in ("CancelRequested", "RunTakenUp"):
+            self._hold(event)
         elif event.type == "StepStarted" and body.get("kind") == "escalate":
             plan, path = body.get("plan") or {}, str(body["path"])
             made = str(body.get("id") or "").startswith("escalate-")
@@ -125,6 +126,14 @@ class Calls:
             self._over(body)
         elif "escalation" in body:
             self._of(event.type, self._named(str(body["escalation"])), event)
+
+    def _hold(self, event: Event) -> None:
+        """One that was cancelled is ended by whoever takes it up, whatever is in the way."""
+        if event.type == "CancelRequested":
+            self._cancelled = True
+            return
+        held = {} if self._cancelled else event.body.get("held") or {}
+        self.held = clean(str(held.get("why") or ""))
 
     def shown(self) -> list[Called]:
         """Those for which somebody was to be called, in the order in which that began."""

@@ -5,7 +5,8 @@ reverse.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from hashlib import sha256
+from typing import Any, Final
 
 from engine.config import Connection, Environment
 from engine.errors import AdapterError, RunbookError, Usage
@@ -14,6 +15,11 @@ from engine.language.words import did_you_mean
 from engine.plugin import Adapter
 from engine.registry import Registry
 from engine.secret import Vault, is_told, reveal
+
+MARK_DIGITS: Final = 4
+"""Of the hash of a place that is hidden: another place has the same mark once in 65,536 times, and
+what is behind it cannot be found by guessing, as too many guesses fit.
+"""
 
 FAULT = "a fault of the adapter, not of the target"
 """Help for what no adapter may raise."""
@@ -44,14 +50,15 @@ class Connections:
         return made
 
     def fingerprints(self, names: tuple[str, ...]) -> dict[str, str]:
-        """Where each connection points. Resolves its secrets, so that they are known before any
-        event is written. Raises Usage for one that is missing, and for settings that lead nowhere.
+        """Where each connection points, without secrets. Resolves them, so that they are known
+        before any event is written. Raises Usage for one that is missing, and for settings that
+        lead nowhere.
         """
         for name in names:
             where = f"connection {name}"
             for text in _texts(self._connection(name).settings):
                 self._vault.resolve(text, where)
-        return {name: self._fingerprint(name) for name in names}
+        return {name: self._shown(self._fingerprint(name)) for name in names}
 
     def learn(self, names: tuple[str, ...]) -> None:
         """Makes their secrets known, as far as they can be had, so that `redact` takes them out."""
@@ -59,6 +66,15 @@ class Connections:
             connection = self._environment.connections.get(name)
             for text in _texts(connection.settings if connection else {}):
                 self._vault.learn(text)
+
+    def _shown(self, where: str) -> str:
+        """As it may stand in an event. A reference that is all of a host or a path is hidden there
+        as a secret is, and where it leads to is told apart by a mark.
+        """
+        shown = self.redact(where)
+        if shown == where:
+            return where
+        return f"{shown} #{sha256(where.encode()).hexdigest()[:MARK_DIGITS]}"
 
     def _fingerprint(self, name: str) -> str:
         """Nothing is asked for it: what goes wrong lies in the settings, or in the adapter."""

@@ -30,7 +30,7 @@ from engine.server.dispatch import Heard
 from engine.server.inbound import people_of
 from engine.server.parts import Parts
 from engine.server.webhooks import moment_us
-from engine.wiring.taking import Incident, calling_now
+from engine.wiring.taking import RECORDED, Incident, calling_now
 
 if TYPE_CHECKING:
     from engine.core.state import State
@@ -92,7 +92,12 @@ async def _said(parts: Parts, arrival: Arrival, incident: Incident, name: str) -
         await parts.engine.take_back(incident, actor, _how(kind, agent), ahead=ahead)
     except (Usage, Refused) as error:
         does = "acknowledges" if kind in (ACKNOWLEDGED, RESOLVED) else "takes back"
-        return Verdict("ignored", f"it {does} nothing of ours: {error.message}", None, run)
+        return Verdict(
+            "ignored",
+            f"it {does} nothing of ours: {error.message.removeprefix(RECORDED)}",
+            None,
+            run,
+        )
     return Verdict("joined", "whoever took it has it no longer: people are called anew", None, run)
 
 

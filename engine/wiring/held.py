@@ -94,13 +94,14 @@ def looked_at(
     what is in the way of a run that is not to be held for it.
     """
     error = refused(state, registry) or found.error or unfit(state, found.place, connections)
-    if error is None:
-        return None, None
-    if state.acting and not hold:
+    if error is not None and state.acting and not hold:
         raise error
-    bar = connections.redact(_said(error))
-    held = state.acting and state.cancelled is None
-    return bar, {"why": bar, "mute": found.mute} if held else None
+    bar = connections.redact(_said(error)) if error is not None else None
+    if not state.acting:
+        return bar, None
+    if state.cancelled is not None:  # one that was held stays so: it ends, and does not go on
+        return bar, dict(state.held) if state.held is not None else None
+    return bar, {"why": bar, "mute": found.mute} if bar is not None else None
 
 
 TOLD_MAX = 3
@@ -125,12 +126,13 @@ async def fits_again(
     if refused(state, registry) is not None:
         return False
     try:
-        place = grounds(books, registry, state, hold=False).place
+        found = grounds(books, registry, state, hold=False)
     except RunbookError:
         return False
-    connections = Connections(place, registry, Vault(os.environ, services))
+    connections = Connections(found.place, registry, Vault(os.environ, services))
+    connections.learn(found.directory.connections())  # as at the start: what is hidden is the same
     try:
-        return unfit(state, place, connections) is None
+        return unfit(state, found.place, connections) is None
     finally:
         await connections.close()
 

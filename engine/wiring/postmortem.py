@@ -13,6 +13,7 @@ from typing import Any
 from engine.clock import MICROSECONDS, to_iso
 from engine.core.events import SETTLED, Event, spoken
 from engine.core.plainly import plainly
+from engine.core.taken_back import VIA
 from engine.core.words import SIGNS
 from engine.language.duration import format_duration
 from engine.language.model import Runbook
@@ -163,7 +164,11 @@ def post_mortem(events: Sequence[Event], runbook: Runbook, facts: Facts) -> Post
 
 
 def _acts(event: Event) -> bool:
-    """Whether this is what a person did: neither the engine nor what started the run is one."""
+    """Whether this is what a person did: neither the engine nor what started the run is one, nor
+    PagerDuty, where it names nobody.
+    """
+    if (event.actor.get("name"), event.actor.get("means")) == (VIA, "webhook"):
+        return False
     by_event = event.type in ("RunStarted", "RunQueued", "RunRefused", "RunJoined")
     by_event = by_event and event.body.get("event") is not None
     return event.actor.get("means") not in ("engine", None) and not by_event

@@ -22,6 +22,9 @@ from engine.core.too_late import at, backs, remark, taken, why_not_taken, why_no
 from engine.errors import Refused, Usage
 from engine.wiring.guarding import Guarding
 
+RECORDED = "yours is recorded, and changes nothing: "
+"""What whoever spoke is told before why."""
+
 
 class Met(Struct, frozen=True):
     """What came of a word that counted. `of`: what it took; `given`: of an approval, `1 of 2`;
@@ -58,7 +61,7 @@ class Taking(Guarding):
         why = why_nothing(state, event)
         state.apply(event)
         if why is not None:
-            raise Refused(f"yours is recorded, and changes nothing: {why}")
+            raise Refused(f"{RECORDED}{why}")
         return event
 
     async def _before(self, state: State, event: Event) -> None:

@@ -91,3 +91,5 @@ def test_it_is_ended_by_a_cancel(runbook):
     assert runbook("cancel", "last", "--reason", "not needed").code == 0
     done = runbook("resume", "last")
     assert (done.code, "cancelled" in done.out) == (1, True)
+    assert "and rests" not in done.out
+    assert "gone on with again" not in runbook("report", "last").out

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from engine.errors import AdapterError
 from engine.plugin import IDEMPOTENT, UNSAFE, Preview, Question, StepContext, action, check
+from engine.secret import reveal
 
 
 class Target:
@@ -49,7 +50,7 @@ class LabAdapter:
         Target.open += 1
 
     def fingerprint(self) -> str:
-        return str(self._host)
+        return reveal(self._host)
 
     async def ping(self) -> str:
         if str(self._host) == "gone":

@@ -5,6 +5,7 @@ not failed.
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
@@ -78,6 +79,38 @@ async def test_what_they_are_told_says_where_it_pointed_and_where_it_does_now(de
     (begun,) = await bodies(desk, run, "EscalationStarted")
     assert (begun["escalation"], begun["policy"]) == ("held#1", "default")
     assert "Nothing was done since" in begun["message"]
+
+
+HIDDEN = f"there: {{adapter: lab, host: '${{env:LAB_HOST}}'}}, {CHANNELS}"
+
+
+async def behind_a_reference(desk, monkeypatch):
+    """A run whose target is all a reference: the journal has its name, and not where it leads."""
+    monkeypatch.setenv("LAB_HOST", "cache-1.internal")
+    move(desk, HIDDEN)
+    return await died_behind(desk, "StepStarted", RESTS)
+
+
+async def test_a_run_whose_target_is_all_a_reference_goes_on_where_it_leads_there_still(
+    desk, monkeypatch
+):
+    run = await behind_a_reference(desk, monkeypatch)
+    result = await taken_up(desk, run)
+    assert (result.status, Beeper.rang) == ("resolved", [])
+
+
+async def test_a_run_whose_reference_leads_elsewhere_by_now_is_held_and_says_neither_place(
+    desk, monkeypatch
+):
+    run = await behind_a_reference(desk, monkeypatch)
+    monkeypatch.setenv("LAB_HOST", "cache-2.internal")
+    assert (await taken_up(desk, run)).status == "held"
+    (held,) = await bodies(desk, run, "RunTakenUp")
+    then, now = re.findall(r"secret LAB_HOST\W #[0-9a-f]{4}", held["held"]["why"])
+    assert then != now
+    text = repr([e.body for e in await desk.engine.store.events(run)])
+    assert "internal" not in text
+    assert "internal" not in Beeper.rang[0].details["wrong"]
 
 
 async def test_those_who_are_called_already_go_on_being_called_by_time_and_are_told_why(desk):
@@ -159,6 +192,23 @@ async def test_one_that_was_cancelled_is_ended_at_a_terminal_too(desk):
     move(desk, ELSEWHERE["is gone"])
     await desk.engine.cancel(run, "not needed", BO)
     assert (await desk.engine.resume(run, actor=ALICE, force=True)).status == "cancelled"
+
+
+@pytest.mark.parametrize("there", [ELSEWHERE["points elsewhere"], THERE])
+async def test_those_who_were_called_for_one_that_is_cancelled_do_not_hear_that_it_goes_on(
+    desk, there
+):
+    Beeper.follows = True
+    run = await died_behind(desk, "StepStarted", RESTS)
+    move(desk, ELSEWHERE["points elsewhere"])
+    assert (await taken_up(desk, run)).status == "held"
+    await desk.engine.cancel(run, "not needed", BO)
+    move(desk, there)
+    assert (await taken_up(desk, run)).status == "cancelled"
+    assert [m.title for m in Beeper.rang if "goes_on" in m.details or "Goes on" in m.title] == []
+    assert Beeper.rang[-1].title.startswith("Cancelled: ")
+    (closed,) = await bodies(desk, run, "EscalationClosed")
+    assert "gone on with" not in closed["why"]
 
 
 async def test_at_a_terminal_it_is_told_why_and_nothing_is_recorded(desk):

@@ -84,6 +84,16 @@ def night() -> Trail:
     return trail.add(2400, "RunFinished", **end, worst="passed")
 
 
+def test_who_responded_are_people_and_not_pagerduty_that_says_an_acknowledgement_ran_out():
+    ana = {"name": "ana", "means": "webhook", "via": "d1", "called": "Ana Lim"}
+    trail = Trail().told(1, "Ana Lim", "page")
+    taken = {"escalations": ["call"], "incident": "RUN:call:1.1", "via": "PagerDuty"}
+    trail.add(20, "Acknowledged", ana, **taken, note="")
+    nobody = {"name": "PagerDuty", "means": "webhook", "via": "d2"}
+    trail.add(50, "Unacknowledged", nobody, **taken, occurred_us=None, how="ran-out")
+    assert trail.made().responders == ["Ana Lim"]
+
+
 def test_every_field_of_the_template_is_filled_or_marked():
     text = markdown(night().made())
     assert text.startswith("# Post-Mortem: main\n**Date**: 2026-11-21 (times are UTC)")
