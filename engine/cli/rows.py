@@ -280,7 +280,7 @@ class Rows:
         row = self._by_path.get(path) or self._add(path, event.at_us, body)
         by = ", ".join(map(str, body.get("by") or ())) or "anybody but who started it"
         until = body.get("expires_us")
-        within = f" until {clock_time(until)}" if isinstance(until, int) else ""
+        within = f" until {clock_time(until, event.at_us)}" if isinstance(until, int) else ""
         row.approval = (
             f"{body.get('count')} of {by}{within}: runbook approve {event.run} {path} --reason ..."
         )
@@ -311,9 +311,11 @@ _DECIDED: Mapping[str, str] = {
 }
 
 
-def clock_time(at_us: int) -> str:
-    """The time of day where the person sits."""
-    return datetime.fromtimestamp(at_us / 1e6).astimezone().strftime("%H:%M:%S")
+def clock_time(at_us: int, of_us: int | None = None) -> str:
+    """The time of day where the person sits, and the day where it is not that of `of_us`."""
+    at = datetime.fromtimestamp(at_us / 1e6).astimezone()
+    day = of_us is None or datetime.fromtimestamp(of_us / 1e6).astimezone().date() == at.date()
+    return at.strftime("%H:%M:%S" if day else "%a %Y-%m-%d %H:%M:%S")
 
 
 _APPLY: Mapping[str, Any] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -110,26 +111,35 @@ def watch(session: Session, run: str) -> int:
     Ctrl-C stops the watching, not the run.
     """
 
+    seen = Seen()
+
     async def follow() -> int:
         async with session.open_store() as store:
             name = await store.find(run)
             face = make_face(session.output)
-            rows = Rows()
             async with face:
-                await _follow(store, name, face, rows)
-        return finish_watch(face, name, rows)
+                await _follow(store, name, face, seen)
+        return finish_watch(face, name, seen.rows)
 
     try:
         return session.run(follow())
     except KeyboardInterrupt:
-        session.output.note("stopped watching; the run goes on")
+        rests = seen.alone or seen.rows.calls.held  # why, it was told
+        session.output.note("stopped watching" if rests else "stopped watching; the run goes on")
         return 0
 
 
-async def _follow(store: Store, run: str, face: Face, rows: Rows) -> None:
+@dataclass(slots=True)
+class Seen:
+    """What whoever watches was shown. `alone`: that nobody drives it."""
+
+    rows: Rows = field(default_factory=Rows)
+    alone: bool = False
+
+
+async def _follow(store: Store, run: str, face: Face, seen: Seen) -> None:
     """Shows events as they come until the run is over, and calls nobody any more."""
-    alone, quiet = False, True
-    asked: set[str] = set()
+    rows, asked, quiet = seen.rows, set[str](), True
     while not rows.over:
         async for event in all_events(store, run, rows.seq):
             rows.apply(event)
@@ -138,10 +148,10 @@ async def _follow(store: Store, run: str, face: Face, rows: Rows) -> None:
         for path in said.keys() - asked:
             face.say(said[path])
         asked = {*said}
-        was = alone
+        was = seen.alone
         if quiet:  # what says something is driven, and a server need not be asked
-            alone = not rows.over and await stands_still(store, run, rows.calls)
-        if alone and not was:
+            seen.alone = not rows.over and await stands_still(store, run, rows.calls)
+        if seen.alone and not was:
             command = face.output.command
             face.say(
                 f"nobody drives this run now: nothing goes on, and nobody else is called, until "

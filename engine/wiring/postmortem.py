@@ -13,6 +13,7 @@ from typing import Any
 from engine.clock import MICROSECONDS, to_iso
 from engine.core.events import SETTLED, Event, spoken
 from engine.core.plainly import plainly
+from engine.core.summons import CONSOLE
 from engine.core.taken_back import VIA
 from engine.core.words import SIGNS
 from engine.language.duration import format_duration
@@ -327,7 +328,7 @@ class _Reader:
             self.asked.add(asked)
             whom = f"{name} was asked{word} by {channel}"
             if name == channel:
-                whom = f"Asked{word} at the {channel}"
+                whom = f"Asked{word} at {'the ' if channel == CONSOLE else ''}{channel}"
             yield f"{whom}: {self._question(told)}"
 
     def _untold(self, told: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[str]:

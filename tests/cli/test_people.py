@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -267,7 +268,8 @@ def test_a_run_that_calls_people_and_whose_driver_died_says_that_nobody_drives_i
     with program(shop, "watch") as watching:
         while "nobody drives this run now" not in (said := watching.stderr.readline()):
             assert watching.poll() is None
-        watching.kill()
+        watching.send_signal(signal.SIGINT)
+        assert watching.stderr.read() == "stopped watching\n"  # and not that the run goes on
     assert "resume 2" in said
     taken = runbook("ack", "last")
     assert "goes on with: runbook resume" in taken.err

@@ -7,6 +7,7 @@ from events import Story
 from stories import STORIES, verifying
 
 from engine.cli.plain import PlainView
+from engine.cli.rows import clock_time
 from engine.cli.text import Style
 
 
@@ -58,3 +59,14 @@ def test_every_line_begins_with_its_time_and_offset():
         for line in logged(verifying())
         if not line.startswith(" ")
     )
+
+
+def test_a_time_of_another_day_has_its_day():
+    begun_us = 1_795_226_400_000_000
+    today, tomorrow = (
+        clock_time(begun_us, begun_us),
+        clock_time(begun_us + 86_400 * 10**6, begun_us),
+    )
+    assert len(today) == len("02:00:00")
+    assert tomorrow.endswith(f" {today}")
+    assert len(tomorrow) == len("Sun 2026-11-22 02:00:00")

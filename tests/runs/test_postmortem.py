@@ -9,6 +9,8 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
+import pytest
+
 from engine.core.brief import brief
 from engine.core.events import Event
 from engine.wiring.postmortem import post_mortem
@@ -82,6 +84,18 @@ def night() -> Trail:
     trail.add(660, "DoubtSettled", BO, path="clean", happened=True, reason="I looked")
     end = {"outcome": "resolved", "because": "there is room", "outputs": {}, "running": []}
     return trail.add(2400, "RunFinished", **end, worst="passed")
+
+
+@pytest.mark.parametrize(("place", "where"), [("console", "the console"), ("#ops", "#ops")])
+def test_what_was_asked_at_a_place_names_it(place, where):
+    trail = Trail()
+    known = {"escalation": "ask:sure#1", "summons": "1.1.1", "key": "k", "attempt": 1}
+    trail.add(
+        1, "EscalationStarted", escalation="ask:sure#1", question={"path": "sure"}, message="Sure?"
+    )
+    trail.add(1, "TellStarted", **known, kind="question", who=place, name=place, channel=place)
+    trail.add(2, "Told", **known, receipt={}, elapsed_ms=1)
+    assert f"Asked at {where}: Sure?" in [moment.what for moment in trail.made().timeline]
 
 
 def test_who_responded_are_people_and_not_pagerduty_that_says_an_acknowledgement_ran_out():
