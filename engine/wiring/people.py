@@ -94,18 +94,14 @@ class People(Taking):
         `hash`: the plan hash they looked at; the present one when it is not given. Raises Usage
         when nothing waits for approval there, Refused (and records it) when it does not count.
         """
-        state = await self.state(run)
+        state, wanted = await self.state(run), "deny" if deny else "approve"
         if (late := _decided(state, path)) is not None:
-            said: dict[str, Any] = {
-                "path": late,
-                "hash": hash or state.steps[late].hash,
-                "reason": reason,
-            }
-            approval = state.steps[late].approval
-            known = decided(state, approval) if approval is not None else None
+            step = state.steps[late]
+            known = decided(state, step.approval) if step.approval is not None else None
             over = known or "it is not asked any more, or its time is over"
-            said |= {"roles": [], "wanted": "deny" if deny else "approve", "why": over}
-            await self._say(state, "ApprovalRefused", said, actor)
+            told = {"path": late, "hash": hash or step.hash, "reason": reason, "roles": []}
+            told |= {"wanted": wanted, "why": over}
+            await self._say(state, "ApprovalRefused", told, actor)
             raise Refused(f"this does not count: {over}")
         _check_open(state)
         asked = _open_question(state, path, ("approve",))
@@ -125,14 +121,13 @@ class People(Taking):
         why = refusal(approval, body, actor.to_json(), state.actor, now_us) if approval else "gone"
         if why is not None:
             why = f"{why} ({unknown})" if unknown is not None else why
-            wanted = "deny" if deny else "approve"
             told = {**body, "wanted": wanted, "why": why}
             await self._say(state, "ApprovalRefused", told, actor)
             raise Refused(f"this does not count: {why}")
         try:
             return await self._put(state, "Denied" if deny else "Approved", body, actor)
         except Refused as error:  # somebody else decided it in the same moment: the trail says so
-            told = {**body, "wanted": "deny" if deny else "approve", "why": error.message}
+            told = {**body, "wanted": wanted, "why": error.message}
             await self._say(state, "ApprovalRefused", told, actor)
             raise
 
