@@ -27,14 +27,25 @@ SECOND = "yours is recorded, and changes nothing: "
 
 
 def first(desk: Desk, say: Callable[[], Awaitable[Any]]) -> None:
-    """The next word that is appended finds this one in front of it."""
+    """The next word that is appended finds this one in front of it, and nothing else: whoever
+    drives the run writes what comes of the first only behind both.
+    """
     store = desk.serving.parts.store
-    append = store.append_outside
+    outside, drive = store.append_outside, store.append
+    said = asyncio.Event()
+
+    async def later(*of: Any) -> Any:
+        await said.wait()
+        return await drive(*of)
 
     async def behind(run: str, draft: Any) -> Any:
-        store.append_outside = append
-        await say()
-        return await append(run, draft)
+        store.append_outside, store.append = outside, later
+        try:
+            await say()
+            return await outside(run, draft)
+        finally:
+            store.append = drive
+            said.set()
 
     store.append_outside = behind
 
