@@ -71,6 +71,8 @@ class Scene:
     step: str
     """Of the action: its type and parameters."""
     happened: Callable[[], bool]
+    timeout: str = "3s"
+    """Of the step. Longer than an adapter waits that knows what it lost: cut short is in doubt."""
 
 
 @dataclass
@@ -106,7 +108,7 @@ async def http(means: Means, fault: str) -> Scene:
     )
 
 
-def sql(sent: bytes, step: str, query: str):
+def sql(sent: bytes, step: str, query: str, timeout: str = "30s"):
     async def scene(means: Means, fault: str) -> Scene:
         def ask() -> Any:
             with psycopg.connect(means.postgres.url(means.database), autocommit=True) as connection:
@@ -121,9 +123,9 @@ def sql(sent: bytes, step: str, query: str):
         before = ask()
         port = await means.port(fault, means.postgres.port, sent)
         url = means.postgres.tcp_url(means.database, port).replace("s3cr3t-p4ss@", "@")
-        return Scene(
-            {"adapter": "sql", "url": url, "connect_timeout_s": "1s"}, step, lambda: ask() != before
-        )
+        connection = {"adapter": "sql", "url": url, "connect_timeout_s": "1s"}
+        connection["statement_timeout_s"] = "1s"
+        return Scene(connection, step, lambda: ask() != before, timeout)
 
     return scene
 
@@ -241,7 +243,7 @@ SCENES = {
     "sql.execute, statement": sql(b"INSERT", INSERT, COUNT),
     "sql.execute, commit": sql(b"COMMIT\0", INSERT, COUNT),
     "sql.transaction, commit": sql(b"COMMIT\0", TRANSACTION, COUNT),
-    "sql.maintenance": sql(b"REINDEX", REINDEX, NODE),
+    "sql.maintenance": sql(b"REINDEX", REINDEX, NODE, "3s"),
     "sql.terminate": sql(b"pg_terminate_backend", TERMINATE, VICTIMS),
     "redis.set": redis(b"$3\r\nSET\r\n", "redis.set, with: {key: new, value: v}", "EXISTS new"),
     "redis.delete": redis(b"UNLINK", "redis.delete, with: {keys: [old]}", "EXISTS old"),
@@ -283,7 +285,8 @@ async def engine_of(folder: Path, scene: Scene) -> AsyncIterator[Engine]:
     environment = {"connections": {"target": scene.connection}}
     (pack / "environments" / "test.yaml").write_text(json.dumps(environment))
     probe = "{check: run.value, with: {value: 1}, expect: result.value == 1}"
-    step = f"id: it, action: {scene.step}, target: target, timeout: 3s, retry: 1, probe: {probe}"
+    step = f"id: it, action: {scene.step}, target: target, timeout: {scene.timeout}"
+    step += f", retry: 1, probe: {probe}"
     (pack / "book.yaml").write_text(f"title: t\nsteps: [{{{step}}}]\n")
     store = open_store("memory:")
     yield Engine(books=Books([folder / "books"]), registry=Registry(), store=store)
