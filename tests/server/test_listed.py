@@ -149,7 +149,7 @@ async def remote(made):
 async def test_a_run_that_waits_for_people_only_is_not_undriven(made):
     made.write(ASKS.replace("human.confirm", "lab.ask").replace("Is it so?", "q"), "p/asks")
     run = (await made.parts.keeper.start("p/asks", "test", actor=ANA)).run
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while made.parts.keeper.driven or not made.parts.keeper.parked:
             await made.parts.store.wait_for_more(run, 99, 0.01)
     assert [item["undriven"] for item in await listed(made)] == [False]
