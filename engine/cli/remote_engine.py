@@ -147,6 +147,7 @@ class RemoteEngine(Engine):
         left: set[tuple[str, str]] = set()
         try:
             while True:
+                asked = asking is not None and not asking.done()
                 known = {*left}  # before the row is read: what is open in it is open behind that
                 row = await self._api.get(f"/runs/{run}")
                 events = await self.store.events(run, seen)  # behind what the row says, or more
@@ -159,6 +160,8 @@ class RemoteEngine(Engine):
                     to_ask = [one for one in result.questions if (one.path, one.kind) not in known]
                     if faces.ask is None or not to_ask:
                         return result
+                    if asked and asking is not None and asking.done():
+                        continue  # the row is perhaps older than what they said
                     if asking is None or asking.done():
                         asking = asyncio.create_task(self._ask(run, to_ask[0], faces, left))
                 await self.store.wait_for_more(run, seen, 5.0)

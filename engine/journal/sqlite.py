@@ -7,7 +7,6 @@ asking `PRAGMA data_version` every `POLL_S` while somebody waits for them.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ from engine.journal.chain import check_run_id, decode, encode
 from engine.journal.contract import Admitted, Budget, Lease, RunRow, Standing, Verified
 from engine.journal.heads import Head
 from engine.journal.looking import Looker
+from engine.journal.threads import done_in
 from engine.journal.tickets import SqliteDesk
 from engine.journal.waiting import After, Hear, Waiters, seq_of
 from engine.journal.writer import Batch, Writer
@@ -340,7 +340,7 @@ class SqliteStore:
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._closed:
             raise self._is_closed()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._with_reader, work)
+        return await done_in(self._pool, lambda: self._with_reader(work))
 
     def _with_reader(self, work: Callable[[sqlite3.Connection], T]) -> T:
         connection = None

@@ -34,6 +34,7 @@ from engine.journal.contract import Lease
 from engine.journal.heads import Head
 from engine.journal.projection import QUEUED, Summary
 from engine.journal.schema import UNCHANGED
+from engine.journal.threads import call_later
 
 GROUP_MAX = 1000
 """Requests in one transaction. More would make the first of them wait for the last without being
@@ -243,10 +244,10 @@ class Writer:
             if group:
                 changed = self._perform(group)
                 loop = group[0].future.get_loop()
-                _call_later(loop, _deliver, group, changed, self._told)
+                call_later(loop, _deliver, group, changed, self._told)
         self._connection.close()
         if self._ended is not None:
-            _call_later(self._ended.get_loop(), self._ended.set_result, None)
+            call_later(self._ended.get_loop(), self._ended.set_result, None)
 
     def _gather(self) -> tuple[list[Request], bool]:
         """Waits for a request, takes what is there by then, and says whether more may come."""
@@ -367,14 +368,6 @@ def _fail(group: Iterable[Request], error: JournalError) -> None:
     for request in group:
         # Each its own: an exception that several tasks raise would gather the tracebacks of all.
         request.error = JournalError(error.message, help=error.help)
-
-
-def _call_later(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *args: Any) -> None:
-    try:
-        loop.call_soon_threadsafe(call, *args)
-    except RuntimeError:
-        # The loop is closed: nobody is left who could be told. What was committed stays.
-        return
 
 
 def _deliver(group: list[Request], changed: dict[str, Head], told: Told) -> None:

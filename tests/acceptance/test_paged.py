@@ -165,7 +165,7 @@ class Night:
         for action, key, _ in self.around.pagerduty.taken:
             incidents.setdefault(key, []).append(action)
         assert {actions[0] for actions in incidents.values()} == {"trigger"}
-        assert {actions[-1] for actions in incidents.values()} == {"resolve"}
+        assert {actions[-1] for actions in incidents.values()} == {"resolve"}, self.where()
         if not any(key.endswith(":mail") for key in doubts):
             assert "Resolved: [SEV1] Disk of the" in self.around.post.mails[-1]["Subject"]
         if any(key.endswith(":room") for key in doubts):

@@ -7,6 +7,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from engine.errors import Fenced, JournalError, Moved
 from engine.journal import schema, writer
 from engine.journal.contract import Verified
 from engine.journal.looking import POLL_S
+from engine.journal.sqlite import SqliteStore
 
 ME, OTHER = "elsewhere:1:2", "elsewhere:3:4"
 RECORDED = Path(__file__).parent / "recorded"
@@ -305,3 +307,32 @@ async def test_reading_goes_on_while_a_long_verify_runs(journal_file, open_sqlit
     )
     assert (results[0].events, results[-1].events) == (501, 501)
     assert [len(events) for events in results[1:-1]] == [3] * 20
+
+
+def test_a_read_that_ends_just_as_its_loop_does_prints_nothing(journal_file, caplog):
+    """A command that is over prints no traceback behind its last words."""
+    at_its_end, closed = threading.Event(), threading.Event()
+
+    class Loop(asyncio.SelectorEventLoop):
+        """Closed between the last look whether it is and the call of a thread that reads."""
+
+        def call_soon_threadsafe(self, callback, *args, context=None):
+            if threading.current_thread().name.startswith("journal-reader"):
+                at_its_end.set()
+                closed.wait()
+            return super().call_soon_threadsafe(callback, *args, context=context)
+
+    async def over_before_it_reads():
+        store = SqliteStore(journal_file)
+        reading = asyncio.create_task(store.runs())
+        await asyncio.to_thread(at_its_end.wait)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        await store.close()
+        return store._pool
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        pool = runner.run(over_before_it_reads())
+    closed.set()
+    pool.shutdown()
+    assert caplog.messages == []

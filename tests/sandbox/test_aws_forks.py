@@ -47,11 +47,11 @@ async def test_each_is_an_account_of_its_own_and_ends_with_its_sandbox(forks, en
         assert (await clusters(one), await clusters(other)) == (["one"], ["other"])
         servers = forks.children()
         assert len(servers) == 2
-    assert psutil.wait_procs(servers, timeout=5)[1] == []
+    assert psutil.wait_procs(servers, timeout=60)[1] == []
 
 
 async def test_a_mistake_in_the_seed_is_told_with_its_place(forks, mistake):
     seed = "[{call: ecs make-cluster}]"
     told = await mistake("cloud", f"cloud: {{kind: aws, seed: {seed}}}", USED)
     assert "seed[1]: ecs has no 'make-cluster'" in told
-    assert psutil.wait_procs(forks.children(), timeout=5)[1] == []
+    assert psutil.wait_procs(forks.children(), timeout=60)[1] == []

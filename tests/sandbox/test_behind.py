@@ -46,7 +46,9 @@ REASON = "the market's gone mad; don't trade"
 async def test_both_stores_hold_what_was_asked_of_the_service(environment):
     read = environment(DESK)
     async with Sandbox(read, "pack/other", list(read.connections)) as sandbox:
-        async with httpx.AsyncClient(base_url=sandbox.services["console.url"]) as client:
+        async with httpx.AsyncClient(
+            base_url=sandbox.services["console.url"], timeout=60
+        ) as client:
             said = await client.post("/trip", json={"reason": REASON})
         cache = redis.Redis.from_url(sandbox.services["cache.url"], decode_responses=True)
         held = (cache.get("breaker"), cache.zrange("history", 0, -1))
@@ -61,7 +63,7 @@ async def test_both_stores_hold_what_was_asked_of_the_service(environment):
 async def test_a_store_that_was_not_started_is_passed_over(environment):
     async with (
         Sandbox(environment(DESK), "pack/other", ["console"]) as sandbox,
-        httpx.AsyncClient(base_url=sandbox.services["console.url"]) as client,
+        httpx.AsyncClient(base_url=sandbox.services["console.url"], timeout=60) as client,
     ):
         said = await client.post("/trip", json={"reason": REASON})
         problems = list(sandbox.behaviours["console"].problems)
@@ -76,7 +78,7 @@ async def test_a_store_that_refuses_is_a_problem_of_the_description(environment,
     read = environment(DESK)
     async with (
         Sandbox(read, "pack/other", list(read.connections)) as sandbox,
-        httpx.AsyncClient(base_url=sandbox.services["console.url"]) as client,
+        httpx.AsyncClient(base_url=sandbox.services["console.url"], timeout=60) as client,
     ):
         said = await client.post(path)
         problems = list(sandbox.behaviours["console"].problems)

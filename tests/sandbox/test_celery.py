@@ -33,7 +33,7 @@ connections:
   jobs: {adapter: command, allowed: [celery], cwd: "${service:jobs.home}"}
 """
 
-WAIT_S = 30.0
+WAIT_S = 120.0
 """For what a worker does in the background; it takes a second."""
 
 

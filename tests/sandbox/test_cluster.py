@@ -15,7 +15,7 @@ PATCH = {"Content-Type": "application/strategic-merge-patch+json"}
 async def there(tmp_path):
     async with (
         world(tmp_path / "c") as one,
-        httpx.AsyncClient(base_url=one.told["url"]) as client,
+        httpx.AsyncClient(base_url=one.told["url"], timeout=60) as client,
     ):
         yield one, client
 

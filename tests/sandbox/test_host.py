@@ -77,7 +77,7 @@ async def test_its_branches_are_at_the_last_commit_there_and_at_the_remote(up):
 
 
 async def test_a_program_that_nobody_has_here_is_played_and_others_see_what_it_did(up):
-    async with httpx.AsyncClient(base_url=up.services["api.url"]) as client:
+    async with httpx.AsyncClient(base_url=up.services["api.url"], timeout=60) as client:
         assert (await client.get("/health")).status_code == 503
         program = f"{up.services['machine.bin']}/docker"
         assert said(up, program, "restart", "api") == "done: api"

@@ -28,7 +28,7 @@ async def main():
     environment = Books([sys.argv[1]]).environment("pack", "sandbox", Registry())
     async with Sandbox(environment, "pack/book", ["cache", "database"]):
         print("up", flush=True)
-        await asyncio.sleep(60)
+        await asyncio.sleep(3600)
 
 asyncio.run(main())
 """
@@ -67,8 +67,8 @@ def held(environment, tmp_path):
 
 
 def gone(servers):
-    """Waits, at most five seconds, until they have ended; gives those that have not."""
-    left = psutil.wait_procs(servers, timeout=5)[1]
+    """Waits, at most a minute, until they have ended; gives those that have not."""
+    left = psutil.wait_procs(servers, timeout=60)[1]
     return [s for s in left if s.is_running() and s.status() != "zombie"]
 
 
@@ -86,7 +86,7 @@ def test_the_servers_end_when_the_process_that_started_them_ends(held, how):
     process, servers, temporary = held
     assert {"redis-server", "postgres"} <= names(servers)
     process.send_signal(how)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert gone(servers) == []
     sweep(temporary)
     assert list(temporary.iterdir()) == []
@@ -95,7 +95,7 @@ def test_the_servers_end_when_the_process_that_started_them_ends(held, how):
 def test_an_interrupted_sandbox_removes_its_own_folder(held):
     process, _, temporary = held
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert list(temporary.iterdir()) == []
 
 

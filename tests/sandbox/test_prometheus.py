@@ -35,10 +35,10 @@ async def asked(client, query):
 async def test_a_query_says_how_the_other_services_are(environment):
     async with (
         Sandbox(environment(ENVIRONMENT), "pack/none", ["api", "metrics"]) as up,
-        httpx.AsyncClient(base_url=up.services["metrics.url"]) as client,
+        httpx.AsyncClient(base_url=up.services["metrics.url"], timeout=60) as client,
     ):
         assert await asked(client, "\n  sum(rate(errors[5m]))\n") == "0.31"
-        async with httpx.AsyncClient() as other:
+        async with httpx.AsyncClient(timeout=60) as other:
             await other.post(f"{up.services['api.url']}/heal")
         assert await asked(client, "sum(rate(errors[5m]))") == "0.001"
         rules = (await client.get("/api/v1/rules")).json()["data"]["groups"][0]["rules"]
@@ -50,7 +50,7 @@ async def test_a_query_says_how_the_other_services_are(environment):
 async def test_a_query_it_has_no_answer_to_is_refused_in_words_and_not_empty(environment):
     async with (
         Sandbox(environment(ENVIRONMENT), "pack/none", ["api", "metrics"]) as up,
-        httpx.AsyncClient(base_url=up.services["metrics.url"]) as client,
+        httpx.AsyncClient(base_url=up.services["metrics.url"], timeout=60) as client,
     ):
         answer = await client.post("/api/v1/query", data={"query": "restart"})
     assert answer.status_code == 422
@@ -61,7 +61,7 @@ async def test_a_server_that_is_down_is_down_for_every_query(environment):
     text = ENVIRONMENT.replace("    state: {rate: 0.31}", "    down: true")
     async with (
         Sandbox(environment(text), "pack/none", ["metrics"]) as up,
-        httpx.AsyncClient(base_url=up.services["metrics.url"]) as client,
+        httpx.AsyncClient(base_url=up.services["metrics.url"], timeout=60) as client,
     ):
         assert (await client.get("/api/v1/query", params={"query": "1"})).status_code == 503
 

@@ -24,7 +24,7 @@ CONFIG = """listen: 127.0.0.1:{port}
 environment: test
 pagerduty: {{secrets: ["${{env:PD_SECRET}}"]{pagerduty}}}
 alertmanager: {{tokens: ["${{env:AM_TOKEN}}"]}}
-grace: 3s
+grace: {grace}
 """
 
 
@@ -81,10 +81,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(folder: Path, pagerduty: str = "", more: str = "", **environ: str) -> Iterator[Server]:
-    """A server that is up; `folder/books` holds its packs."""
+def server(
+    folder: Path, pagerduty: str = "", more: str = "", grace: str = "3s", **environ: str
+) -> Iterator[Server]:
+    """A server that is up; `folder/books` holds its packs. `grace` is that of running steps."""
     port = free_port()
-    (folder / "serve.yaml").write_text(CONFIG.format(port=port, pagerduty=pagerduty) + more)
+    (folder / "serve.yaml").write_text(
+        CONFIG.format(port=port, pagerduty=pagerduty, grace=grace) + more
+    )
     given = os.environ | {
         "PYTHONPATH": str(ROOT),
         "RUNBOOK_BOOKS": str(folder / "books"),

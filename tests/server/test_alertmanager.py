@@ -85,7 +85,7 @@ async def test_a_rule_of_prometheus_fires_and_the_first_step_reaches_its_target(
             running(tmp_path, "prometheus", *prometheus,
                     f"--web.listen-address=127.0.0.1:{ports[1]}"),
         ):  # fmt: skip
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(180):
                 assert await asked.get() == "/seen/db-1"
     target.close()
     await target.wait_closed()

@@ -112,10 +112,11 @@ class Desk:
                     return list(events)
                 await store.wait_for_more(run, events[-1].seq if events else 0, 5)
 
-    async def over(self, run: str) -> list[Any]:
-        """Once it ended and everybody heard of it."""
+    async def over(self, run: str) -> str:
+        """Why the question is over, once the run ended and everybody heard of it, in any order."""
         await self.serving.ended(run)
-        return await self.until(run, lambda events: events[-1].type == "EscalationClosed")
+        closed = lambda events: [e for e in events if e.type == "EscalationClosed"]  # noqa: E731
+        return str(closed(await self.until(run, closed))[-1].body["why"])
 
     def button(self, label: str, user: str = "U777") -> str:
         """The value of a button in the last message to somebody."""
@@ -222,7 +223,7 @@ async def test_an_approval_is_given_by_a_button_and_the_message_says_so_in_its_p
     assert "Reason (at least 10 characters)" in told
     answer = await desk.press(desk.button("Approve"))
     assert answer.json()["text"] == f"Approved by Bea: {GOOD}"
-    assert (await desk.over(run))[-1].body["why"] == f"Approved by Bea: {GOOD}"
+    assert await desk.over(run) == f"Approved by Bea: {GOOD}"
     assert lab.Target.effects["orders"] == 1
     assert await desk.said(run) == [("bea", "Approved")]
     (message,) = desk.slack.taken

@@ -104,7 +104,8 @@ def test_the_api_answers_no_5xx_to_whatever_its_document_allows_or_not(tmp_path)
         token = serving.token("fuzz", "--role", "admin")
         headers = {"Authorization": f"Bearer {token}"}
         body = {"runbook": "p/main", "environment": "test"}
-        httpx.post(f"{serving.url}/api/v1/runs", json=body, headers=headers).raise_for_status()
+        given = {"json": body, "headers": headers, "timeout": 60}
+        httpx.post(f"{serving.url}/api/v1/runs", **given).raise_for_status()
         (tmp_path / "schemathesis.toml").write_text(KNOWN)
         words = ["run", f"{serving.url}/api/v1/openapi.json", "--checks", "not_a_server_error"]
         words += ["-H", f"Authorization: Bearer {token}", "--max-examples", "15", "--seed", "1"]

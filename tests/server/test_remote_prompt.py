@@ -27,8 +27,8 @@ steps:
 def prompt(serving):
     """A run over the server, whose prompt is answered so: its result, and what is read there."""
 
-    async def run(name, person, roles, ask, taken_up=None):
-        api = Api("http://runbook")
+    async def run(name, person, roles, ask, *, taken_up=None, api_type=Api):
+        api = api_type("http://runbook")
         headers = {"Authorization": f"Bearer {await serving.token(*roles, person=person)}"}
         given = {"transport": httpx.ASGITransport(serving.app), "headers": headers}
         api._client = httpx.AsyncClient(base_url="http://runbook/api/v1", **given)
@@ -45,6 +45,13 @@ def prompt(serving):
         return result, said
 
     return run
+
+
+async def parked(serving, run):
+    """Until it waits for people only."""
+    async with asyncio.timeout(60):
+        while serving.parts.keeper.driven or not serving.parts.keeper.parked:
+            await serving.parts.store.wait_for_more(run, 99, 0.01)
 
 
 async def test_whoever_types_behind_somebody_else_reads_that_and_sees_the_run_go_on(
@@ -95,9 +102,47 @@ async def test_an_approval_is_sent_as_one(serving, prompt):
     serving.write(APPROVES, "p/calm")
     begun, _ = await prompt("p/calm", "ana", ("operator",), None)
     assert begun.status == "waiting"
-    async with asyncio.timeout(10):
-        while serving.parts.keeper.driven or not serving.parts.keeper.parked:
-            await serving.parts.store.wait_for_more(begun.run, 99, 0.01)
-    result, said = await prompt("p/calm", "bea", ("operator", "approver"), ask, begun.run)
+    await parked(serving, begun.run)
+    roles = ("operator", "approver")
+    result, said = await prompt("p/calm", "bea", roles, ask, taken_up=begun.run)
     assert (result.status, said) == ("failed", [])
     assert "Bea denied it: not in the middle of the day" in str(result.because)
+
+
+@pytest.mark.parametrize(("roles", "outcome"), [((), "waiting"), (("approver",), "resolved")])
+async def test_nobody_is_asked_again_for_a_run_that_was_read_before_their_answer_came_of_it(
+    serving, prompt, roles, outcome
+):
+    (serving.folder / "p/contacts.yaml").write_text(
+        "people:\n  bea: {name: Bea, roles: [boss]}\nroles: {boss: who may}\n"
+    )
+    asked, looked, told = [], asyncio.Event(), asyncio.Event()
+
+    class Late(Api):
+        """What it read of the run while somebody was asked comes behind what they said."""
+
+        async def get(self, path, **given):
+            found = await super().get(path, **given)
+            if asked and path.startswith("/runs/") and "/" not in path.removeprefix("/runs/"):
+                looked.set()
+                await told.wait()
+            return found
+
+        async def post(self, path, *given, **more):
+            try:
+                return await super().post(path, *given, **more)
+            finally:
+                if asked:
+                    told.set()
+
+    async def ask(question):
+        asked.append(question.kind)
+        await looked.wait()
+        return ("approve", "it is fine")
+
+    serving.write(APPROVES, "p/calm")
+    begun, _ = await prompt("p/calm", "ana", ("operator",), None)
+    await parked(serving, begun.run)
+    given = {"taken_up": begun.run, "api_type": Late}
+    result, said = await prompt("p/calm", "bea", ("operator", *roles), ask, **given)
+    assert (result.status, asked, len(said)) == (outcome, ["approve"], not roles)

@@ -29,7 +29,7 @@ async def test_metrics_count_runs_steps_deliveries_and_the_time_to_the_first_ste
     await serving.ended(verdicts[0].run)
     await serving.alerts(group(alert("a", name="Other")))
     await serving.next_settled()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while serving.parts.keeper.driven:
             await serving.parts.store.wait_for_more(verdicts[0].run, 999, 0.01)
     found = read((await serving.http.get("/metrics")).text)
@@ -47,7 +47,7 @@ async def test_what_waits_for_approval_waits_in_the_list_and_is_counted(serving)
     token = await serving.token("operator")
     asked = {"runbook": "p/asks", "environment": "test"}
     run = (await serving.call("POST", "/runs", token, asked)).json()["run"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await serving.parts.engine.questions(run):
             await serving.parts.store.wait_for_more(run, 999, 0.01)
     (row,) = await serving.parts.store.runs(status="waiting")
