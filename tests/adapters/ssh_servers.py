@@ -24,7 +24,7 @@ import asyncssh
 from engine.adapters.ssh import SshAdapter
 from tests.ports import free_port
 
-START_MAX_S = 15.0
+START_MAX_S = 60.0
 """For sshd to answer."""
 
 SSHD_MISSING = "no OpenSSH server to test against: install Debian's openssh-server"
