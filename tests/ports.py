@@ -6,12 +6,28 @@ import contextlib
 import os
 import random
 import socket
+from pathlib import Path
 
 _WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
-PORTS = range(10_000 + _WORKER % _WORKERS, 32_768, _WORKERS)
-"""Each worker has its own, below `net.ipv4.ip_local_port_range` as Linux has it."""
+FIRST, STOP, FEWEST = 10_000, 32_768, 10_000
+"""Where ours begin; where the kernel's begin unless a machine says otherwise; and how many are
+enough for all workers.
+"""
+
+
+def _kernels() -> int:
+    """Where those begin that the kernel hands out, if that leaves enough to us."""
+    try:
+        words = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    except OSError:
+        return STOP
+    return int(words[0]) if int(words[0]) >= FIRST + FEWEST else STOP
+
+
+PORTS = range(FIRST + _WORKER % _WORKERS, _kernels(), _WORKERS)
+"""Each worker has its own."""
 
 _given: set[int] = set()
 _chance = random.Random()

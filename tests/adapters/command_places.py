@@ -92,7 +92,7 @@ def alive(pid: int) -> bool:
 
 async def appears(file: Path, count: int = 1) -> list[int]:
     """The numbers that processes write into a file, once all are there."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(OSError):
                 words = file.read_text().split()  # noqa: ASYNC240 - a few octets

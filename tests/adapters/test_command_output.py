@@ -119,7 +119,7 @@ async def test_the_newest_line_of_a_burst_is_told_soon_though_nothing_follows():
 
     output = Output(1000, StepContext(run="r", path="p", progress=hear))
     output.take(b"x\n" * 100 + b"last\n", stderr=False)
-    await asyncio.wait_for(heard.wait(), 5)
+    await asyncio.wait_for(heard.wait(), 60)
     assert told[-1] == "last (and 50 lines before it)"
     output.close()
     assert len(told) == LINES_BURST + 1

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -20,7 +21,8 @@ from engine.registry import Registry
 from tests.adapters.command_bench import Bench
 from tests.adapters.ssh_servers import USER, openssh_server
 
-CANARY = "c4n4ry-of-the-command-line"
+CANARY = f"c4n4ry-of-the-command-line-{uuid4().hex}"
+"""Looked for in every process of the machine, where another worker has one of its own."""
 
 
 @pytest.fixture
@@ -190,7 +192,7 @@ async def _while_held(fifo: Path, ready) -> dict[str, list[int]]:
     Looked at once a reader has the fifo open: before that, a process may be between fork and
     exec, when its environment reads as empty.
     """
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not ready():  # noqa: ASYNC110 - processes tell nobody
             await asyncio.sleep(0.01)
         while True:

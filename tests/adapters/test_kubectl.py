@@ -257,7 +257,7 @@ async def test_what_the_server_refuses_certainly_did_not_happen(
 
 async def test_an_answer_that_does_not_come_in_time_leaves_a_change_in_doubt(tmp_path):
     async with world(tmp_path / "c", slow={"patch deployments": "20s"}) as one:
-        given = {"workload": "stratum-api", "images": {"api": "a:2"}, "timeout_s": 1.5}
+        given = {"workload": "stratum-api", "images": {"api": "a:2"}, "timeout_s": 8.0}
         with pytest.raises(AdapterError, match="did not answer within") as caught:
             await step(one.adapter(), "kubectl.set_image", "action", **given)
     assert caught.value.maybe_done

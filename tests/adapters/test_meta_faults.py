@@ -70,7 +70,7 @@ async def test_a_change_is_in_doubt_exactly_where_it_may_have_been_made(
 ):
     async with stand_in() as meta, servers.fault_proxy(int(meta.url.rpartition(":")[2])) as proxy:
         before = repr(meta.service.world.objects)
-        meta.connection(base_url=fault(proxy), timeout_s=0.3)
+        meta.connection(base_url=fault(proxy), timeout_s=1.5 if fault is black_hole else 20)
         with pytest.raises(AdapterError) as caught:
             await meta.act(name, **CHANGES[name])
         assert caught.value.maybe_done is in_doubt
@@ -117,7 +117,7 @@ def hold_any(proxy):
 @pytest.mark.parametrize("name", READS)
 async def test_a_question_that_is_cut_short_is_errored_and_changes_nothing(name, fault):
     async with stand_in() as meta, servers.fault_proxy(int(meta.url.rpartition(":")[2])) as proxy:
-        meta.connection(base_url=fault(proxy), timeout_s=0.2)
+        meta.connection(base_url=fault(proxy), timeout_s=0.2 if fault is hold_any else 20)
         with pytest.raises(AdapterError) as caught:
             await meta.check(name, **READS[name])
     assert (caught.value.maybe_done, caught.value.retryable) == (False, True)
@@ -127,7 +127,7 @@ async def test_a_question_that_is_cut_short_is_errored_and_changes_nothing(name,
 @pytest.mark.parametrize("name", CHANGES)
 async def test_a_rehearsal_that_is_cut_short_is_in_no_doubt(name):
     async with stand_in() as meta, servers.fault_proxy(int(meta.url.rpartition(":")[2])) as proxy:
-        meta.connection(base_url=reset_after(proxy), timeout_s=0.5)
+        meta.connection(base_url=reset_after(proxy), timeout_s=20)
         with pytest.raises(AdapterError) as caught:
             await meta.would(name, **CHANGES[name])
     assert not caught.value.maybe_done

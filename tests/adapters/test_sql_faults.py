@@ -26,7 +26,7 @@ async def proxy(postgres):
 @pytest.fixture
 async def db(postgres, database, proxy):
     adapter = SqlAdapter(
-        postgres.tcp_url(database, proxy.port), connect_timeout_s=1, statement_timeout_s=1
+        postgres.tcp_url(database, proxy.port), connect_timeout_s=20, statement_timeout_s=20
     )
     await adapter.writer(context()).execute("CREATE TABLE t (id int)")
     yield adapter
@@ -116,7 +116,7 @@ async def test_only_a_lost_commit_is_in_doubt(  # noqa: PLR0917 - fixtures
 @pytest.mark.parametrize(("held", "maybe"), [(b"INSERT", False), (b"COMMIT\0", True)])
 async def test_a_server_that_falls_silent_is_given_up(db, proxy, ids, held, maybe):
     proxy.hold_from = held
-    e = await failure(db.writer(context(timeout_s=0.4)).execute(INSERT))
+    e = await failure(db.writer(context(timeout_s=3.0)).execute(INSERT))
     assert "the server did not answer in the" in e.message
     assert e.maybe_done is maybe
     assert ids() == []
@@ -168,7 +168,7 @@ async def test_a_session_that_was_cut_while_idle_is_not_used_again(db, proxy):
 
 
 async def test_a_server_that_stops_ends_the_session_in_words(db, postgres, database):
-    task = asyncio.create_task(db.writer(context()).execute("SELECT pg_sleep(9) -- here"))
+    task = asyncio.create_task(db.writer(context()).execute("SELECT pg_sleep(60) -- here"))
     with psycopg.connect(postgres.url(database), autocommit=True) as conn:
         ended = False
         while not ended:

@@ -104,7 +104,7 @@ async def vanish(far: Far) -> None:
     await asyncio.Event().wait()
 
 
-async def error_of(far: Far, *, timeout_s=1.0, act=True, shell="sleep 60", **settings):
+async def error_of(far: Far, *, timeout_s=20.0, act=True, shell="sleep 60", **settings):
     adapter = Server(far.port, far.keys, []).adapter(**settings)
     context = StepContext(run="r", path="p", timeout_s=timeout_s)
     side = adapter.writer(context) if act else adapter.reader(context)
@@ -152,18 +152,31 @@ def vanish_at_command(far):
     far.at_command = vanish
 
 
+IMPATIENT = {"timeout_s": 5.0}
+"""Where the time of the step has to go by: a connection is there sooner, on a busy machine too."""
+
 FAULTS = [
     # fault, settings, whether it may have happened, what is said
     (nobody, {}, False, "127.0.0.1:{port} refuses connections"),
     (refuse_all, {}, False, "no connection to 127.0.0.1:{port}: "),
     (hole, {"connect_timeout_s": 0.3}, False, "no connection to 127.0.0.1:{port} within 0.3 s"),
-    (hole, {}, False, "there was no connection to {user}@127.0.0.1:{port} in the time of the step"),
+    (
+        hole,
+        IMPATIENT,
+        False,
+        "there was no connection to {user}@127.0.0.1:{port} in the time of the step",
+    ),
     (cut_at_channel, {}, False, "was lost before the command was asked for"),
-    (vanish_at_channel, {}, False, "opened no channel within 0.8 s"),
+    (vanish_at_channel, IMPATIENT, False, "opened no channel within 4 s"),
     (refuse_channel, {}, False, "refuses to open a channel: no more"),
     (refuse_command, {}, False, "refuses to run a command: Session request failed"),
     (cut_at_command, {}, True, "was lost while the command ran"),
-    (vanish_at_command, {}, True, "did not end within 0.8 s: whether it still runs is not known"),
+    (
+        vanish_at_command,
+        IMPATIENT,
+        True,
+        "did not end within 4 s: whether it still runs is not known",
+    ),
     (
         vanish_at_command,
         {"keepalive_s": 0.05},
@@ -189,7 +202,7 @@ async def test_an_action_is_in_doubt_only_where_the_command_may_have_reached_the
 @pytest.mark.parametrize("fault", [cut_at_command, vanish_at_command])
 async def test_a_check_is_never_in_doubt(far, fault):
     fault(far)
-    assert not (await error_of(far, act=False)).maybe_done
+    assert not (await error_of(far, act=False, **IMPATIENT)).maybe_done
 
 
 async def test_what_is_said_of_a_lost_connection_says_what_may_go_on(far):
@@ -209,7 +222,7 @@ async def test_after_a_fault_the_next_step_begins_with_a_new_connection(far):
         await adapter.writer(context).run(call_of(["true"], None))
     far.at_command = None
     far.proxy.heal()
-    context = StepContext(run="r", path="p", timeout_s=10.0)
+    context = StepContext(run="r", path="p", timeout_s=20.0)
     found = await adapter.writer(context).run(call_of(["echo", "again"], None))
     await adapter.close()
     assert found.stdout == "again\n"
@@ -219,7 +232,7 @@ async def test_a_black_hole_does_not_hold_the_closing_up(far):
     adapter = Server(far.port, far.keys, []).adapter()
     await adapter.ping()
     far.proxy.black_hole = True
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await adapter.close()
 
 

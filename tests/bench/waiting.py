@@ -61,7 +61,7 @@ async def waiting(place: Place, runs: int = 5000, idle_s: float = 30.0) -> list[
                 await asyncio.sleep(0.05)
             took_s = time.perf_counter() - begun_s
             await asyncio.sleep(1)
-            held_mib, cpu_s = rss_mib() - before_mib, time.process_time()
+            held_mib, cpu_s = max(0.0, rss_mib() - before_mib), time.process_time()
             await asyncio.sleep(idle_s)
             busy = (time.process_time() - cpu_s) / idle_s
             for task in tasks:

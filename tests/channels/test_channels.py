@@ -54,7 +54,7 @@ def quick(channel: Any) -> Any:
         channel._calling()  # made now: its patience is set below
     for part in vars(channel).values():
         if isinstance(part, Calling):
-            part._timeout_s = 0.3
+            part._timeout_s = 1.5
     return channel
 
 

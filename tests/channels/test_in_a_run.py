@@ -31,7 +31,7 @@ from tests.runs.beeper import Hands
 from tests.runs.test_telling import Desk
 
 SECOND_US = 1_000_000
-IMPATIENT_S = 0.3
+IMPATIENT_S = 1.5
 """For an answer that does not come. What is asked has to arrive within it on a busy machine."""
 
 VENDORS: dict[str, tuple[type[vendors.Vendor], str]] = {

@@ -61,7 +61,7 @@ class Server:
 
     async def refused(self, **more: Any) -> AdapterError:
         with pytest.raises(AdapterError) as caught:
-            await self.channel(timeout_s=0.5 if self.hangs else 20.0, **more).send(TO_ANA)
+            await self.channel(timeout_s=1.5 if self.hangs else 20.0, **more).send(TO_ANA)
         return caught.value
 
 

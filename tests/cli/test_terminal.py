@@ -12,7 +12,7 @@ import pytest
 from screen import Screen
 
 RUNBOOK = str(Path(sys.executable).with_name("runbook"))
-WITHIN_S = 20
+WITHIN_S = 60
 """Until something is on the screen; a busy machine takes its time to start Python."""
 
 RUN = r"run (\d{8}-\d{6}-\w{8})"

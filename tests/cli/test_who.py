@@ -49,7 +49,7 @@ class Served:
         self._ready, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     async def _serve(self) -> None:
         async with http_service(self.vendor, lambda: datetime.now(UTC)) as fields:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.exploring import EXPLORE
-from tests.ports import free_port
+from tests.ports import FEWEST, FIRST, free_port
 from tests.spending import at_most_s
 from tests.workers import pytest_xdist_auto_num_workers
 
@@ -108,7 +108,7 @@ def test_who_explores_tries_so_many_times_as_many_and_new_ones(tmp_path):
     first, second = (examples(tmp_path, "3", tests=3) for _ in range(2))
     assert (len(first), len(second)) == (60, 60)
     drawn = [set(one) for one in (first[:20], first[20:40], first[40:], second, examples(tmp_path))]
-    few = 5  # the ends of the range, which are tried now and then in each
+    few = 10  # the ends of the range and small numbers, which are tried now and then in each
     assert all(len(a & b) < few for at, a in enumerate(drawn) for b in drawn[:at])
 
 
@@ -194,4 +194,4 @@ def test_a_port_is_given_once_and_by_nobody_else():
     ports = [free_port() for _ in range(200)]
     assert len(set(ports)) == 200
     first, _last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
-    assert max(ports) < int(first)
+    assert max(ports) < int(first) or int(first) < FIRST + FEWEST

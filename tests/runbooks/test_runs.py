@@ -141,7 +141,7 @@ async def test_connection_exhaustion_takes_load_off_when_no_session_is_leaked(sh
 async def test_maintenance_leaves_no_dead_rows_and_says_so_in_the_chat(show):
     async with show("stratum/database-maintenance") as stage:
         dead = "SELECT coalesce(sum(n_dead_tup), 0)::int FROM pg_stat_user_tables"
-        async with asyncio.timeout(10):  # a session tells what it counted once it is gone
+        async with asyncio.timeout(60):  # a session tells what it counted once it is gone
             while await value(stage, dead) != 24000:
                 continue
         old = await value(stage, "SELECT pg_relation_filenode('cdp_events_tenant')")

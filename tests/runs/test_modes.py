@@ -196,7 +196,7 @@ async def test_a_paused_run_goes_on_when_it_is_resumed(bench, on):
     await running.wait()
     await bench.engine.pause(ids[0], "let me look", BOB)
     go_on.set()
-    assert (await asyncio.wait_for(task, 10)).status == "paused"
+    assert (await asyncio.wait_for(task, 60)).status == "paused"
     assert lab.Target.effects == {}
     assert (await bench.engine.resume(ids[0], actor=ALICE)).status == "resolved"
     assert lab.Target.effects == {"w": 1}

@@ -25,5 +25,5 @@ async def test_a_fault_in_what_tells_people_ends_the_driving_and_is_told(desk, m
 
     monkeypatch.setattr(desk.engine, "_teller", lambda _means: lambda _run, _event: tell)
     with pytest.raises(Fault):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await desk.run(CALLS)

@@ -68,6 +68,7 @@ class Desk:
 
     def _open(self) -> None:
         store = open_store(self.url)
+        self.clock.minds(store)
         books = Books([self.folder])
         self.engine = Engine(books=books, registry=self.registry, store=store, clock=self.clock)
 

@@ -44,14 +44,8 @@ steps:
 DEATHS = 60
 
 
-STILL_S = 0.1
-"""How long nothing happens before the clock goes on: a message that is under way on a machine with
-other things to do is not to take a minute of it.
-"""
-
-
 @asynccontextmanager
-async def a_desk(folder: Path, still_s: float) -> AsyncIterator[Desk]:
+async def a_desk(folder: Path, still_s: float = 0.01) -> AsyncIterator[Desk]:
     made = await opened(folder, f"sqlite:///{folder}/journal.db")
     turning = asyncio.create_task(made.clock.turn(still_s))
     try:
@@ -66,7 +60,7 @@ async def a_desk(folder: Path, still_s: float) -> AsyncIterator[Desk]:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with a_desk(tmp_path, STILL_S) as made:
+    async with a_desk(tmp_path) as made:
         yield made
 
 
