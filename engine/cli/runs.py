@@ -110,7 +110,11 @@ def watch(session: Session, run: str) -> int:
 
     Ctrl-C stops the watching, not the run.
     """
+    return watched(session, run)
 
+
+def watched(session: Session, run: str) -> int:
+    """Follows a run to its end; its exit code, or 0 where whoever watches stopped."""
     seen = Seen()
 
     async def follow() -> int:

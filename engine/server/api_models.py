@@ -147,3 +147,13 @@ class Recorded(BaseModel):
     took: list[str] = []
     given: str = ""
     remark: str = ""
+
+
+class Resumed(BaseModel):
+    """`remark`: what the run waits for, where it was under way already; else empty."""
+
+    run: str = Field(examples=[RUN])
+    remark: str = Field(
+        "",
+        examples=["it is under way by itself: `Cool down` waits until 02:30:00 UTC"],
+    )
