@@ -24,6 +24,8 @@ def call_lines(calls: Calls, run: str, frame: tuple[int, int], style: Style) -> 
     now_us, width = frame
     if calls.held:
         yield from _lines("held", f"it cannot be gone on with: {calls.held}", width, style)
+        if calls.mend:
+            yield from (f"    {line}" for line in wrap(f"to put it right: {calls.mend}", width - 4))
     for one in calls.shown():
         if one.taken:
             yield from _lines("taken", f"{one.title}: {one.taken}", width, style)

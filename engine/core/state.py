@@ -114,7 +114,7 @@ class State(Moves):
         self.undoing: Body | None = None
         self.undo_finished: Mapping[str, Any] | None = None
         self.held: Mapping[str, Any] | None = None
-        """Why none of its steps is gone on with, see `engine.core.held`: why, mute."""
+        """Why none of its steps is gone on with, see `engine.core.held`: why, mute, mend."""
         self.holds = 0
         """How often that came about so far."""
         self.hold_calls = False

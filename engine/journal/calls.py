@@ -96,6 +96,8 @@ class Calls:
         self.all: dict[str, Called] = {}
         self.held = ""
         """Why it cannot be gone on with, as things are."""
+        self.mend = ""
+        """What puts that right."""
         self._cancelled = False
         self._telling: Mapping[str, Any] = {}
         self._titles: dict[str, tuple[str, str]] = {}
@@ -133,7 +135,7 @@ class Calls:
             self._cancelled = True
             return
         held = {} if self._cancelled else event.body.get("held") or {}
-        self.held = clean(str(held.get("why") or ""))
+        self.held, self.mend = (clean(str(held.get(key) or "")) for key in ("why", "mend"))
 
     def shown(self) -> list[Called]:
         """Those for which somebody was to be called, in the order in which that began."""
@@ -214,7 +216,7 @@ class Calls:
         one.due_us = one.due_us if any(rest) else None
 
     def _over(self, body: Mapping[str, Any]) -> None:
-        self.held = ""
+        self.held = self.mend = ""
         if body.get("outcome") in ("resolved", "cancelled"):
             for one in self.all.values():
                 one.closed, one.well = one.closed or f"the run is {body['outcome']}", True
@@ -259,7 +261,7 @@ class Mark(Struct):
 
     `calls`: what for people are called, `asks`: what they are asked, `untaken`: what nobody took
     though all who there are were called. `held`: why it cannot be gone on with, as things are.
-    `undriven`: nobody drives it, and something is to go on.
+    `undriven`: nobody drives it, and something is to go on. `mend`: what puts right what holds it.
     """
 
     calls: tuple[str, ...] = ()
@@ -267,6 +269,7 @@ class Mark(Struct):
     untaken: tuple[str, ...] = ()
     held: str = ""
     undriven: bool = False
+    mend: str = ""
 
     @classmethod
     def of_json(cls, said: Mapping[str, Any]) -> Mark:
@@ -274,7 +277,8 @@ class Mark(Struct):
         calls, asks, untaken = (
             tuple(map(str, said.get(word) or ())) for word in ("calls", "asks", "untaken")
         )
-        return cls(calls, asks, untaken, str(said.get("held") or ""), bool(said.get("undriven")))
+        held, mend = (str(said.get(word) or "") for word in ("held", "mend"))
+        return cls(calls, asks, untaken, held, bool(said.get("undriven")), mend)
 
     @property
     def words(self) -> list[str]:
@@ -288,4 +292,5 @@ class Mark(Struct):
         """The keys that a run has in a list for machines."""
         said = {"calls": self.calls, "asks": self.asks, "untaken": self.untaken}
         listed = {word: list(what) for word, what in said.items()}
-        return {**listed, "held": self.held or None, "undriven": self.undriven}
+        held = {"held": self.held or None, "mend": self.mend or None}
+        return {**listed, **held, "undriven": self.undriven}

@@ -109,4 +109,5 @@ def _mark(calls: Calls, left: Left | None) -> Mark:
         tuple(one.title for one in calls.shown() if one.untaken),
         calls.held,
         left is not None and left.stands_still(calls.due()),
+        calls.mend,
     )

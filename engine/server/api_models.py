@@ -62,6 +62,7 @@ class ListedRun(BaseModel):
         [], description="what nobody took, though all who there are were called"
     )
     held: str | None = Field(None, description="why it cannot be gone on with as things are")
+    mend: str | None = Field(None, description="what puts right what holds it")
     undriven: bool = Field(
         False,
         description="something is to go on, and no server and no command drives it",
@@ -138,7 +139,8 @@ class Rotation(Strict):
 
 class Recorded(BaseModel):
     """The event that was written, and what came of it. `took`: what was taken; `given`: of an
-    approval, how many agreed of how many; `remark`: what there is to say besides.
+    approval, how many agreed of how many; `remark`: what there is to say besides. `held`: why the
+    run cannot be gone on with all the same, and `mend`: what puts that right.
     """
 
     run: str = Field(examples=[RUN])
@@ -147,6 +149,8 @@ class Recorded(BaseModel):
     took: list[str] = []
     given: str = ""
     remark: str = ""
+    held: str | None = None
+    mend: str | None = None
 
 
 class Resumed(BaseModel):

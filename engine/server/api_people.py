@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from engine.core.events import Event
+from engine.core.held import holding, mend_of, why_of
 from engine.server.api_models import (
     Answer,
     Approval,
@@ -27,7 +28,10 @@ async def _recorded(parts: Parts, event: Event) -> dict[str, Any]:
     """What is answered: what became of it where it stands, not of what was read before."""
     parts.keeper.kick(event.run)
     met = await parts.engine.met(event)
-    known = {"run": event.run, "seq": event.seq, "type": event.type}
+    known = {"run": event.run, "seq": event.seq, "type": event.type, "held": None, "mend": None}
+    state = await parts.engine.state(event.run)
+    if holding(state):
+        known |= {"held": why_of(state), "mend": mend_of(state) or None}
     return {**known, "took": list(met.of), "given": met.given, "remark": met.remark}
 
 

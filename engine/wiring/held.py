@@ -30,6 +30,7 @@ from engine.wiring.calling import Directory, directory_of
 from engine.wiring.faces import RunResult
 from engine.wiring.fit import unfit
 from engine.wiring.gone import refused
+from engine.wiring.mending import mend
 
 LOOK_S = 15.0
 LOOK_MAX_S = 120.0
@@ -101,7 +102,10 @@ def looked_at(
         return bar, None
     if state.cancelled is not None:  # one that was held stays so: it ends, and does not go on
         return bar, dict(state.held) if state.held is not None else None
-    return bar, {"why": bar, "mute": found.mute} if bar is not None else None
+    if error is None or bar is None:
+        return bar, None
+    held = {"why": bar, "mute": found.mute}
+    return bar, held | {"mend": connections.redact(mend(error, state, found.place))}
 
 
 TOLD_MAX = 3

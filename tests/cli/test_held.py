@@ -48,6 +48,7 @@ def held(runbook, shop):
 
 
 WHY = "environment staging has no connection `machine`"
+MEND = "put it back as it was when the run began, in environments/staging.yaml of the pack shop"
 
 
 @pytest.mark.usefixtures("held")
@@ -57,6 +58,7 @@ def test_the_list_marks_it_and_says_where_to_read_why(runbook):
     assert "held: it cannot be gone on with as things are; why: runbook watch 20" in done.err
     (row,) = runbook("--json", "runs").objects
     assert row["held"] == WHY
+    assert row["mend"].startswith(MEND)
 
 
 @pytest.mark.usefixtures("held")
@@ -65,13 +67,40 @@ def test_the_trail_and_the_report_say_why(runbook):
         runbook("audit", "show", "last").out.split()
     )
     report = " ".join(runbook("report", "last").out.replace("\\", "").split())
-    assert f"It could not be gone on with: {WHY}" in report
+    assert f"It could not be gone on with: {WHY} (to put it right: {MEND})" in report
+    assert f"to put it right: {MEND}" in " ".join(runbook("audit", "show", "last").out.split())
 
 
 @pytest.mark.usefixtures("held")
 def test_whoever_takes_it_up_at_a_terminal_is_told_why(runbook):
     done = runbook("resume", "last")
     assert (done.code, "has no connection `machine`" in done.err) == (2, True)
+
+
+@pytest.mark.usefixtures("held")
+def test_whoever_answers_reads_what_holds_it_and_what_puts_that_right(runbook):
+    (row,) = runbook("--json", "runs").objects
+    assert runbook("answer", "last", "yes").err.splitlines() == [
+        f"it is held, and cannot be gone on with: {WHY}",
+        f"to put it right: {MEND}",
+        "then it goes on, by itself where a server drives it, or with runbook resume " + row["run"],
+        f"or end it: runbook cancel {row['run']} --reason '...'",
+    ]
+
+
+@pytest.mark.usefixtures("held")
+def test_so_does_whoever_takes_it(runbook):
+    done = runbook("ack", "last")
+    assert f"to put it right: {MEND}" in done.err
+    assert "nobody drives goes on with" not in done.err
+
+
+def test_whoever_answers_one_that_goes_on_again_is_told_how_it_does(runbook, shop):
+    (shop / "runbooks/shop/environments/staging.yaml").write_text(PLACE)
+    (shop / "runbooks/shop/asks.yaml").write_text(ASKS)
+    assert runbook("run", "shop/asks", "--env", "staging").code == 7
+    done = runbook("answer", "last", "yes")
+    assert "a run that nobody drives goes on with: runbook resume 20" in done.err
 
 
 def test_what_it_asks_is_answered_all_the_same_and_it_goes_on_once_that_is_put_right(

@@ -106,6 +106,7 @@ async def test_a_run_whose_target_moved_calls_people_and_is_shown_as_held(book, 
         assert "runbook_runs_held 1.0" in (await made.http.get("/metrics")).text
         found = (await made.call("GET", f"/runs/{run}", await made.token("viewer"))).json()
         assert (found["status"], found["held"]) == ("running", line["why"])
+        assert "let it point there again" in found["mend"]
         made.clock.t_us += 600_000_000
         await until(made, run, "Told", 2)
         assert [m.name for m in Beeper.rang] == ["Bea", "Cy"]
