@@ -101,10 +101,14 @@ class Calls:
         self._cancelled = False
         self._telling: Mapping[str, Any] = {}
         self._titles: dict[str, tuple[str, str]] = {}
+        self.asked: dict[str, str] = {}
+        """What it asks people now, by the path of the step: its title. Also what nobody is told of.
+        """
         self.late: set[int] = set()
         """Events of those who took what somebody else had taken."""
 
     def apply(self, event: Event) -> None:
+        self._ask(event.type, event.body)
         body = event.body
         if event.type == "RunStarted":
             self._telling = body.get("telling") or {}
@@ -128,6 +132,18 @@ class Calls:
             self._over(body)
         elif "escalation" in body:
             self._of(event.type, self._named(str(body["escalation"])), event)
+
+    def _ask(self, type_: str, body: Mapping[str, Any]) -> None:
+        """What is asked of people, and is not any more."""
+        path = str(body.get("path"))
+        if type_ == "ApprovalRequested" or (
+            type_ == "StepStarted" and "asks" in (body.get("plan") or {})
+        ):
+            self.asked[path] = _first_line(str(body.get("title") or path))
+        elif type_ in _NOT_ASKED:
+            self.asked.pop(path, None)
+        elif type_ == "RunFinished":
+            self.asked.clear()
 
     def _hold(self, event: Event) -> None:
         """One that was cancelled is ended by whoever takes it up, whatever is in the way."""
@@ -223,6 +239,9 @@ class Calls:
                 one.due_us = one.again_us = None
 
 
+_NOT_ASKED = ("Answered", "StepStarted", "AttemptFinished", "StepFinished", "StepSkipped")
+"""What says of a step that it asks nobody, or not any more."""
+
 _WORDS: Mapping[str, str] = {
     "TellStarted": "is being told",
     "Told": "was told",
@@ -260,7 +279,8 @@ class Mark(Struct):
     """What of a run stands in a list.
 
     `calls`: what for people are called, `asks`: what they are asked, `untaken`: what nobody took
-    though all who there are were called. `held`: why it cannot be gone on with, as things are.
+    though all who there are were called. Where nobody is called, that it asks is its status, and
+    `asks` is what people were told of. `held`: why it cannot be gone on with, as things are.
     `undriven`: nobody drives it, and something is to go on. `mend`: what puts right what holds it.
     """
 
@@ -282,11 +302,12 @@ class Mark(Struct):
 
     @property
     def words(self) -> list[str]:
-        """As in the list: one for what people are to do, one where nothing goes on,
-        and why not.
+        """As in the list: what people are to do (take it, answer it), and where nothing goes on,
+        why not.
         """
-        found = [name for name in ("calls", "untaken", "asks") if getattr(self, name)]
-        return ["held"] * bool(self.held) + found[:1] + ["undriven"] * self.undriven
+        found = [name for name in ("calls", "untaken") if getattr(self, name)][:1]
+        asks = ["asks"] * bool(self.asks)
+        return ["held"] * bool(self.held) + found + asks + ["undriven"] * self.undriven
 
     def to_json(self) -> dict[str, Any]:
         """The keys that a run has in a list for machines."""

@@ -57,7 +57,9 @@ class ListedRun(BaseModel):
     finished: str | None
     events: int
     calls: list[str] = Field([], description="what it calls people for, and nobody took so far")
-    asks: list[str] = Field([], description="what it told people of that is to be answered")
+    asks: list[str] = Field(
+        [], description="what it asks people, where they were told of it or it calls them"
+    )
     untaken: list[str] = Field(
         [], description="what nobody took, though all who there are were called"
     )
