@@ -111,7 +111,9 @@ def _all_the_same(one: Called) -> str:
 
 
 def _next(one: Called, now_us: int) -> Iterator[str]:
-    if one.again_us is not None and (one.due_us is None or one.again_us < one.due_us):
+    if one.stopped:
+        yield "it was asked to stop: nobody else is called until it has"
+    elif one.again_us is not None and (one.due_us is None or one.again_us < one.due_us):
         yield f"they are called again at {_when(one.again_us, now_us)}"
     elif one.due_us is not None and one.level < len(one.levels):
         level = one.levels[one.level]

@@ -383,7 +383,7 @@ class State(Moves):
     def _cancel_requested(self, event: Event | Draft) -> None:
         if self.cancelled is None and self.root is not None and self.finished is None:
             self.cancelled = event.body["reason"]
-            self.stopped_by = {"by": _actor(event)["name"], "at_us": event.at_us}
+            escalation.stop_requested(self, _actor(event)["name"], event.at_us)
             self._halt(self.root, "cancelled")
 
     @_on("RunFinished")

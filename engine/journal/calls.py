@@ -59,6 +59,8 @@ class Called:
     """By when whoever was called last is to take it."""
     well: bool = False
     """The run ended well: nobody needs to take it any more."""
+    stopped: bool = False
+    """Somebody asked the run to stop since: until it has ended, nobody else is called."""
     lost: dict[str, int | None] = field(default_factory=dict)
     """When PagerDuty said of an incident that nobody has it."""
 
@@ -98,7 +100,7 @@ class Calls:
         """Why it cannot be gone on with, as things are."""
         self.mend = ""
         """What puts that right."""
-        self._cancelled = False
+        self._cancelled = self._ended = False
         self._telling: Mapping[str, Any] = {}
         self._titles: dict[str, tuple[str, str]] = {}
         self.asked: dict[str, str] = {}
@@ -149,6 +151,8 @@ class Calls:
         """One that was cancelled is ended by whoever takes it up, whatever is in the way."""
         if event.type == "CancelRequested":
             self._cancelled = True
+            for one in self.all.values():
+                one.stopped = not (self._ended or one.key == STATUS or one.key.startswith(QUESTION))
             return
         held = {} if self._cancelled else event.body.get("held") or {}
         self.held, self.mend = (clean(str(held.get(key) or "")) for key in ("why", "mend"))
@@ -232,7 +236,9 @@ class Calls:
         one.due_us = one.due_us if any(rest) else None
 
     def _over(self, body: Mapping[str, Any]) -> None:
-        self.held = self.mend = ""
+        self.held, self.mend, self._ended = "", "", True
+        for one in self.all.values():
+            one.stopped = False
         if body.get("outcome") in ("resolved", "cancelled"):
             for one in self.all.values():
                 one.closed, one.well = one.closed or f"the run is {body['outcome']}", True
