@@ -15,6 +15,9 @@ from engine.journal.calls import QUESTION, Called, Calls, Heard, face
 PEOPLE_MAX = 6
 """Of one escalation, that are named: the trail has all of them."""
 
+MUTE = "nor can anybody be called before that"
+"""Of a run whose channels cannot be known."""
+
 LEAD_CELLS = 8
 """As wide as the words for the status of a step."""
 
@@ -26,6 +29,8 @@ def call_lines(calls: Calls, run: str, frame: tuple[int, int], style: Style) -> 
         yield from _lines("held", f"it cannot be gone on with: {calls.held}", width, style)
         if calls.mend:
             yield from (f"    {line}" for line in wrap(f"to put it right: {calls.mend}", width - 4))
+        if calls.mute:
+            yield f"    {MUTE}"
     for one in calls.shown():
         if one.taken:
             yield from _lines("taken", f"{one.title}: {one.taken}", width, style)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from engine.cli.called import MUTE
 from engine.cli.calls import aloud
 from engine.cli.live import CHANGING, MICROSECONDS, WORD_CELLS, found
 from engine.cli.rows import CONTAINERS, Row, Rows
@@ -71,6 +72,8 @@ class PlainView:
             yield f"it cannot be gone on with, and rests: {held}"
         if mend := self.rows.calls.mend:
             yield f"to put it right: {mend}"
+        if self.rows.calls.mute:
+            yield MUTE
 
     def _of_step(self, event: Event, row: Row) -> Iterator[str]:
         if event.type == "StepStarted":

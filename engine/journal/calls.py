@@ -100,6 +100,8 @@ class Calls:
         """Why it cannot be gone on with, as things are."""
         self.mend = ""
         """What puts that right."""
+        self.mute = False
+        """Nor can anybody be called, before that is put right."""
         self._cancelled = self._ended = False
         self._telling: Mapping[str, Any] = {}
         self._titles: dict[str, tuple[str, str]] = {}
@@ -156,6 +158,7 @@ class Calls:
             return
         held = {} if self._cancelled else event.body.get("held") or {}
         self.held, self.mend = (clean(str(held.get(key) or "")) for key in ("why", "mend"))
+        self.mute = bool(held.get("mute"))
 
     def shown(self) -> list[Called]:
         """Those for which somebody was to be called, in the order in which that began."""
@@ -236,7 +239,7 @@ class Calls:
         one.due_us = one.due_us if any(rest) else None
 
     def _over(self, body: Mapping[str, Any]) -> None:
-        self.held, self.mend, self._ended = "", "", True
+        self.held, self.mend, self.mute, self._ended = "", "", False, True
         for one in self.all.values():
             one.stopped = False
         if body.get("outcome") in ("resolved", "cancelled"):
@@ -287,7 +290,8 @@ class Mark(Struct):
     `calls`: what for people are called, `asks`: what they are asked, `untaken`: what nobody took
     though all who there are were called. Where nobody is called, that it asks is its status, and
     `asks` is what people were told of. `held`: why it cannot be gone on with, as things are.
-    `undriven`: nobody drives it, and something is to go on. `mend`: what puts right what holds it.
+    `undriven`: nobody drives it, and something is to go on. `mend`: what puts right what holds it;
+    `mute`: before that nobody can be called either.
     """
 
     calls: tuple[str, ...] = ()
@@ -296,6 +300,7 @@ class Mark(Struct):
     held: str = ""
     undriven: bool = False
     mend: str = ""
+    mute: bool = False
 
     @classmethod
     def of_json(cls, said: Mapping[str, Any]) -> Mark:
@@ -304,7 +309,8 @@ class Mark(Struct):
             tuple(map(str, said.get(word) or ())) for word in ("calls", "asks", "untaken")
         )
         held, mend = (str(said.get(word) or "") for word in ("held", "mend"))
-        return cls(calls, asks, untaken, held, bool(said.get("undriven")), mend)
+        undriven, mute = bool(said.get("undriven")), bool(said.get("mute"))
+        return cls(calls, asks, untaken, held, undriven, mend, mute)
 
     @property
     def words(self) -> list[str]:
@@ -313,11 +319,12 @@ class Mark(Struct):
         """
         found = [name for name in ("calls", "untaken") if getattr(self, name)][:1]
         asks = ["asks"] * bool(self.asks)
-        return ["held"] * bool(self.held) + found + asks + ["undriven"] * self.undriven
+        rests = ["held"] * bool(self.held) + ["mute"] * self.mute
+        return rests + found + asks + ["undriven"] * self.undriven
 
     def to_json(self) -> dict[str, Any]:
         """The keys that a run has in a list for machines."""
         said = {"calls": self.calls, "asks": self.asks, "untaken": self.untaken}
         listed = {word: list(what) for word, what in said.items()}
-        held = {"held": self.held or None, "mend": self.mend or None}
+        held = {"held": self.held or None, "mend": self.mend or None, "mute": self.mute}
         return {**listed, **held, "undriven": self.undriven}

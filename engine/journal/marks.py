@@ -116,4 +116,5 @@ def _mark(calls: Calls, left: Left | None) -> Mark:
         calls.held,
         left is not None and left.stands_still(calls.due()),
         calls.mend,
+        calls.mute,
     )

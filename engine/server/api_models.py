@@ -65,6 +65,7 @@ class ListedRun(BaseModel):
     )
     held: str | None = Field(None, description="why it cannot be gone on with as things are")
     mend: str | None = Field(None, description="what puts right what holds it")
+    mute: bool = Field(False, description="nor can anybody be called before that is put right")
     undriven: bool = Field(
         False,
         description="something is to go on, and no server and no command drives it",

@@ -270,7 +270,8 @@ class _Reader:
         before, self.held = self.held, str(held.get("why") or "")
         if self.held and self.held != before:
             right = f" (to put it right: {held['mend']})" if held.get("mend") else ""
-            yield f"It could not be gone on with: {self.held}{right}"
+            mute = "; nor could anybody be called" if held.get("mute") else ""
+            yield f"It could not be gone on with: {self.held}{right}{mute}"
         elif before and not self.held:
             yield "It could be gone on with again"
 

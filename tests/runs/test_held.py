@@ -304,6 +304,41 @@ async def test_an_adapter_that_is_not_installed_any_more_holds_a_run(desk):
     assert "unknown adapter 'gone'" in result.because
 
 
+WRONG = {
+    "an adapter that is not installed": ENGINE_ADAPTER,
+    "an adapter of another connection": f"{THERE}, other: {{adapter: gone}}",
+    "a setting of another connection": f"{THERE}, other: {{host: here}}",
+}
+
+
+@pytest.mark.parametrize("how", WRONG)
+async def test_what_is_wrong_in_its_environment_leaves_the_channels_by_which_people_are_called(
+    desk, how
+):
+    run = await died_behind(desk, "StepStarted", RESTS)
+    place = desk.folder / "p/environments/test.yaml"
+    before = place.read_text()
+    move(desk, WRONG[how])
+    assert (await taken_up(desk, run)).status == "held"
+    (held,) = await bodies(desk, run, "RunTakenUp")
+    assert held["held"]["mute"] is False
+    assert held["held"]["mend"].endswith("p/environments/test.yaml")
+    assert [m.name for m in Beeper.rang][:2] == ["Ana Lim", "Bo Ek"]
+    assert "To put it right: mend " in Beeper.rang[0].details["wrong"]
+    assert lab.Target.contexts == []
+    place.write_text(before)
+    assert (await taken_up(desk, run)).status == "resolved"
+
+
+async def test_where_a_channel_itself_is_wrong_nobody_is_called_before_that_is_put_right(desk):
+    run = await died_behind(desk, "StepStarted", RESTS)
+    move(desk, THERE.replace("adapter: siren", "adapter: gone"))
+    assert (await taken_up(desk, run)).status == "held"
+    (held,) = await bodies(desk, run, "RunTakenUp")
+    assert held["held"]["mute"] is True
+    assert (Beeper.rang, desk.said, await bodies(desk, run, "LevelDue")) == ([], [], [])
+
+
 async def test_the_secret_of_a_connection_is_not_told(desk, monkeypatch):
     monkeypatch.setenv("HERE", "canary-7713-here")
     move(desk, f"there: {{adapter: lab, host: '${{env:HERE}}'}}, {CHANNELS}")

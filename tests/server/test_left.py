@@ -170,6 +170,15 @@ async def test_where_the_environment_is_gone_that_is_told_and_looked_for_again(b
         (line,) = said(made, "nobody can be called either")
         assert "has no environment" in str(line)
         assert Beeper.rang == []
+        token = await made.token("viewer")
+        found = (await made.call("GET", f"/runs/{run}", token)).json()
+        (item,) = (await made.call("GET", "/runs", token)).json()["items"]
+        for one in (found, item):
+            assert "has no environment" in one["held"]
+            assert (one["mend"], one["mute"]) == (
+                "put environments/test.yaml of the pack p back",
+                True,
+            )
         await until_it_is(made, lambda: made.parts.keeper.parked)
         place(book, HERE)
         made.clock.t_us += 3600_000_000
