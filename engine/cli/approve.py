@@ -57,11 +57,11 @@ async def _decide(
         event = await engine.approve(
             name, step or "", said["reason"], actor, hash=said.get("hash_"), deny=deny
         )
-        given = (await engine.met(event)).given
+        given, state = (await engine.met(event)).given, await engine.state(name)
     word = "denied" if deny else "approved"
     if given and not deny:
         word += f" ({given})"
-    return told(session, event, f"{word}: {event.body['path']} of run {name}", name)
+    return told(session, event, f"{word}: {event.body['path']} of run {name}", state)
 
 
 async def _show(session: Session, run: str, seen: Any) -> None:
@@ -96,8 +96,10 @@ def pause(session: Session, run: str, reason: str, as_name: str | None) -> int:
         async with session.open_store() as store:
             name = await store.find(run)
             actor = await who(session, store, name, as_name)
-            event = await session.engine(store).pause(name, reason, actor)
-        return told(session, event, f"run {name} begins nothing new", name)
+            engine = session.engine(store)
+            event = await engine.pause(name, reason, actor)
+            state = await engine.state(name)
+        return told(session, event, f"run {name} begins nothing new", state)
 
     return session.run(ask())
 

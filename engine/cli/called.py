@@ -15,6 +15,9 @@ from engine.journal.calls import QUESTION, Called, Calls, Heard, face
 PEOPLE_MAX = 6
 """Of one escalation, that are named: the trail has all of them."""
 
+MUTE = "nor can anybody be called before that"
+"""Of a run whose channels cannot be known."""
+
 LEAD_CELLS = 8
 """As wide as the words for the status of a step."""
 
@@ -24,6 +27,10 @@ def call_lines(calls: Calls, run: str, frame: tuple[int, int], style: Style) -> 
     now_us, width = frame
     if calls.held:
         yield from _lines("held", f"it cannot be gone on with: {calls.held}", width, style)
+        if calls.mend:
+            yield from (f"    {line}" for line in wrap(f"to put it right: {calls.mend}", width - 4))
+        if calls.mute:
+            yield f"    {MUTE}"
     for one in calls.shown():
         if one.taken:
             yield from _lines("taken", f"{one.title}: {one.taken}", width, style)
@@ -109,7 +116,9 @@ def _all_the_same(one: Called) -> str:
 
 
 def _next(one: Called, now_us: int) -> Iterator[str]:
-    if one.again_us is not None and (one.due_us is None or one.again_us < one.due_us):
+    if one.stopped:
+        yield "it was asked to stop: nobody else is called until it has"
+    elif one.again_us is not None and (one.due_us is None or one.again_us < one.due_us):
         yield f"they are called again at {_when(one.again_us, now_us)}"
     elif one.due_us is not None and one.level < len(one.levels):
         level = one.levels[one.level]

@@ -25,8 +25,12 @@ def hints(marks: Mapping[str, Mark], command: str) -> list[str]:
 
 _HINTS = {
     "held": "held: it cannot be gone on with as things are; why: {command} watch {run}",
+    "mute": (
+        "mute: nor can anybody be called for it, before that is put right; what does: "
+        "{command} watch {run}"
+    ),
     "untaken": "untaken: all levels were called, and nobody took it",
-    "asks": "asks: people were told of a question; which, and how to answer: {command} watch {run}",
+    "asks": "asks: it waits for an answer; to what, and how to give it: {command} watch {run}",
     "undriven": (
         "undriven: nobody drives it, so nobody else is called and no step begins, until "
         "{command} resume {run}, or a server takes it up"

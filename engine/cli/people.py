@@ -53,14 +53,14 @@ def ack(session: Session, /, run: str, step: str | None, note: str, as_name: str
             actor = await who(session, store, name, as_name)
             engine = session.engine(store)
             event = await engine.acknowledge(name, actor, note, path=step or "")
-            met = await engine.met(event)
+            met, state = await engine.met(event), await engine.state(name)
         if met.remark:
             session.output.note(met.remark)
         keys = met.of or event.body["escalations"]
         steps = ", ".join(key for key in keys if key != OWN and not key.startswith(HELD))
         what = f"{steps} of run {name}" if steps else f"run {name}"
         word = "has taken" if met.of else "holds, too,"
-        return told(session, event, f"{clean(spoken(event.actor))} {word} {what}", name)
+        return told(session, event, f"{clean(spoken(event.actor))} {word} {what}", state)
 
     return session.run(take())
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from engine.cli.called import MUTE
 from engine.cli.calls import aloud
 from engine.cli.live import CHANGING, MICROSECONDS, WORD_CELLS, found
 from engine.cli.rows import CONTAINERS, Row, Rows
@@ -48,13 +49,7 @@ class PlainView:
         elif event.type == "RunJoined":
             yield f"{clean(str(event.actor.get('name', '')))} asked for what this run does already"
         elif event.type == "RunTakenUp":
-            interrupted = event.body.get("interrupted") or ()
-            cut_short = (
-                f"; cut short were {', '.join(map(str, interrupted))}" if interrupted else ""
-            )
-            yield f"taken up by {clean(str(event.body.get('driver', '')))}{cut_short}"
-            if held := self.rows.calls.held:
-                yield f"it cannot be gone on with, and rests: {held}"
+            yield from self._taken_up(event)
         elif event.type in ("PauseRequested", "ContinueRequested", "UndoRequested"):
             reason = clean(str(event.body.get("reason") or ""))
             who = clean(spoken(event.actor))
@@ -68,6 +63,17 @@ class PlainView:
             yield from (f"{line}{taken}" for line in lines)
         elif row is not None and row.kind != "end":
             yield from self._of_step(event, row)
+
+    def _taken_up(self, event: Event) -> Iterator[str]:
+        paths = ", ".join(map(str, event.body.get("interrupted") or ()))
+        cut_short = f"; cut short were {paths}" if paths else ""
+        yield f"taken up by {clean(str(event.body.get('driver', '')))}{cut_short}"
+        if held := self.rows.calls.held:
+            yield f"it cannot be gone on with, and rests: {held}"
+        if mend := self.rows.calls.mend:
+            yield f"to put it right: {mend}"
+        if self.rows.calls.mute:
+            yield MUTE
 
     def _of_step(self, event: Event, row: Row) -> Iterator[str]:
         if event.type == "StepStarted":

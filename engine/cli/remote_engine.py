@@ -46,13 +46,18 @@ class RemoteEngine(Engine):
         body |= {"inputs": dict(inputs)}
         body |= {"rehearse": rehearsal, "plan": plan, "through": through}
         begun = await self._api.post("/runs", body, key=secrets.token_hex(16))
-        return await self._look_on(begun["run"], faces)
+        return await self.look_on(begun["run"], faces)
 
     async def resume(self, run: str, *, faces: Faces = _NO_FACES, **_here: Any) -> RunResult:
         """Has the server take it up, and looks on."""
         seen = (await self.store.events(run))[-1].seq
-        await self._api.post(f"/runs/{run}/resume")
-        return await self._look_on(run, faces, seen)
+        await self.ask_to_resume(run)
+        return await self.look_on(run, faces, seen)
+
+    async def ask_to_resume(self, run: str) -> str:
+        """What the run waits for, where it was under way already; else empty."""
+        told = await self._api.post(f"/runs/{run}/resume")
+        return str(told.get("remark", ""))
 
     async def undo(
         self, run: str, reason: str, *, faces: Faces = _NO_FACES, **_here: Any
@@ -60,7 +65,7 @@ class RemoteEngine(Engine):
         """Has the server undo it, and looks on."""
         seen = (await self.store.events(run))[-1].seq
         await self._api.post(f"/runs/{run}/undo", {"reason": reason})
-        return await self._look_on(run, faces, seen)
+        return await self.look_on(run, faces, seen)
 
     async def answer(
         self,
@@ -139,7 +144,7 @@ class RemoteEngine(Engine):
         told = await self._api.post(f"/runs/{run}/{what}", body)
         return (await self.store.events(run, told["seq"] - 1, 1))[0]
 
-    async def _look_on(self, run: str, faces: Faces, seen: int = 0) -> RunResult:
+    async def look_on(self, run: str, faces: Faces, seen: int = 0) -> RunResult:
         """Shows what happens, asks who sits here, until the run is over or waits for others."""
         if faces.started is not None:
             faces.started(run)

@@ -22,8 +22,10 @@ from engine.wiring import RunResult
 from engine.wiring.admission import SANDBOX
 
 if TYPE_CHECKING:
+    from engine.core.events import Event
     from engine.journal.contract import Store
     from engine.language.model import Runbook
+    from engine.wiring import Engine
 
 BY_CTRL_C = "Ctrl-C"
 """The reason of a cancel that came from the keyboard."""
@@ -137,10 +139,14 @@ def resume(session: Session, run: str, as_name: str | None, force: bool) -> int:
     Nothing that is finished is done again. An action that was cut short is in doubt: say first by
     `runbook settle` whether it happened.
     """
-    return session.run(_take_up(session, run, as_name, force))
+    from engine.cli.runs import watched  # noqa: PLC0415  not for help and completion
+
+    done = session.run(_take_up(session, run, as_name, force))
+    return watched(session, done) if isinstance(done, str) else done
 
 
-async def _take_up(session: Session, run: str, as_name: str | None, force: bool) -> int:
+async def _take_up(session: Session, run: str, as_name: str | None, force: bool) -> int | str:
+    """Its exit code; or its id, where a server said that it is under way by itself."""
     from engine.cli.audit import all_events  # noqa: PLC0415  a new run does without
 
     async with session.open_store() as store:
@@ -151,6 +157,8 @@ async def _take_up(session: Session, run: str, as_name: str | None, force: bool)
         if state.finished is not None and state.over:
             raise Usage(f"run {name} is over: {state.finished['outcome']}")
         actor = session.actor(as_name, state.runbook.name, state.environment)
+        if session.server_url is not None:
+            return await _take_up_there(session, engine, actor, past)
         pack = pack_of(state.runbook.name)
         async with session.sandbox(pack, state.environment, state.runbook) as around:
 
@@ -167,6 +175,28 @@ async def _take_up(session: Session, run: str, as_name: str | None, force: bool)
             code = await drive(session.output, begin, cancel, past)
             session.tell_of_inbox(around)
             return code
+
+
+async def _take_up_there(
+    session: Session, engine: Engine, actor: Actor, past: list[Event]
+) -> int | str:
+    """As `_take_up`, by a server. What is under way by itself is not asked to stop by Ctrl-C."""
+    from engine.cli.remote_engine import RemoteEngine  # noqa: PLC0415  httpx
+
+    if not isinstance(engine, RemoteEngine):
+        raise TypeError(f"{engine} is no server's")
+    run, seen = past[-1].run, past[-1].seq
+    if remark := await engine.ask_to_resume(run):
+        command = session.output.command
+        session.output.note(remark)
+        session.output.note(f"Ctrl-C stops the watching; {command} cancel {run} ends the run")
+        return run
+    return await drive(
+        session.output,
+        lambda face: engine.look_on(run, face.faces(), seen),
+        lambda run: engine.cancel(run, BY_CTRL_C, actor),
+        past,
+    )
 
 
 def pack_of(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,10 +20,14 @@ from engine.cli.trail import event_json
 from engine.clock import to_iso
 from engine.core.cells import clean
 from engine.core.events import Actor, Event
+from engine.core.held import holding, mend_of, why_of
 from engine.errors import Usage
 from engine.journal.calls import Mark
 from engine.journal.contract import RunRow, Store
 from engine.wiring import RunResult
+
+if TYPE_CHECKING:
+    from engine.core.state import State
 
 LOOK_AGAIN_S = 10.0
 """Between two looks at a run that says nothing: how soon a watcher notices that its driver is gone.
@@ -110,7 +114,11 @@ def watch(session: Session, run: str) -> int:
 
     Ctrl-C stops the watching, not the run.
     """
+    return watched(session, run)
 
+
+def watched(session: Session, run: str) -> int:
+    """Follows a run to its end; its exit code, or 0 where whoever watches stopped."""
     seen = Seen()
 
     async def follow() -> int:
@@ -213,8 +221,12 @@ def answer(
         async with session.open_store() as store:
             name = await store.find(run)
             actor = await who(session, store, name, as_name)
-            event = await session.engine(store).answer(name, step or "", given, note, actor)
-        return told(session, event, f"answered {given} to {event.body['path']} of run {name}", name)
+            engine = session.engine(store)
+            event = await engine.answer(name, step or "", given, note, actor)
+            state = await engine.state(name)
+        return told(
+            session, event, f"answered {given} to {event.body['path']} of run {name}", state
+        )
 
     return session.run(give())
 
@@ -258,8 +270,9 @@ def settle(
             actor = await who(session, store, name, said["as_name"])
             engine = session.engine(store)
             event = await engine.settle(name, step or "", happened, said["reason"], actor)
+            state = await engine.state(name)
         word = "happened" if happened else "did not happen"
-        return told(session, event, f"settled: {event.body['path']} of run {name} {word}", name)
+        return told(session, event, f"settled: {event.body['path']} of run {name} {word}", state)
 
     return session.run(record())
 
@@ -290,17 +303,22 @@ def cancel(session: Session, run: str, reason: str, as_name: str | None) -> int:
     return session.run(ask())
 
 
-def told(session: Session, event: Event, text: str, resume: str | None) -> int:
-    """Says that something is recorded, and how the run goes on."""
+def told(session: Session, event: Event, text: str, state: State | None) -> int:
+    """Says that something is recorded, and how the run goes on, or what holds it."""
     if session.json:
         session.output.object(event_json(event))
-    else:
-        session.output.line(text)
-        if event.type == "Acknowledged":  # whoever drives it tells those who were called
-            resume = event.run
-        if resume and session.server_url is None:  # a server drives its runs itself
-            command = session.output.command
-            session.output.note(f"a run that nobody drives goes on with: {command} resume {resume}")
+        return 0
+    session.output.line(text)
+    command, run = session.output.command, event.run
+    if state is not None and holding(state):
+        session.output.note(f"it is held, and cannot be gone on with: {clean(why_of(state))}")
+        if mend := clean(mend_of(state)):
+            session.output.note(f"to put it right: {mend}")
+        here = "" if session.server_url is not None else f", or with {command} resume {run}"
+        session.output.note(f"then it goes on, by itself where a server drives it{here}")
+        session.output.note(f"or end it: {command} cancel {run} --reason '...'")
+    elif state is not None and session.server_url is None:  # a server drives its runs itself
+        session.output.note(f"a run that nobody drives goes on with: {command} resume {run}")
     return 0
 
 

@@ -126,6 +126,15 @@ def _approval_requested(body: Mapping[str, Any], _: Rows) -> list[str]:
     ]
 
 
+def _held(held: Mapping[str, Any]) -> Iterator[str]:
+    if held:
+        yield f"it cannot be gone on with: {clean(str(held['why']))}"
+    if held.get("mend"):
+        yield f"to put it right: {clean(str(held['mend']))}"
+    if held.get("mute"):
+        yield "nor can anybody be called"
+
+
 _SAYINGS: Mapping[str, Any] = {
     "RunStarted": _run_started,
     "RunQueued": lambda b, _: ["in line", f"why: {clean(str(b.get('reason')))}"],
@@ -137,8 +146,7 @@ _SAYINGS: Mapping[str, Any] = {
     "RunTakenUp": lambda b, _: [
         f"taken up by {b.get('driver')}",
         *(f"cut short: {path}" for path in b.get("interrupted") or ()),
-        *([f"it cannot be gone on with: {clean(str(b['held']['why']))}"] if b.get("held") else []),
-        *(["nor can anybody be called"] if b.get("held") and b["held"].get("mute") else []),
+        *_held(b.get("held") or {}),
     ],
     "StepStarted": _step_started,
     "StepProgressed": lambda b, _: [f"{b.get('path')}: {b.get('text')}"],

@@ -216,6 +216,18 @@ class Books:
         self._places[key] = (catalog, text or "", place)
         return place
 
+    def environment_left(self, pack: str, name: str, catalog: Catalog) -> Environment | None:
+        """What is left of an environment that is wrong: the connections that can be read. None
+        where nothing can.
+        """
+        path, collector = self.pack(pack) / "environments" / f"{name}.yaml", Collector()
+        text = read(path, collector) if _NAME.fullmatch(name) and path.is_file() else None
+        root = parse(text, str(path), collector) if text is not None else None
+        if root is None or collector.errors:
+            return None
+        reader = EnvironmentReader(Fields(str(path), collector), catalog, only=())
+        return reader.read(root, pack, name)
+
     def contacts(self, pack: str) -> Contacts:
         """The contacts of a pack; empty where there are none. Raises Usage, Diagnosed."""
         known = self._contacts.get(pack)

@@ -117,7 +117,7 @@ class EnvironmentReader:
             description=self._text(get("description")),
             autonomy=self._autonomy(get("autonomy")),
             allow_as=self._allow_as(get("allow_as")),
-            connections=self.fields.all_of(get("connections"), "connections", self._connection),
+            connections=self.fields.all_of(get("connections"), "connections", self._sound),
             services=self._data(get("services"), "services"),
             faults=self._data(get("faults"), "faults"),
             freeze=self._freeze(get("freeze")),
@@ -201,6 +201,14 @@ class EnvironmentReader:
         else:
             taken = self._settings(key, family, settings)
         return Connection(name, family, taken, key.place)
+
+    def _sound(self, key: Scalar, node: Node) -> Connection | None:
+        """None for one of which anything is wrong: what is left may be used without it."""
+        collector = self.fields.collector
+        before = len(collector.errors)
+        made = self._connection(key, node)
+        full = before >= collector.limit  # it would not tell of one more
+        return made if len(collector.errors) == before and not full else None
 
     def _known_adapter(self, family: str, at: Node) -> bool:
         known = tuple(self.catalog.adapters())

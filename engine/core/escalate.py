@@ -13,7 +13,8 @@ In words:
    first time.
 4. An acknowledgement makes every level needless that says `unless: acknowledged`; the end of the
    run, when it ended well, all of them. Where it had been told that can take it in, both are told.
-   So is that a run which could not be gone on with goes on (`engine.core.held`).
+   So is that a run which could not be gone on with goes on (`engine.core.held`). Until a run that
+   somebody asked to stop has ended, what it called for before calls nobody: whoever asked acts.
 5. When no level is left, and whoever was called last had their time and did not take it either,
    that is recorded: it is exhausted. Where nobody was told, at once.
 
@@ -28,7 +29,7 @@ from typing import Any
 
 from engine.core import held, questions, taken_back
 from engine.core.effects import Decision, Record, Tell
-from engine.core.escalation import ENDED_WELL, policy_of
+from engine.core.escalation import ENDED_WELL, policy_of, rests
 from engine.core.judge import BLOCKED_MAX_S, Outcome
 from engine.core.plainly import plainly
 from engine.core.state import State
@@ -124,7 +125,7 @@ def needless(state: State, one: Escalation, level: Mapping[str, Any]) -> bool:
     """Whether nobody is to be told of a level any more."""
     if one.question:
         return one.became is not None or questions.became(state, one) is not None
-    if held.is_over(state, one):
+    if held.is_over(state, one) or rests(state, one):
         return True
     end = _end_of(state, one)
     if end is not None and (end["outcome"] in ENDED_WELL or level["unless"] == "finished"):
@@ -169,13 +170,14 @@ def _reopen(state: State, one: Escalation, out: Decision) -> bool:
     It does so too where whoever took it in PagerDuty has it no longer. True when it does now: its
     levels are due anew then.
     """
-    back = taken_back.why(state, one) if _end_of(state, one) is None else None
+    open_ = _end_of(state, one) is None and not rests(state, one)
+    back = taken_back.why(state, one) if open_ else None
     if back is not None:
         out.record.append(Record("EscalationReopened", {"escalation": one.key, **back}))
         return True
     if one.acknowledged is None or one.reopen_us is None or state.finished is not None:
         return False
-    if held.is_over(state, one):
+    if held.is_over(state, one) or rests(state, one):
         return False
     due_us = one.acknowledged["at_us"] + one.reopen_us
     if state.now_us < due_us:
@@ -192,7 +194,7 @@ def _end(state: State, one: Escalation, out: Decision) -> None:
     """Nothing is under way. Is anything left to come?"""
     rest = [level for level in one.levels[one.level :] if not needless(state, one, level)]
     again = [n for n in one.again_us if not needless(state, one, one.levels[n - 1])]
-    if rest or again:
+    if rest or again or rests(state, one):
         return
     end = _end_of(state, one)
     if one.question:
@@ -262,6 +264,8 @@ def _summons(state: State, one: Escalation, summons: Summons, out: Decision) -> 
         out.in_flight += 1
     elif summons.status == "cut":
         _cut(state, one, summons, out)
+    elif summons.kind in FIRST and rests(state, one):
+        return
     elif summons.status == "due" and not _behind(one, summons):
         if state.now_us >= summons.next_us:
             out.record.append(_tell(state, one, summons))

@@ -263,6 +263,20 @@ def run_finished(state: State, event: Event | Draft) -> None:
             _follow(one, "resolved", event.at_us)
 
 
+def stop_requested(state: State, by: str, at_us: int) -> None:
+    """Somebody asked the run to stop. What it tells people of from now on, it tells them: what it
+    does at last may not come to a good end.
+    """
+    state.stopped_by = {"by": by, "at_us": at_us}
+    for one in state.escalations.values():
+        one.stopped = one.closed is None and one.key != STATUS and not one.question
+
+
+def rests(state: State, one: Escalation) -> bool:
+    """Whether somebody asked the run to stop, and how it ends is not known yet."""
+    return one.stopped and state.finished is None
+
+
 def taken_up(state: State) -> None:
     """What was being sent when its driver died may or may not have gone out."""
     for one in state.escalations.values():

@@ -14,7 +14,8 @@ RunQueued, RunRefused: what RunStarted would say, and guard, reason, until_us (w
     null), behind (the run that is in the way, or null); a RunRefused behind a RunQueued only these
 RunJoined: event, inputs: somebody asked for what this run does already
 RunTakenUp: driver (`host:pid:start`), interrupted [path, ...]: started, and not finished then; held
-    {why, mute}: none of its steps is gone on with, as things are; mute: nor can anybody be called
+    {why, mute, mend}: none of its steps is gone on with, as things are; mute: nor can anybody be
+    called; mend: what puts that right
 StepStarted: path, id, kind, attempt (from 1), plan (below), title
 StepProgressed: path, text: at most `PROGRESS_MAX_CHARS`, for people only, never decided upon
 AttemptFinished: path, attempt, status, outcome (below), why [line, ...], elapsed_ms,

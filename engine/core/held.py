@@ -76,6 +76,11 @@ def why_of(state: State) -> str:
     return str((state.held or {}).get("why", ""))
 
 
+def mend_of(state: State) -> str:
+    """What puts it right; empty in journals of older engines."""
+    return str((state.held or {}).get("mend", ""))
+
+
 def message(state: State) -> str:
     """What people are told, the first line being the title."""
     cut = [s.title for s in state.steps.values() if s.interrupted and s.is_action]
@@ -85,6 +90,8 @@ def message(state: State) -> str:
         "Nothing was done since. It has not failed: it goes on once that is put right",
         f"Or end it: runbook cancel {state.run} --reason '...'",
     ]
+    if mend := mend_of(state):
+        lines.insert(2, f"To put it right: {mend}")
     if cut:
         named = ", ".join(f"`{title}`" for title in cut)
         lines.insert(2, f"Cut short before, so that it may or may not have happened: {named}")

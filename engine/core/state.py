@@ -114,7 +114,7 @@ class State(Moves):
         self.undoing: Body | None = None
         self.undo_finished: Mapping[str, Any] | None = None
         self.held: Mapping[str, Any] | None = None
-        """Why none of its steps is gone on with, see `engine.core.held`: why, mute."""
+        """Why none of its steps is gone on with, see `engine.core.held`: why, mute, mend."""
         self.holds = 0
         """How often that came about so far."""
         self.hold_calls = False
@@ -383,7 +383,7 @@ class State(Moves):
     def _cancel_requested(self, event: Event | Draft) -> None:
         if self.cancelled is None and self.root is not None and self.finished is None:
             self.cancelled = event.body["reason"]
-            self.stopped_by = {"by": _actor(event)["name"], "at_us": event.at_us}
+            escalation.stop_requested(self, _actor(event)["name"], event.at_us)
             self._halt(self.root, "cancelled")
 
     @_on("RunFinished")

@@ -128,6 +128,8 @@ class Escalation(Struct):
     """
     became: Mapping[str, Any] | None = None
     """What became of the question: word, by, why, at_us."""
+    stopped: bool = False
+    """Somebody asked the run to stop since it began: that person acts."""
     counted: Mapping[str, Any] = field(default_factory=dict)
     """How many agreed so far, as those were told who are to be: given, why."""
     exhausted: bool = False

@@ -59,6 +59,8 @@ class Called:
     """By when whoever was called last is to take it."""
     well: bool = False
     """The run ended well: nobody needs to take it any more."""
+    stopped: bool = False
+    """Somebody asked the run to stop since: until it has ended, nobody else is called."""
     lost: dict[str, int | None] = field(default_factory=dict)
     """When PagerDuty said of an incident that nobody has it."""
 
@@ -96,13 +98,21 @@ class Calls:
         self.all: dict[str, Called] = {}
         self.held = ""
         """Why it cannot be gone on with, as things are."""
-        self._cancelled = False
+        self.mend = ""
+        """What puts that right."""
+        self.mute = False
+        """Nor can anybody be called, before that is put right."""
+        self._cancelled = self._ended = False
         self._telling: Mapping[str, Any] = {}
         self._titles: dict[str, tuple[str, str]] = {}
+        self.asked: dict[str, str] = {}
+        """What it asks people now, by the path of the step: its title. Also what nobody is told of.
+        """
         self.late: set[int] = set()
         """Events of those who took what somebody else had taken."""
 
     def apply(self, event: Event) -> None:
+        self._ask(event.type, event.body)
         body = event.body
         if event.type == "RunStarted":
             self._telling = body.get("telling") or {}
@@ -127,13 +137,28 @@ class Calls:
         elif "escalation" in body:
             self._of(event.type, self._named(str(body["escalation"])), event)
 
+    def _ask(self, type_: str, body: Mapping[str, Any]) -> None:
+        """What is asked of people, and is not any more."""
+        path = str(body.get("path"))
+        if type_ == "ApprovalRequested" or (
+            type_ == "StepStarted" and "asks" in (body.get("plan") or {})
+        ):
+            self.asked[path] = _first_line(str(body.get("title") or path))
+        elif type_ in _NOT_ASKED:
+            self.asked.pop(path, None)
+        elif type_ == "RunFinished":
+            self.asked.clear()
+
     def _hold(self, event: Event) -> None:
         """One that was cancelled is ended by whoever takes it up, whatever is in the way."""
         if event.type == "CancelRequested":
             self._cancelled = True
+            for one in self.all.values():
+                one.stopped = not (self._ended or one.key == STATUS or one.key.startswith(QUESTION))
             return
         held = {} if self._cancelled else event.body.get("held") or {}
-        self.held = clean(str(held.get("why") or ""))
+        self.held, self.mend = (clean(str(held.get(key) or "")) for key in ("why", "mend"))
+        self.mute = bool(held.get("mute"))
 
     def shown(self) -> list[Called]:
         """Those for which somebody was to be called, in the order in which that began."""
@@ -214,12 +239,17 @@ class Calls:
         one.due_us = one.due_us if any(rest) else None
 
     def _over(self, body: Mapping[str, Any]) -> None:
-        self.held = ""
+        self.held, self.mend, self.mute, self._ended = "", "", False, True
+        for one in self.all.values():
+            one.stopped = False
         if body.get("outcome") in ("resolved", "cancelled"):
             for one in self.all.values():
                 one.closed, one.well = one.closed or f"the run is {body['outcome']}", True
                 one.due_us = one.again_us = None
 
+
+_NOT_ASKED = ("Answered", "StepStarted", "AttemptFinished", "StepFinished", "StepSkipped")
+"""What says of a step that it asks nobody, or not any more."""
 
 _WORDS: Mapping[str, str] = {
     "TellStarted": "is being told",
@@ -258,8 +288,10 @@ class Mark(Struct):
     """What of a run stands in a list.
 
     `calls`: what for people are called, `asks`: what they are asked, `untaken`: what nobody took
-    though all who there are were called. `held`: why it cannot be gone on with, as things are.
-    `undriven`: nobody drives it, and something is to go on.
+    though all who there are were called. Where nobody is called, that it asks is its status, and
+    `asks` is what people were told of. `held`: why it cannot be gone on with, as things are.
+    `undriven`: nobody drives it, and something is to go on. `mend`: what puts right what holds it;
+    `mute`: before that nobody can be called either.
     """
 
     calls: tuple[str, ...] = ()
@@ -267,6 +299,8 @@ class Mark(Struct):
     untaken: tuple[str, ...] = ()
     held: str = ""
     undriven: bool = False
+    mend: str = ""
+    mute: bool = False
 
     @classmethod
     def of_json(cls, said: Mapping[str, Any]) -> Mark:
@@ -274,18 +308,23 @@ class Mark(Struct):
         calls, asks, untaken = (
             tuple(map(str, said.get(word) or ())) for word in ("calls", "asks", "untaken")
         )
-        return cls(calls, asks, untaken, str(said.get("held") or ""), bool(said.get("undriven")))
+        held, mend = (str(said.get(word) or "") for word in ("held", "mend"))
+        undriven, mute = bool(said.get("undriven")), bool(said.get("mute"))
+        return cls(calls, asks, untaken, held, undriven, mend, mute)
 
     @property
     def words(self) -> list[str]:
-        """As in the list: one for what people are to do, one where nothing goes on,
-        and why not.
+        """As in the list: what people are to do (take it, answer it), and where nothing goes on,
+        why not.
         """
-        found = [name for name in ("calls", "untaken", "asks") if getattr(self, name)]
-        return ["held"] * bool(self.held) + found[:1] + ["undriven"] * self.undriven
+        found = [name for name in ("calls", "untaken") if getattr(self, name)][:1]
+        asks = ["asks"] * bool(self.asks)
+        rests = ["held"] * bool(self.held) + ["mute"] * self.mute
+        return rests + found + asks + ["undriven"] * self.undriven
 
     def to_json(self) -> dict[str, Any]:
         """The keys that a run has in a list for machines."""
         said = {"calls": self.calls, "asks": self.asks, "untaken": self.untaken}
         listed = {word: list(what) for word, what in said.items()}
-        return {**listed, "held": self.held or None, "undriven": self.undriven}
+        held = {"held": self.held or None, "mend": self.mend or None, "mute": self.mute}
+        return {**listed, **held, "undriven": self.undriven}

@@ -103,10 +103,18 @@ class Marks:
 
 def _mark(calls: Calls, left: Left | None) -> Mark:
     open_ = [one for one in calls.calling() if not one.untaken]
+    called = tuple(one.title for one in open_ if not one.key.startswith(QUESTION))
+    untaken = tuple(one.title for one in calls.shown() if one.untaken)
+    asks = {one.key: one.title for one in open_ if one.key.startswith(QUESTION)}
+    if called or untaken:  # that it waits may mean those who are called
+        told = {key.removeprefix(QUESTION).rpartition("#")[0] for key in asks}
+        asks |= {path: title for path, title in calls.asked.items() if path not in told}
     return Mark(
-        tuple(one.title for one in open_ if not one.key.startswith(QUESTION)),
-        tuple(one.title for one in open_ if one.key.startswith(QUESTION)),
-        tuple(one.title for one in calls.shown() if one.untaken),
+        called,
+        tuple(asks.values()),
+        untaken,
         calls.held,
         left is not None and left.stands_still(calls.due()),
+        calls.mend,
+        calls.mute,
     )

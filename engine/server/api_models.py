@@ -57,11 +57,15 @@ class ListedRun(BaseModel):
     finished: str | None
     events: int
     calls: list[str] = Field([], description="what it calls people for, and nobody took so far")
-    asks: list[str] = Field([], description="what it told people of that is to be answered")
+    asks: list[str] = Field(
+        [], description="what it asks people, where they were told of it or it calls them"
+    )
     untaken: list[str] = Field(
         [], description="what nobody took, though all who there are were called"
     )
     held: str | None = Field(None, description="why it cannot be gone on with as things are")
+    mend: str | None = Field(None, description="what puts right what holds it")
+    mute: bool = Field(False, description="nor can anybody be called before that is put right")
     undriven: bool = Field(
         False,
         description="something is to go on, and no server and no command drives it",
@@ -138,7 +142,8 @@ class Rotation(Strict):
 
 class Recorded(BaseModel):
     """The event that was written, and what came of it. `took`: what was taken; `given`: of an
-    approval, how many agreed of how many; `remark`: what there is to say besides.
+    approval, how many agreed of how many; `remark`: what there is to say besides. `held`: why the
+    run cannot be gone on with all the same, and `mend`: what puts that right.
     """
 
     run: str = Field(examples=[RUN])
@@ -147,3 +152,15 @@ class Recorded(BaseModel):
     took: list[str] = []
     given: str = ""
     remark: str = ""
+    held: str | None = None
+    mend: str | None = None
+
+
+class Resumed(BaseModel):
+    """`remark`: what the run waits for, where it was under way already; else empty."""
+
+    run: str = Field(examples=[RUN])
+    remark: str = Field(
+        "",
+        examples=["it is under way by itself: `Cool down` waits until 02:30:00 UTC"],
+    )

@@ -7,7 +7,17 @@ from typing import Any
 from fastapi import APIRouter
 
 from engine.core.events import Event
-from engine.server.api_models import Answer, Approval, Name, Reason, Recorded, Settling, Taking
+from engine.core.held import holding, mend_of, why_of
+from engine.server.api_models import (
+    Answer,
+    Approval,
+    Name,
+    Reason,
+    Recorded,
+    Resumed,
+    Settling,
+    Taking,
+)
 from engine.server.api_shown import question_json
 from engine.server.parts import ApproveRun, DoRun, Parts, PartsHere, ReadRun, SpeakRun
 
@@ -18,7 +28,10 @@ async def _recorded(parts: Parts, event: Event) -> dict[str, Any]:
     """What is answered: what became of it where it stands, not of what was read before."""
     parts.keeper.kick(event.run)
     met = await parts.engine.met(event)
-    known = {"run": event.run, "seq": event.seq, "type": event.type}
+    known = {"run": event.run, "seq": event.seq, "type": event.type, "held": None, "mend": None}
+    state = await parts.engine.state(event.run)
+    if holding(state):
+        known |= {"held": why_of(state), "mend": mend_of(state) or None}
     return {**known, "took": list(met.of), "given": met.given, "remark": met.remark}
 
 
@@ -60,11 +73,12 @@ async def pause(said: Reason, of: SpeakRun, parts: PartsHere) -> Any:
     return {"run": event.run, "seq": event.seq, "type": event.type}
 
 
-@router.post("/runs/{run}/resume", status_code=202)
-async def resume(of: SpeakRun, parts: PartsHere) -> dict[str, str]:
-    """Takes the run up: one that was paused, or that nobody drives."""
-    await parts.keeper.resume(of.run, of.principal.actor)
-    return {"run": of.run}
+@router.post("/runs/{run}/resume", status_code=202, response_model=Resumed)
+async def resume(of: SpeakRun, parts: PartsHere) -> Any:
+    """Takes the run up: one that was paused, or that nobody drives. Of one that is under way by
+    itself `remark` says so, and for what it waits until when.
+    """
+    return {"run": of.run, "remark": await parts.keeper.resume(of.run, of.principal.actor)}
 
 
 @router.post("/runs/{run}/undo", status_code=202)

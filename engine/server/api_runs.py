@@ -183,7 +183,8 @@ async def one_run(of: ReadRun, parts: PartsHere) -> Any:
     if rows and rows[0].finished_us is None and events[0].type == "RunStarted":
         state = await parts.engine.state(of.run)
         found["questions"] = [question_json(q) for q in await parts.engine.questions(of.run)]
-        found["held"] = state.held["why"] if state.held is not None else None
+        if state.held is not None:
+            found |= {"held": state.held["why"], "mend": state.held.get("mend")}
     (shown,) = await _marked(parts, rows)
     return {**shown, **found}
 

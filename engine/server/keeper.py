@@ -18,6 +18,7 @@ from engine.errors import Driven, JournalError, Refused, RunbookError, Usage
 from engine.server.again import Again
 from engine.server.around import Around, Surround, nothing_around
 from engine.server.ending import done_within
+from engine.server.going_on import go_on
 from engine.server.logs import Log
 from engine.server.unfinished import all_that_call, over_and_calling, unfinished
 from engine.wiring import Engine, Faces, RunResult, new_id
@@ -148,16 +149,18 @@ class Keeper:
 
         await self._begin(lambda faces: self._around(run, take, faces), run)
 
-    async def resume(self, run: str, actor: Actor) -> None:
-        """Takes a run up, also one that was paused; returns once it is under way.
-
-        Raises what `Engine.resume` raises.
+    async def resume(self, run: str, actor: Actor) -> str:
+        """Takes a run up, also one that was paused; returns once it is under way. What it waits
+        for, where it was already. Raises what `Engine.resume` raises.
         """
 
         def take(around: Around, faces: Faces) -> Coroutine[Any, Any, RunResult]:
             return self.engine.resume(run, actor=actor, services=around.services, faces=faces)
 
+        if run in self._tasks.values():
+            return await go_on(self, run, actor)
         await self._begin(lambda faces: self._around(run, take, faces), run)
+        return ""
 
     def kick(self, run: str) -> None:
         """Somebody said something to this run: unless it is driven, it is taken up again."""

@@ -173,5 +173,5 @@ def same_targets(then: Mapping[str, str], now: Mapping[str, str]) -> None:
         if then.get(name) != where:
             raise Refused(
                 f"connection `{name}` pointed to {then.get(name)} at the start, now to {where}",
-                help="a run goes on with what it began with: restore the environment, or cancel",
+                help="let it point there again: a run goes on with what it began with",
             )

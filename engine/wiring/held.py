@@ -30,6 +30,7 @@ from engine.wiring.calling import Directory, directory_of
 from engine.wiring.faces import RunResult
 from engine.wiring.fit import unfit
 from engine.wiring.gone import refused
+from engine.wiring.mending import mend
 
 LOOK_S = 15.0
 LOOK_MAX_S = 120.0
@@ -83,8 +84,22 @@ def grounds(books: Books, registry: Registry, state: State, *, hold: bool) -> Gr
                 raise
     if found is not None and not hold:
         raise found
+    if (left := _left(books, registry, pack, state.environment)) is not None:
+        return Grounds(left, Directory(books, registry, state.runbook, left), found)
     bare = Environment(pack=pack, name=state.environment, file="")
     return Grounds(bare, Directory(books, registry, state.runbook, bare), found, mute=True)
+
+
+def _left(books: Books, registry: Registry, pack: str, name: str) -> Environment | None:
+    """What is left of an environment that is wrong, where people are called by that alone: all
+    channels of the contacts can be read in it. Else a level would be used up at the console.
+    """
+    try:
+        left, contacts = books.environment_left(pack, name, registry), books.contacts(pack)
+    except RunbookError:
+        return None
+    by = {channel.connection for channel in contacts.channels.values()} - {None}
+    return left if left is not None and by and by <= {*left.connections} else None
 
 
 def looked_at(
@@ -101,7 +116,10 @@ def looked_at(
         return bar, None
     if state.cancelled is not None:  # one that was held stays so: it ends, and does not go on
         return bar, dict(state.held) if state.held is not None else None
-    return bar, {"why": bar, "mute": found.mute} if bar is not None else None
+    if error is None or bar is None:
+        return bar, None
+    held = {"why": bar, "mute": found.mute}
+    return bar, held | {"mend": connections.redact(mend(error, state, found.place))}
 
 
 TOLD_MAX = 3

@@ -79,6 +79,14 @@ class People(Taking):
         state = await self._open(run)
         return await self._put(state, "PauseRequested", {"reason": reason}, actor)
 
+    async def unpause(self, run: str, actor: Actor) -> bool:
+        """Lets a run that somebody drives begin new steps again; whether it was paused."""
+        state = await self._open(run)
+        if state.paused is None:
+            return False
+        await self._put(state, "ContinueRequested", {"reason": ""}, actor)
+        return True
+
     async def approve(  # noqa: PLR0913 - one sentence: who says what of which hash, and why
         self,
         run: str,

@@ -266,9 +266,12 @@ class _Reader:
     def _taken_up(self, body: Mapping[str, Any]) -> Iterator[str]:
         if body["interrupted"]:
             yield f"Taken up again; cut short were {', '.join(body['interrupted'])}"
-        before, self.held = self.held, str((body.get("held") or {}).get("why") or "")
+        held = body.get("held") or {}
+        before, self.held = self.held, str(held.get("why") or "")
         if self.held and self.held != before:
-            yield f"It could not be gone on with: {self.held}"
+            right = f" (to put it right: {held['mend']})" if held.get("mend") else ""
+            mute = "; nor could anybody be called" if held.get("mute") else ""
+            yield f"It could not be gone on with: {self.held}{right}{mute}"
         elif before and not self.held:
             yield "It could be gone on with again"
 

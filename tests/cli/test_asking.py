@@ -118,6 +118,29 @@ def test_the_view_does_not_say_that_a_question_could_be_taken():
     assert lines[1:] == ["    Bea by slack, else mail"]
 
 
+def test_the_view_says_of_a_run_that_was_asked_to_stop_that_nobody_else_is_called():
+    calls = Calls()
+    levels = [{"who": [who], "by": ["mail"], "after_us": 60_000_000} for who in ("bea", "cy")]
+    levels = [{**level, "unless": "acknowledged"} for level in levels]
+    telling = {"policies": {"default": {"levels": levels}}}
+    calls.apply(event("RunStarted", {"telling": telling}))
+    begun = {"escalation": "run", "policy": "default", "message": "Oh", "why": "it is late"}
+    calls.apply(event("EscalationStarted", begun))
+    bea = {"id": "bea", "name": "Bea", "by": [{"channel": "mail"}]}
+    due = {"escalation": "run", "level": 1, "round": 1, "due_us": 0, "recipients": [bea]}
+    calls.apply(event("LevelDue", due))
+    assert "    then cy by mail (level 2 of 2)" in "\n".join(
+        call_lines(calls, "r1", (0, 80), Style())
+    )
+    calls.apply(event("CancelRequested", {"reason": "wrong one"}))
+    assert list(call_lines(calls, "r1", (0, 80), Style()))[2:] == [
+        "    it was asked to stop: nobody else is called until it has",
+        "    take it: runbook ack r1",
+    ]
+    calls.apply(event("RunFinished", {"outcome": "unresolved"}))
+    assert "then cy by mail" in "\n".join(call_lines(calls, "r1", (0, 80), Style()))
+
+
 LATE = "up to 2 times; not done where nobody does within 15m"
 TIMES = {"after_us": 60_000_000, "every_us": 300_000_000, "times": 2, "within_s": 900}
 

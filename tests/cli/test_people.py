@@ -19,6 +19,13 @@ title: Calls people
 steps:
   - {escalate: default, id: call, wait: acknowledged, message: The shop is closed}
 """
+BOTH = """\
+title: Calls people and asks them something
+steps:
+  - parallel:
+      - {escalate: default, id: call, wait: acknowledged, message: The shop is closed}
+      - {id: sure, check: human.confirm, title: Is it still, with: {question: Is it so?}}
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -283,6 +290,24 @@ def test_a_question_that_people_are_told_of_is_not_something_to_take(runbook, sh
     assert "undriven" not in shown.out  # nothing is to go on before somebody answers
     assert "ack" not in shown.err
     assert "runbook watch 2" in shown.err
+
+
+@pytest.mark.parametrize("contacts", ["{}\n", "questions: {by: [console]}\n"])
+def test_a_run_that_calls_people_and_asks_them_something_is_marked_with_both(
+    runbook, shop, contacts
+):
+    (shop / "runbooks/shop/both.yaml").write_text(BOTH)
+    (shop / "runbooks/shop/contacts.yaml").write_text(contacts)
+    assert runbook("run", "shop/both", "--env", "staging").code == 7
+    shown = runbook("runs")
+    assert "waiting, calls, asks " in shown.out
+    assert "asks: it waits for an answer; to what, and how to give it: runbook watch 2" in shown.err
+    assert "to take what a run calls for: runbook ack 2" in shown.err
+    (row,) = runbook("--json", "runs").objects
+    assert (row["calls"], len(row["asks"])) == (["call"], 1)
+    assert runbook("answer", "last", "sure", "yes").code == 0
+    assert runbook("resume", "last").code == 7
+    assert "waiting, calls " in runbook("runs").out
 
 
 def test_a_run_that_is_over_and_still_calls_people_is_marked_in_the_list(runbook, shop):

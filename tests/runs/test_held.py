@@ -78,7 +78,25 @@ async def test_what_they_are_told_says_where_it_pointed_and_where_it_does_now(de
     )
     (begun,) = await bodies(desk, run, "EscalationStarted")
     assert (begun["escalation"], begun["policy"]) == ("held#1", "default")
+    assert f"\nTo put it right: {held['held']['mend']}\n" in begun["message"]
+    assert "let it point there again" in held["held"]["mend"]
     assert "Nothing was done since" in begun["message"]
+
+
+MENDS = {
+    "points elsewhere": "let it point there again: a run goes on with what it began with",
+    "is gone": "put it back as it was when the run began, in environments/test.yaml of the pack p",
+    "lacks a secret": "export NOT_SET_HERE=...",
+}
+
+
+@pytest.mark.parametrize("how", ELSEWHERE)
+async def test_what_puts_it_right_is_recorded_though_its_target(desk, how):
+    run = await died_behind(desk, "StepStarted", RESTS)
+    move(desk, ELSEWHERE[how])
+    await taken_up(desk, run)
+    (held,) = await bodies(desk, run, "RunTakenUp")
+    assert held["held"]["mend"] == MENDS[how]
 
 
 HIDDEN = f"there: {{adapter: lab, host: '${{env:LAB_HOST}}'}}, {CHANNELS}"
@@ -234,6 +252,10 @@ async def test_an_action_that_was_cut_short_is_told_and_settled_once_it_goes_on(
     assert lab.Target.effects == {}
 
 
+BROKEN_MENDS = {
+    "environment is gone": "put environments/test.yaml of the pack p back",
+    "environment cannot be read": "p/environments/test.yaml",
+}
 BROKEN = {"environment is gone": None, "environment cannot be read": "connections: [\n"}
 
 
@@ -247,6 +269,8 @@ async def test_where_its_channels_cannot_be_read_either_nobody_is_called_at_the_
     else:
         place.write_text(BROKEN[how])
     assert (await taken_up(desk, run)).status == "held"
+    (held,) = await bodies(desk, run, "RunTakenUp")
+    assert held["held"]["mend"].endswith(BROKEN_MENDS[how])
     assert desk.said == []
     assert await bodies(desk, run, "LevelDue") == []
     place.write_text(before.replace("lab}", "lab, host: elsewhere}"))
@@ -278,6 +302,41 @@ async def test_an_adapter_that_is_not_installed_any_more_holds_a_run(desk):
     result = await taken_up(desk, run)
     assert result.status == "held"
     assert "unknown adapter 'gone'" in result.because
+
+
+WRONG = {
+    "an adapter that is not installed": ENGINE_ADAPTER,
+    "an adapter of another connection": f"{THERE}, other: {{adapter: gone}}",
+    "a setting of another connection": f"{THERE}, other: {{host: here}}",
+}
+
+
+@pytest.mark.parametrize("how", WRONG)
+async def test_what_is_wrong_in_its_environment_leaves_the_channels_by_which_people_are_called(
+    desk, how
+):
+    run = await died_behind(desk, "StepStarted", RESTS)
+    place = desk.folder / "p/environments/test.yaml"
+    before = place.read_text()
+    move(desk, WRONG[how])
+    assert (await taken_up(desk, run)).status == "held"
+    (held,) = await bodies(desk, run, "RunTakenUp")
+    assert held["held"]["mute"] is False
+    assert held["held"]["mend"].endswith("p/environments/test.yaml")
+    assert [m.name for m in Beeper.rang][:2] == ["Ana Lim", "Bo Ek"]
+    assert "To put it right: mend " in Beeper.rang[0].details["wrong"]
+    assert lab.Target.contexts == []
+    place.write_text(before)
+    assert (await taken_up(desk, run)).status == "resolved"
+
+
+async def test_where_a_channel_itself_is_wrong_nobody_is_called_before_that_is_put_right(desk):
+    run = await died_behind(desk, "StepStarted", RESTS)
+    move(desk, THERE.replace("adapter: siren", "adapter: gone"))
+    assert (await taken_up(desk, run)).status == "held"
+    (held,) = await bodies(desk, run, "RunTakenUp")
+    assert held["held"]["mute"] is True
+    assert (Beeper.rang, desk.said, await bodies(desk, run, "LevelDue")) == ([], [], [])
 
 
 async def test_the_secret_of_a_connection_is_not_told(desk, monkeypatch):

@@ -106,6 +106,7 @@ async def test_a_run_whose_target_moved_calls_people_and_is_shown_as_held(book, 
         assert "runbook_runs_held 1.0" in (await made.http.get("/metrics")).text
         found = (await made.call("GET", f"/runs/{run}", await made.token("viewer"))).json()
         assert (found["status"], found["held"]) == ("running", line["why"])
+        assert "let it point there again" in found["mend"]
         made.clock.t_us += 600_000_000
         await until(made, run, "Told", 2)
         assert [m.name for m in Beeper.rang] == ["Bea", "Cy"]
@@ -169,6 +170,15 @@ async def test_where_the_environment_is_gone_that_is_told_and_looked_for_again(b
         (line,) = said(made, "nobody can be called either")
         assert "has no environment" in str(line)
         assert Beeper.rang == []
+        token = await made.token("viewer")
+        found = (await made.call("GET", f"/runs/{run}", token)).json()
+        (item,) = (await made.call("GET", "/runs", token)).json()["items"]
+        for one in (found, item):
+            assert "has no environment" in one["held"]
+            assert (one["mend"], one["mute"]) == (
+                "put environments/test.yaml of the pack p back",
+                True,
+            )
         await until_it_is(made, lambda: made.parts.keeper.parked)
         place(book, HERE)
         made.clock.t_us += 3600_000_000

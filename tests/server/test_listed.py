@@ -29,6 +29,12 @@ ASKS = """title: Asks
 steps:
   - {id: sure, check: human.confirm, title: Sure, with: {question: Is it so?}}
 """
+BOTH = """title: Calls and asks
+steps:
+  - parallel:
+      - {escalate: default, id: call, title: The disk is full, wait: acknowledged}
+      - {id: sure, check: lab.ask, title: Sure, with: {question: Is it so?}}
+"""
 STOPS = """title: Stops
 escalation: {policy: default, unresolved_after: 5m}
 steps:
@@ -94,6 +100,20 @@ async def test_what_a_run_calls_people_for_is_in_the_list_until_somebody_takes_i
     await made.parts.engine.acknowledge(run, ANA)
     (item,) = await listed(made)
     assert marked(item) == NONE
+
+
+async def test_what_a_run_asks_besides_is_in_the_list_beside_what_it_calls_for(made):
+    made.write(BOTH, "p/both")
+    run = (await made.parts.keeper.start("p/both", "test", actor=ANA)).run
+    await until(made, run, "Told")
+    await until(made, run, "StepStarted", 3)
+    (item,) = await listed(made)
+    assert marked(item) == {**NONE, "calls": ["The disk is full"], "asks": ["Sure"]}
+    assert Mark.of_json(item).words == ["calls", "asks"]
+    await made.parts.engine.acknowledge(run, ANA)
+    (item,) = await listed(made)
+    assert marked(item) == NONE  # it waits for an answer only: so says its status
+    assert item["status"] == "waiting"
 
 
 async def test_what_nobody_took_is_in_the_list_though_the_run_is_over(made):

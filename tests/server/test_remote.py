@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 
+import httpx
 import pytest
 
 from tests.server.process import RUNBOOK, server
@@ -20,6 +21,10 @@ ASKS = """title: Asks
 steps:
   - {id: sure, check: human.confirm, with: {question: Is it so?}}
 """
+RESTS = """title: Rests
+steps:
+  - {wait: 1h, id: rest, title: Let it cool down}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -29,20 +34,24 @@ def served(tmp_path_factory):
     (folder / "books/p/environments/test.yaml").write_text("connections: {}\n")
     (folder / "books/p/main.yaml").write_text(BOOK)
     (folder / "books/p/asks.yaml").write_text(ASKS)
+    (folder / "books/p/rests.yaml").write_text(RESTS)
     with server(folder) as serving:
         yield serving, serving.token("lead", "--role", "admin")
 
 
+def environ(served, home, token):
+    serving, _ = served
+    return {
+        "PATH": os.environ["PATH"], "HOME": str(home), "RUNBOOK_TOKEN": token,
+        "PYTHONPATH": serving.environ["PYTHONPATH"], "RUNBOOK_SERVER": serving.url,
+    }  # fmt: skip
+
+
 @pytest.fixture
 def call(served, tmp_path):
-    serving, token = served
-
-    def made(*words, code=0, given=token):
-        environ = {
-            "PATH": os.environ["PATH"], "HOME": str(tmp_path), "RUNBOOK_TOKEN": given,
-            "PYTHONPATH": serving.environ["PYTHONPATH"], "RUNBOOK_SERVER": serving.url,
-        }  # fmt: skip
-        given_to = {"cwd": tmp_path, "env": environ, "text": True, "capture_output": True}
+    def made(*words, code=0, given=served[1]):
+        env = environ(served, tmp_path, given)
+        given_to = {"cwd": tmp_path, "env": env, "text": True, "capture_output": True}
         words = [*RUNBOOK, *words]
         done = subprocess.run(words, check=False, stdin=subprocess.DEVNULL, **given_to)
         assert done.returncode == code, done.stdout + done.stderr
@@ -94,3 +103,31 @@ def test_errors_say_what_is_wrong_and_how_to_mend_it(call):
     assert "--as goes with a journal" in call("run", "p/main", "--env", "test", "--as", "x", code=2)
     assert "not done over --server" in call("token", "list", code=2)
     assert "input `wrod`" in call("run", "p/main", "--env", "test", "-i", "wrod=1", code=2)
+
+
+def test_whoever_resumes_what_waits_for_a_time_reads_that_it_does_and_watches_it(
+    served, call, tmp_path
+):
+    serving, token = served
+    headers = {"Authorization": f"Bearer {token}"}
+    asked = {"runbook": "p/rests", "environment": "test"}
+    with httpx.Client(base_url=f"{serving.url}/api/v1", headers=headers, timeout=60) as http:
+        run = http.post("/runs", json=asked).json()["run"]
+        seen = 0
+        while "StepStarted" not in {
+            event["type"] for event in http.get(f"/runs/{run}/events").json()["items"]
+        }:
+            http.get(f"/runs/{run}/events", params={"after": (seen := seen + 1), "wait_s": 5})
+    words = [*RUNBOOK, "resume", run]
+    given = {"cwd": tmp_path, "env": environ(served, tmp_path, token), "text": True}
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(words, **given, **pipes) as resuming:
+        said = resuming.stderr.readline()
+        told = resuming.stderr.readline()
+        call("cancel", run, "--reason", "seen enough")
+        out, _ = resuming.communicate()
+    assert "it is under way by itself, and nothing had to be resumed: `Let it cool down`" in said
+    assert "waits until" in said
+    assert told == f"Ctrl-C stops the watching; runbook cancel {run} ends the run\n"
+    assert "cancelled" in out
+    assert resuming.returncode == 1
