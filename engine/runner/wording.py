@@ -116,7 +116,7 @@ def text_of(words: Mapping[str, Any], kind: str) -> str:
     """
     lines = _meanwhile(words, kind)
     if words.get("wrong"):
-        lines += ["", words["wrong"]]
+        lines += ["", words["wrong"].strip()]
     if kind == "page" and words.get("anew"):
         lines += ["", f"It begins anew. {words['anew']}"]
     if kind in ASKS and words.get("foreseen"):

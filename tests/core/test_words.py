@@ -383,3 +383,8 @@ def test_what_a_probe_found_is_said_of_its_action_alone():
     script = {"hit": lost, "hit/probe-1/t-look": refused}
     found = phone(text, script=script, how=ASKING).go(until_s=30)
     assert said(found, "ask:hit#1")["found"] == []
+
+
+def test_a_message_that_ends_with_a_line_end_leaves_no_gap():
+    told = text_of({"wrong": "It is down:\n- here\n\n", "asked": "Take it"}, "page")
+    assert told == "It is down:\n- here\n\nTake it"
