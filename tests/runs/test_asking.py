@@ -306,21 +306,3 @@ def test_every_message_of_a_question_is_shown_before_one_is_sent(tmp_path):
     own = "not whoever starts it: they may not approve it"
     assert remarks == ("again every 10m, up to 2 times", own)
     assert Beeper.rang == []
-
-
-NOTED = "  - {id: noted, title: Noted, action: run.note, with: {text: It is full}}\n"
-
-
-def test_a_doubt_that_nobody_is_asked_about_is_not_shown(tmp_path):
-    desk = asyncio.run(opened(tmp_path, "memory:"))
-    desk.write("contacts.yaml", REMINDS)
-    books = Books([desk.folder])
-
-    def doubts(steps: str) -> set[str]:
-        desk.write("main.yaml", f"title: Redis\nwho: [on-call]\nsteps:\n{steps}")
-        found = preview(books, desk.registry, books.load("p/main", desk.registry), "test")
-        return {told.when for told in found if "nobody knows" in told.when}
-
-    assert doubts(NOTED) == set()
-    free = APPROVE.removeprefix("steps:\n")
-    assert doubts(f"{NOTED}{free}") == {"when nobody knows whether `Free them` happened"}
