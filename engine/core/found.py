@@ -33,6 +33,7 @@ WHOLE: Mapping[str, str] = {
     "stdout": "",
     "text": "",
     "value": "",
+    "values": "value",
 }
 """Fields that hold all of an answer, which need no name, and what many of them are called."""
 
@@ -47,18 +48,24 @@ def found(state: State, step: StepState) -> str:
     view = view_of(step) if step.status == "passed" else None
     if view is None or view.fields is None:
         return ""
-    news = {name: value for name, value in view.fields.items() if _news(name, value)}
-    return in_words(worth_saying(news, _named(state.runbook.text)))
+    return told(view.fields, _named(state.runbook.text))
+
+
+def told(result: Any, named: Mapping[str, int]) -> str:
+    """What is worth saying of a result; `named`: the fields that its runbook names."""
+    if not isinstance(result, Mapping):
+        return "" if result is None else show(result)
+    news = {str(name): value for name, value in result.items() if _news(str(name), value)}
+    return in_words(worth_saying(news, named))
 
 
 def in_words(fields: Mapping[str, Any]) -> str:
     """`rows: [..3..], count: 3, age_s: 90.0` as `3 rows, age 1m30s`: each thing is said once."""
     named = {key: _named_value(key, value) for key, value in fields.items() if key not in WHOLE}
     whole = {key: _many(key, show(value)) for key, value in fields.items() if key in WHOLE}
-    twice = {show(fields[key]) for key in named}
+    twice = {show(fields[key]) for key in named if key != "count"}
     said = {key: text for key, text in whole.items() if text not in twice}
-    counts = {text.partition(" ")[0] for text in said.values() if _counts(text)}
-    if show(fields.get("count", "")) in counts:
+    if fields.get("count") in {len(fields[key]) for key in said if isinstance(fields[key], list)}:
         named.pop("count", None)
     texts = (said.get(key) or named.get(key) for key in fields)
     return ", ".join(text for text in texts if text)
@@ -80,16 +87,18 @@ def _many(key: str, text: str) -> str:
     return f"{items[1]} {noun}" if items[1] == "1" else f"{items[1]} {noun}{plural}"
 
 
-def _counts(text: str) -> bool:
-    return re.fullmatch(r"\d+ (?:items|rows?|lines?|match(?:es)?)", text) is not None
+KINDS = ("vector", "scalar")
+"""How Prometheus gives numbers, which says nothing of them."""
 
 
 def _news(name: str, value: Any) -> bool:
     """Whether it says more than that the step passed: neither a program that ended well, nor how
-    many fields an answer has.
+    many fields an answer has, nor how it came.
     """
     if name == "exit_code":
         return bool(value != 0)
+    if (name == "kind" and value in KINDS) or (name == "nan" and value == 0):
+        return False
     return not isinstance(value, Mapping) or not COUNTED.fullmatch(show(value))
 
 

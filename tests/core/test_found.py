@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.core.found import in_words
+from engine.core.found import in_words, told
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,7 @@ from engine.core.found import in_words
         ({"json": [{"a": 1}, {"b": 2}]}, "2 items"),
         # and nothing twice
         ({"rows": [{"a": 1}, {"a": 2}], "count": 2}, "2 rows"),
+        ({"values": [1.0], "count": 1}, "1"),
         ({"rows": [{"a": 1}, {"a": 2}], "count": 3}, "2 rows, count 3"),
         ({"matches": ["c4a9d7"], "revision": "c4a9d7"}, "revision c4a9d7"),
         ({"stdout": "1432 a.gz", "bytes": 1432}, "1432 a.gz, bytes 1432"),
@@ -41,3 +42,17 @@ def test_what_was_found_is_told_once_and_without_the_names_of_our_own_fields(
     fields: dict[str, Any], said: str
 ):
     assert in_words(fields) == said
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ({"kind": "vector", "count": 1, "values": [0.12], "nan": 0}, "0.12"),
+        ({"kind": "stone", "exit_code": 0}, "kind stone"),
+        ({"json": {"a": {"b": 1}}, "exit_code": 2}, "exit_code 2"),
+        ("plain", "plain"),
+        (None, ""),
+    ],
+)
+def test_how_an_answer_came_is_no_news(result: Any, said: str):
+    assert told(result, {}) == said
