@@ -95,9 +95,16 @@ def misses(rule: Rule, found: Sequence[tuple[str, float]]) -> tuple[str, ...]:
 
 
 def shown(value: float) -> str:
+    """A number as people write it: of a bound 300, not 300.0."""
     if math.isnan(value):
         return "NaN"
-    return f"{value:g}" if math.isfinite(value) else ("+Inf" if value > 0 else "-Inf")
+    if not math.isfinite(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return f"{value:g}" if abs(value) < SHORT_MAX else f"{value:,.0f}"
+
+
+SHORT_MAX = 1_000_000
+"""From here on `%g` writes `1.8e+09`, which nobody reads at night."""
 
 
 def _holds(word: str, value: float, limit: Any) -> bool:
@@ -108,8 +115,8 @@ def _holds(word: str, value: float, limit: Any) -> bool:
 
 def _words(word: str, limit: Any) -> str:
     if word == "between":
-        return f"between {limit[0]} and {limit[1]}"
-    return f"{_COMPARE[word][0]} {limit}"
+        return f"between {shown(limit[0])} and {shown(limit[1])}"
+    return f"{_COMPARE[word][0]} {shown(limit)}"
 
 
 def _wrong(message: str, hint: str | None = None) -> AdapterError:

@@ -6,7 +6,7 @@ import click
 
 from engine.cli.complete import complete_runs
 from engine.cli.session import Session
-from engine.core.brief import brief, named_fields
+from engine.core.brief import named_fields
 
 
 @click.command()
@@ -24,6 +24,7 @@ def report(session: Session, run: str, form: str) -> int:
     """The post-mortem of RUN: filled in from its trail; what only people know is marked."""
 
     async def show() -> int:
+        from engine.core.found import told  # noqa: PLC0415 - the whole core
         from engine.wiring.postmortem import post_mortem  # noqa: PLC0415 - the whole engine
         from engine.wiring.postmortem_pages import html, markdown  # noqa: PLC0415
 
@@ -32,7 +33,7 @@ def report(session: Session, run: str, form: str) -> int:
             state = await session.engine(store).state(name)
             events = await store.events(name)
             named = named_fields(str(text) for text in (events[0].body.get("texts") or {}).values())
-            made = post_mortem(events, state.runbook, lambda found: brief(found, named))
+            made = post_mortem(events, state.runbook, lambda found: told(found, named))
         if session.json or form == "json":
             session.output.object(made.to_json())
         else:

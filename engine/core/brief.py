@@ -43,14 +43,19 @@ def brief(result: Any, named: Mapping[str, int] = _NONE) -> str:
     """`used_memory 48.2M, maxmemory 50.0M`: what is worth saying of a result, or nothing."""
     if not isinstance(result, Mapping):
         return "" if result is None else show(result)
+    fields = worth_saying(result, named)
+    return ", ".join(f"{clean(stem(key))} {show(value)}" for key, value in fields.items())
+
+
+def worth_saying(result: Mapping[str, Any], named: Mapping[str, int]) -> dict[str, Any]:
+    """The fields of a result that are shown: those its runbook names, else the first."""
     fields = {str(key): value for key, value in result.items() if _worth(str(key), value, result)}
-    wanted = {key: named.get(key, named.get(_stem(key))) for key in fields}
+    wanted = {key: named.get(key, named.get(stem(key))) for key in fields}
     keys = sorted((k for k, at in wanted.items() if at is not None), key=lambda k: wanted[k] or 0)
-    shown = (keys or list(fields))[:FIELDS_MAX]
-    return ", ".join(f"{clean(_stem(key))} {show(fields[key])}" for key in shown)
+    return {key: fields[key] for key in (keys or list(fields))[:FIELDS_MAX]}
 
 
-def _stem(key: str) -> str:
+def stem(key: str) -> str:
     return key.removesuffix("_human")
 
 

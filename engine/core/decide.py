@@ -26,6 +26,7 @@ from typing import Any
 from engine.core import escalate, questions
 from engine.core import plan as planning
 from engine.core.approval import Approval
+from engine.core.detail import by_hand
 from engine.core.effects import Decision, Perform, Question, Record
 from engine.core.escalate import DEFAULT_POLICY
 from engine.core.hand_over import end_of_step
@@ -35,7 +36,6 @@ from engine.core.plan_hash import plan_hash, plan_step
 from engine.core.scope import names
 from engine.core.state import State
 from engine.core.tree import Block, Body, StepState
-from engine.core.words import by_hand
 from engine.errors import RunbookError
 from engine.language.model import Call, End, Entry, Escalate, Wait
 from engine.language.template import holds
@@ -251,7 +251,7 @@ def _expired(state: State, step: StepState, approval: Approval) -> Record:
         "path": step.path,
         "why": why,
         "policy": escalation.policy if escalation is not None else DEFAULT_POLICY,
-        "message": f"{step.title}: {why}, so it is not done",
+        "message": f"`{step.title}` is not done: {why}",
     }
     return Record("ApprovalExpired", told)
 

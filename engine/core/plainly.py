@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable
 
+from engine.core.brief import show
 from engine.language.duration import format_duration
 
 EXPECTED_MAX_CHARS = 60
@@ -22,24 +23,54 @@ _CODE = re.compile(r"\bresult\b|\binputs\.|[|()~]|[=!<>]=|^not ")
 """What only an expression has: no path into a result does."""
 
 _NOTHING = re.compile(r"(.+) == (?:\[\]|\{\}|\"\") does not hold", re.DOTALL)
+_GIVEN = re.compile(r"(?:not )?inputs\.\w+ [=!]= [^:|]+: .+ does not hold")
+"""What was given to the run: beside another reason it says why that other one counts."""
+
+_NUMBERS = re.compile(
+    r"(?P<left>-?[\d.]+(?:e[+-]?\d+)?) (?P<than>[<>]=?|[=!]=) (?P<right>-?[\d.]+(?:e[+-]?\d+)?)"
+    r" does not hold"
+)
+_AGES = re.compile(r"\|\s*age\b|_s\b")
+"""What is counted in seconds: ages, and fields whose name ends so."""
+
+_NEVER_S = 1_000_000_000
+"""An age of 30 years is that of 1970, which stands for a time that there is not."""
+
 _VERDICT = re.compile(r" (?:does not hold|holds)$")
+_ITEM = re.compile(r"\s*[-*] ")
 _ASKS = re.compile(r"\?(?= |$)")
 _OPEN, _CLOSE = "([{", ")]}"
 
 
 def plainly(why: Iterable[str]) -> str:
     """The reasons of a step in one line, each as plain as it can be said."""
-    parts = (part for line in why for part in line.split("; "))
+    parts = [part for line in why for part in line.split("; ")]
+    if not all(_GIVEN.fullmatch(part) or _ATTEMPTS.fullmatch(part) for part in parts):
+        parts = [part for part in parts if not _GIVEN.fullmatch(part)]
     return "; ".join(said for part in parts if (said := _part(part)))
 
 
 def question_in(text: str) -> str:
     """The sentence of a text that asks: what stands before it explains it. Empty: none does."""
-    flat = " ".join(text.split())
-    asks = _ASKS.search(flat)
+    listed, plain = [], [""]
+    for line in text.splitlines():
+        if _ITEM.match(line):
+            listed.append(_ITEM.sub("", line))
+            plain.append("")
+        elif listed and not plain[-1] and line.startswith(" "):  # it goes on below its mark
+            listed[-1] += line
+        else:
+            plain[-1] += f" {line}"
+    asks = (_asks(" ".join(part.split())) for part in (*plain, *listed))
+    found = next((sentence for sentence in asks if sentence), "")
+    return found[:1].upper() + found[1:]
+
+
+def _asks(text: str) -> str:
+    asks = _ASKS.search(text)
     if asks is None:
         return ""
-    return flat[flat.rfind(". ", 0, asks.start()) + 1 : asks.end()].strip()
+    return text[text.rfind(". ", 0, asks.start()) + 1 : asks.end()].strip()
 
 
 def _part(text: str) -> str:
@@ -112,12 +143,34 @@ def _values(text: str) -> str:
     nothing = _NOTHING.fullmatch(rest)
     if nothing is not None:
         return f"was {_listed(nothing[1])}"
+    numbers = _NUMBERS.fullmatch(rest)
+    if numbers is not None:
+        say = _age if _AGES.search(text[:at]) and numbers["than"][0] in "<>" else _number
+        return f"{say(numbers['left'])} {numbers['than']} {say(numbers['right'])} does not hold"
     if _VERDICT.search(rest) or rest.startswith("is "):
         return rest
     what, is_, value = rest.partition(" is ")
     if is_ and _CODE.search(what) and ("|" in what or "(" in what):
         return f"was {_listed(rest.rpartition(' is ')[2])}"
     return rest if is_ and value else text
+
+
+def _number(text: str) -> str:
+    """`41.0` as 41, and `1.80003e+09` as people write it."""
+    if text.removeprefix("-").isdigit():
+        return text
+    try:
+        return show(float(text)).removesuffix(".0")
+    except ValueError:  # it only looks like one
+        return text
+
+
+def _age(text: str) -> str:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return text
+    return "never" if seconds > _NEVER_S else format_duration(seconds)
 
 
 def _end_of_code(text: str) -> int | None:

@@ -5,23 +5,19 @@ message that is sent again says the same.
 
 from __future__ import annotations
 
-import json
-import re
-import shlex
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 from engine.clock import to_datetime
-from engine.core.brief import brief, named_fields, show
 from engine.core.cells import cut
+from engine.core.detail import details
 from engine.core.escalation import policy_of
 from engine.core.events import spoken
+from engine.core.found import found as found_by
 from engine.core.held import GOES_ON, holding, is_hold, why_of
 from engine.core.plainly import plainly, question_in
 from engine.core.questions import missing
-from engine.core.scope import view_of
 from engine.core.state import State
 from engine.core.summons import CONSOLE, OWN, STATUS, Escalation
 from engine.core.tree import StepState
@@ -33,14 +29,6 @@ LINES_MAX = 8
 
 LINE_MAX_CHARS = 200
 """Of one such line."""
-
-DETAILS_MAX_CHARS = 1500
-"""Of what is asked in a question: half of what a message in Slack holds."""
-
-COUNTED = re.compile(r"\d+ fields?")
-
-NAMED_MAX = 256
-"""Runbooks of which is kept what fields they name. A bound, not a need."""
 
 SIGNS: Mapping[str, str] = {
     "passed": "ok",
@@ -192,7 +180,7 @@ def _lines(state: State, verb: str, asked: str | None = None) -> list[str]:
         probe = step.block.body.probe and not (entry.title or entry.named)
         if step.path == asked or probe:  # what it told is said of its action
             continue
-        why = plainly(step.why) or _value(state, step)
+        why = plainly(step.why) or found_by(state, step)
         line = cut(f"{_sign(step)} {step.title}{f': {why}' if why else ''}", LINE_MAX_CHARS)
         found.append((step.status == "passed", line))
     return _last(found)
@@ -212,33 +200,11 @@ def _last(found: list[tuple[bool, str]]) -> list[str]:
     return [f"({over} {word})", *kept]
 
 
-def _value(state: State, step: StepState) -> str:
-    """What a step that passed found: of a check that expects nothing it is all there is to know."""
-    view = view_of(step) if step.status == "passed" else None
-    if view is None or view.fields is None:
-        return ""
-    news = {name: value for name, value in view.fields.items() if _news(name, value)}
-    return brief(news, _named(state.runbook.text))
-
-
-def _news(name: str, value: Any) -> bool:
-    """Whether it says more than that the step passed: neither a program that ended well, nor how
-    many fields an answer has.
-    """
-    if name == "exit_code":
-        return bool(value != 0)
-    return not isinstance(value, Mapping) or not COUNTED.fullmatch(show(value))
-
-
-@lru_cache(maxsize=NAMED_MAX)
-def _named(text: str) -> Mapping[str, int]:
-    return named_fields([text])
-
-
 def _sign(step: StepState) -> str:
     """Nothing is under way that waits for people."""
     if step.status == "running" and step.approval is not None and step.attempt == 0:
-        return "waits for approval:"
+        late = step.body is not None and step.body.expiry
+        return "NOT DONE" if late else "waits for approval:"
     if step.status == "running" and step.asks_person:
         return "people are asked:"
     return SIGNS[step.status]
@@ -306,67 +272,10 @@ def _question(state: State, one: Escalation, by: str) -> dict[str, Any]:
     step, kind = state.steps[asked["path"]], str(asked["kind"])
     return {
         "asked": HOW[kind].format(run=state.run, path=step.path, by=f" by {by}" if by else ""),
-        "happens": _details(kind, step),
+        "happens": details(kind, step),
         "why": [line[:LINE_MAX_CHARS] for line in _why(state, kind, step)],
         "question": {k: asked.get(k) for k in ("kind", "hash", "reason_min", "expires_us")},
     }
-
-
-def _details(kind: str, step: StepState) -> list[str]:
-    """Exactly what would happen, or is to be done or looked at; cut where it is too long."""
-    found: list[str] = []
-    left = DETAILS_MAX_CHARS
-    for line in _detail(kind, step):
-        for whole in line.strip().splitlines() or [""]:
-            long = len(whole) > LINE_MAX_CHARS
-            part = f"{whole[: LINE_MAX_CHARS - 3]}..." if long else whole
-            if len(part) > left:
-                return [*found, "(it goes on)"]
-            left -= len(part) + 1
-            found.append(part)
-    return found
-
-
-def _detail(kind: str, step: StepState) -> Iterator[str]:
-    plan = step.plan
-    params: Mapping[str, Any] = plan.get("params") or {}
-    if kind in ("approve", "doubt"):
-        where = f" ({plan['fingerprint']})" if plan.get("fingerprint") else ""
-        yield f"{plan['type']}" + (f" on {plan['target']}{where}" if plan.get("target") else "")
-        yield from (f"{name}: {_written(name, value)}" for name, value in params.items())
-        if plan.get("max_affected") is not None:
-            yield f"at most {plan['max_affected']} affected"
-        if step.hash:
-            yield f"plan hash {step.hash[:HASH_CHARS]}"
-        return
-    if kind == "do":
-        by_type = isinstance(step.entry, Call) and step.entry.signature.asks_person
-        yield str(params.get("instructions") or "") if by_type else by_hand(step)
-    if params.get("evidence") is not None:
-        yield f"Look at: {_seen(params['evidence'])}"
-
-
-HASH_CHARS = 12
-"""Of a plan hash that people compare: no two steps of a run share that many by chance."""
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _written(name: str, value: Any) -> str:
-    """A parameter, exactly; an argument list as it would be typed."""
-    typed = isinstance(value, list) and all(isinstance(one, str) for one in value)
-    return shlex.join(value) if typed and name.endswith("argv") else _shown(value)
-
-
-def _seen(value: Any) -> str:
-    """What somebody is to look at, which is no text that has to be exact."""
-    if isinstance(value, Mapping):
-        return "; ".join(f"{name} {_seen(one)}" for name, one in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(_seen(one) for one in value)
-    return value if isinstance(value, str) else show(value)
 
 
 def _why(state: State, kind: str, step: StepState) -> Iterator[str]:
@@ -381,18 +290,6 @@ def _why(state: State, kind: str, step: StepState) -> Iterator[str]:
     elif kind == "do" and isinstance(step.entry, Call) and not step.entry.signature.asks_person:
         yield "This environment only guides: people act"
     elif kind == "doubt":
-        yield from step.why
+        yield from (plainly([line]) for line in step.why)
     if state.actor.get("means") not in (None, "engine"):
         yield f"The run was started by {spoken(state.actor)}"
-
-
-def by_hand(step: StepState) -> str:
-    """What a person is to do instead of the engine: the rendered action, one line a parameter."""
-    plan = step.plan
-    where = f" on {plan['target']} ({plan['fingerprint']})" if plan["target"] else ""
-    lines = [f"By hand, for this environment only guides: {plan['type']}{where}"]
-    lines += [
-        f"  {name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
-        for name, value in plan["params"].items()
-    ]
-    return "\n".join(lines)

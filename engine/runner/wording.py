@@ -116,7 +116,7 @@ def text_of(words: Mapping[str, Any], kind: str) -> str:
     """
     lines = _meanwhile(words, kind)
     if words.get("wrong"):
-        lines += ["", words["wrong"]]
+        lines += ["", words["wrong"].strip()]
     if kind == "page" and words.get("anew"):
         lines += ["", f"It begins anew. {words['anew']}"]
     if kind in ASKS and words.get("foreseen"):
@@ -132,8 +132,13 @@ def text_of(words: Mapping[str, Any], kind: str) -> str:
     for head, key in PARTS:
         if words.get(key):
             written = key == "happens" and _written_out(words)
-            lines += ["", head, *(words[key] if written else [f"- {line}" for line in words[key]])]
+            lines += ["", head, *(words[key] if written else map(_item, words[key]))]
     return "\n".join(lines).strip()
+
+
+def _item(line: str) -> str:
+    """A line of a list. What an item goes on with is indented already."""
+    return line if line.startswith("  ") else f"- {line}"
 
 
 def _written_out(words: Mapping[str, Any]) -> bool:

@@ -11,6 +11,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from engine.errors import Diagnosed, JournalError, NotYet, Refused, RunbookError, Usage
+from engine.language.words import listed
+from engine.server.identity import ROLES
 
 MEDIA_TYPE = "application/problem+json"
 TRY_AGAIN_S = 5
@@ -53,8 +55,10 @@ def unauthorized() -> Problem:
 
 
 def forbidden(permission: str, pack: str | None) -> Problem:
-    where = f" in the pack {pack}" if pack else " for all packs"
-    return Problem(403, "forbidden", "Not yours to do", f"this takes `{permission}`{where}")
+    where = f"in the pack {pack}" if pack else "for all packs"
+    roles = listed(role for role, may in ROLES.items() if permission in may)
+    detail = f"this takes the permission `{permission}` (of the role {roles}) {where}"
+    return Problem(403, "forbidden", "Not yours to do", detail)
 
 
 def not_found(what: str) -> Problem:
@@ -110,7 +114,9 @@ def install(app: FastAPI) -> None:
 
 
 def _invalid(error: RequestValidationError) -> Problem:
-    problem = Problem(422, "invalid", "The request does not fit", "see `errors`")
+    count = len(error.errors())
+    many = "a value that does not fit" if count == 1 else f"{count} values that do not fit"
+    problem = Problem(422, "invalid", "The request does not fit", f"the request has {many}")
     problem.body["errors"] = [
         {"where": "/".join(map(str, one["loc"])), "what": one["msg"]} for one in error.errors()
     ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from html import escape
 
 from engine.clock import to_datetime
+from engine.core.brief import show
 from engine.language.duration import format_duration
 from engine.wiring.postmortem import Moment, PostMortem
 
@@ -91,7 +92,7 @@ def _facts(made: PostMortem) -> Iterator[tuple[str, str]]:
         yield "Times", ", ".join(times)
     yield "Run", f"{made.run} of {made.runbook} in {made.environment}, {made.mode}"
     if made.inputs:
-        yield "Inputs", ", ".join(f"{name}: {value}" for name, value in made.inputs.items())
+        yield "Inputs", ", ".join(f"{name}: {show(value)}" for name, value in made.inputs.items())
 
 
 def _summary(made: PostMortem) -> str:

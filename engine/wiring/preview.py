@@ -150,7 +150,7 @@ def _escalations(runbook: Runbook, environment: str) -> Iterator[tuple[str, str,
         yield OWN, own.policy, f"{runbook.title}: {message}", when
     for entry in approving:
         policy = own.policy if own is not None else DEFAULT_POLICY
-        message = f"{entry.title or entry.id}: nobody approved it in time, so it is not done"
+        message = f"`{entry.title or entry.id}` is not done: nobody approved it in time"
         yield entry.id, policy, message, f"when nobody approves `{entry.title or entry.id}` in time"
 
 

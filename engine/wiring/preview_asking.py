@@ -45,11 +45,14 @@ WHEN: Mapping[str, str] = {
 
 
 def puts(state: State, directory: Directory, autonomy: str) -> Iterator[Put]:
-    """All questions of a runbook and those it calls; of doubts one, of the first action."""
+    """All questions of a runbook and those it calls; of doubts one, of the first
+    action that is likely to come to that.
+    """
     how = (state.telling or {}).get("questions")
     if how is None:
         return
     doubtful: StepState | None = None
+    worst = 0
     for book in called(state.runbook):
         for entry in walk_runbook(book):
             if not isinstance(entry, Call):
@@ -58,10 +61,26 @@ def puts(state: State, directory: Directory, autonomy: str) -> Iterator[Put]:
             kind = _kind(entry, autonomy)
             if kind is not None:
                 yield from _put(state, directory, step, kind)
-            if entry.verb == "action" and not entry.signature.asks_person and kind != "do":
-                doubtful = doubtful or step
+            if kind != "do" and _doubtful(entry) > worst:
+                doubtful, worst = step, _doubtful(entry)
     if doubtful is not None:
         yield from _put(state, directory, doubtful, "doubt")
+
+
+def _doubtful(entry: Call) -> int:
+    """How likely somebody is asked whether it happened: not of what leaves no trace outside, and
+    seldom of what may be done twice, which is done again first.
+    """
+    if entry.verb != "action" or entry.signature.asks_person or not _reaches_out(entry):
+        return 0
+    declared = entry.idempotent
+    twice = entry.signature.effect == "idempotent" if declared is None else declared
+    return 1 if twice else 2
+
+
+def _reaches_out(entry: Call) -> bool:
+    """Notes that a run writes about itself change nothing but the run."""
+    return not entry.type.startswith("run.")
 
 
 def _kind(entry: Call, autonomy: str) -> str | None:

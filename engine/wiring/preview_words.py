@@ -10,9 +10,11 @@ import re
 from engine.language.expressions.problem import TemplateProblem
 from engine.language.model import Runbook, Template
 from engine.language.template import analyse, render
+from engine.wiring.preview_later import later
 
 WAYS = re.compile(r"\{%[-+]?(.*?)[-+]?%\}", re.DOTALL)
 WRITTEN_OUT = re.compile(r"\{\{-?(.*?)-?\}\}", re.DOTALL)
+LINE_OF_A_WAY = re.compile(r"<if (?P<when>[^\n]+)>\n(?P<line>[^<\n]+)\n<end>")
 
 
 def foretold(
@@ -30,16 +32,21 @@ def foretold(
     scope = {"inputs": inputs, "run": run}
 
     def fill(found: re.Match[str]) -> str:
-        later = f"<{' '.join(found.group(1).split())}>"
+        unknown = later(found.group(1))
         if {parts[0] for parts in analyse(found.group(), bare=False).names} - scope.keys():
-            return later  # also where it has a `default`: the value is what will be seen
+            return unknown  # also where it has a `default`: the value is what will be seen
         try:
             value = render(Template(found.group(), message.place), scope)
         except TemplateProblem:
-            return later
+            return unknown
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
-    return WAYS.sub(_way, WRITTEN_OUT.sub(fill, message.text))
+    return LINE_OF_A_WAY.sub(_line, WAYS.sub(_way, WRITTEN_OUT.sub(fill, message.text)))
+
+
+def _line(found: re.Match[str]) -> str:
+    """A line that is there in some runs only says when, behind its text."""
+    return f"{found['line']} (if {found['when']})"
 
 
 def _way(found: re.Match[str]) -> str:

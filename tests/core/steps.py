@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.plugin import IDEMPOTENT, UNSAFE, Preview, Question, Retry, action, check
+from engine.plugin import IDEMPOTENT, UNSAFE, Duration, Preview, Question, Retry, action, check
 
 
 @check("t.look", target=False)
@@ -70,13 +70,23 @@ async def would_count(what: Any = None) -> Preview:
 
 
 @action("t.typed", effect=UNSAFE, target=False)
-async def typed(argv: list[str], at: list[int]) -> dict[str, Any]:
+async def typed(
+    argv: list[str],
+    at: list[int] = [],  # noqa: B006 - read only
+    *,
+    idle: Duration | None = None,
+    cwd: str = "",
+    parse: str = "",
+    dry_run_argv: list[str] | None = None,
+) -> dict[str, Any]:
     """A change that is a command."""
+    del idle, cwd, parse, dry_run_argv
     return {"argv": argv, "at": at}
 
 
 @typed.preview
-async def would_type(argv: list[str], at: list[int]) -> Preview:
+async def would_type(argv: list[str], at: list[int], **more: Any) -> Preview:
+    del more
     return Preview(f"{argv} would be typed at {at}")
 
 

@@ -82,7 +82,7 @@ def test_when_the_time_is_over_people_are_told_and_it_fails():
     assert world.performed == [("a/expired/escalate", 1)]
     told = next(e.body["plan"] for e in world.events if e.body.get("kind") == "escalate")
     assert told["policy"] == "default"
-    assert told["message"] == "a: nobody approved it in time (0 of 2 did), so it is not done"
+    assert told["message"] == "`a` is not done: nobody approved it in time (0 of 2 did)"
 
 
 def test_an_approval_does_not_count_while_people_are_told_that_none_came():

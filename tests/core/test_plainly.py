@@ -33,6 +33,29 @@ from engine.core.plainly import plainly, question_in
         ('result.a == "": "x" == "" does not hold', 'was "x"'),
         ("result.value is not none: result.value is null", "value is null"),
         ("result.a | length: is 0", "is 0"),
+        # numbers are told as people write them, and what is an age as one
+        ("result.most <= inputs.limit: 41.0 <= 30 does not hold", "41 <= 30 does not hold"),
+        ("result.x < 1: 0.123456789 < 0.1 does not hold", "0.1235 < 0.1 does not hold"),
+        ("result.x < 1: 1.80003e+09 < 4500 does not hold", "1,800,030,000 < 4500 does not hold"),
+        ("result.x < 1: 12345.678 < 20.5 does not hold", "12,346 < 20.5 does not hold"),
+        ('result.v == "1.0": "41.0" == "1.0" does not hold', '"41.0" == "1.0" does not hold'),
+        (
+            "(result.json.at | age) <= inputs.limit: 4200.04 <= 3600.0 does not hold",
+            "1h10m <= 1h does not hold",
+        ),
+        (
+            'result.at | default("1970-01-01", true) | age <= 60: 1.8e+09 <= 60.0 does not hold',
+            "never <= 1m does not hold",
+        ),
+        ("result.age_s < 60: 75.5 < 60 does not hold", "1m16s < 1m does not hold"),
+        ("result.elapsed_ms < 60: 75.5 < 60 does not hold", "75.5 < 60 does not hold"),
+        # a part of it that can never hold says nothing
+        (
+            'result.n == 1: 2 == 1 does not hold; inputs.a != "b": "b" != "b" does not hold',
+            "2 == 1 does not hold",
+        ),
+        ('inputs.a != "b": "b" != "b" does not hold', '"b" != "b" does not hold'),
+        ('result.a != inputs.b: "t" != "t" does not hold', '"t" != "t" does not hold'),
         # what is expected of a path is plain already
         ('json.status: expected "ok", was "bad"', None),
         ("status: expected between 200 and 299, was 503", None),
@@ -94,6 +117,10 @@ def test_whatever_a_reason_is_something_is_left_of_it(text: str):
             "Switch it off?",
         ),
         ("Is it right? Look at v1.2 first.\n- is it there?", "Is it right?"),
+        # what stands in a list is no part of the sentence before or behind it
+        ("Of 3 entries:\n- ana: denied\n- bo: at noon\nIs each\nknown?", "Is each known?"),
+        ("For this version:\n- did CI pass, all green?\n- did it run?", "Did CI pass, all green?"),
+        ("- is it\n  planned?", "Is it planned?"),
         ("Look at http://x/?a=b first", ""),
         ("Say yes", ""),
     ],

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from engine.core.words import DETAILS_MAX_CHARS, LINE_MAX_CHARS, LINES_MAX, words
+from engine.core.detail import DETAILS_MAX_CHARS
+from engine.core.state import State
+from engine.core.words import LINE_MAX_CHARS, LINES_MAX, words
+from engine.runner.wording import text_of
 from tests.core.telling import MINUTE, START, Phone, level, telling
 from tests.core.world import HANG, SECOND, Oops, book, once
 
@@ -175,7 +178,7 @@ def test_why_something_failed_is_told_without_the_code_that_found_it():
 def test_of_what_passed_only_what_is_news_is_told():
     answer = {"exit_code": 0, "json": {"a": {"b": 1}}, "stdout": "v1.6.0\n"}
     found = phone(f"steps:\n{LOOK}{CALL}", script={"look": answer}).go(until_s=1)
-    assert said(found)["found"] == ["ok How full is it: stdout v1.6.0"]
+    assert said(found)["found"] == ["ok How full is it: v1.6.0"]
     found = phone(f"steps:\n{LOOK}{CALL}", script={"look": {"exit_code": 0}}).go(until_s=1)
     assert said(found)["found"] == ["ok How full is it"]
 
@@ -215,6 +218,19 @@ def test_what_goes_on_is_under_way_and_what_waits_for_people_is_not():
     key = next(iter(at_once.state.escalations))
     assert said(at_once, key)["found"] == ["under way look", "people are asked: sure"]
     assert said(at_once, key)["done"] == ["waits for approval: free"]
+
+
+def test_what_nobody_approved_in_time_does_not_wait_for_approval_any_more():
+    free = "  - {action: t.strike, id: free, approve: {by: [lead], within: 5m}}\n"
+    late = phone(f"steps:\n{free}").go(until_s=301)
+    key = "free/expired/escalate"
+    due = next(n for n, event in enumerate(late.events) if event.type == "LevelDue")
+    then = State.of("r", late.state.runbook, late.events[: due + 1])
+    said_then = words(then, key, 1)
+    assert said_then["done"] == ["NOT DONE free: nobody approved it in time (0 of 1 did)"]
+    assert said_then["title"].endswith(
+        "`free` is not done: nobody approved it in time (0 of 1 did)"
+    )
 
 
 # -- how it stands ---------------------------------------------------------------------------------
@@ -323,6 +339,28 @@ def test_an_argument_list_is_told_as_it_would_be_typed():
     assert said(found, "ask:free#1")["happens"][1:3] == ["argv: a 'b c' '$d'", "at: [1]"]
 
 
+def happens(with_: str) -> list[str]:
+    step = f"{{action: t.typed, id: free, approve: {{by: [lead]}}, with: {with_}}}"
+    found = phone(f"steps:\n  - {step}\n", how=ASKING).go(until_s=5)
+    return list(said(found, "ask:free#1")["happens"][1:-1])
+
+
+def test_of_a_change_only_what_is_sent_is_told_and_not_how_it_is_rehearsed_or_read():
+    assert happens("{argv: [a], parse: json, dry_run_argv: [b], cwd: ''}") == ["argv: a"]
+
+
+def test_a_time_in_a_change_has_its_unit():
+    assert happens("{argv: [a], idle: 10m}") == ["argv: a", "idle: 10m"]
+
+
+def test_a_parameter_of_several_lines_is_one_item_of_the_list():
+    code = "\"from a import b\\nb('x')\\n\""
+    lines = happens(f"{{argv: [python, -c, {code}], cwd: here}}")
+    assert lines == ["argv: python -c 'from a import b", "  b('\"'\"'x'\"'\"')'", "cwd: here"]
+    told = text_of({"happens": lines}, "question")
+    assert told.splitlines()[1:] == [f"- {lines[0]}", lines[1], "- cwd: here"]
+
+
 def test_what_is_to_be_looked_at_is_told_without_the_marks_of_a_program():
     step = "{check: t.look_at, id: sure, with: {question: Is it?, evidence: EVIDENCE}}"
     evidence = "{up: true, idle: null, queues: [a, b], deep: {left: {x: 3}}}"
@@ -345,3 +383,8 @@ def test_what_a_probe_found_is_said_of_its_action_alone():
     script = {"hit": lost, "hit/probe-1/t-look": refused}
     found = phone(text, script=script, how=ASKING).go(until_s=30)
     assert said(found, "ask:hit#1")["found"] == []
+
+
+def test_a_message_that_ends_with_a_line_end_leaves_no_gap():
+    told = text_of({"wrong": "It is down:\n- here\n\n", "asked": "Take it"}, "page")
+    assert told == "It is down:\n- here\n\nTake it"

@@ -45,3 +45,17 @@ def test_every_question_reaches_somebody_by_more_than_the_console(name, environm
 def test_no_pack_leads_to_an_address_that_nobody_has_put_there():
     for pack in BOOKS.packs():
         assert BOOKS.contacts(pack).link is None
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("ace-playbook/emergency-contacts", None),  # its one action is a note of the run itself
+        ("ace-playbook/staged-rollback", "Take the commit back"),
+        ("terminal-strategist/cooldown-cleanup", "Delete it, it is over"),  # may be done twice
+    ],
+)
+def test_a_doubt_is_shown_of_an_action_that_somebody_may_be_asked_about(name, asked, registry):
+    told = preview(BOOKS, registry, BOOKS.load(name, registry), "production")
+    found = {one.when.split("`")[1] for one in told if "nobody knows" in one.when}
+    assert found == ({asked} if asked else set())

@@ -253,3 +253,9 @@ def test_who_is_reminded_is_asked_again_and_a_probe_is_called_by_its_action():
         "02:00:20 - Nobody is left to be called: nobody took it within 5m",
     ):
         assert line in text, text
+
+
+def test_what_was_given_is_told_in_words_and_not_as_a_program_writes_it():
+    made = night().made()
+    made.inputs = {"routes": [{"to": [1]}, {"to": [2]}], "wait": 1.0, "dry": False, "who": None}
+    assert "**Inputs**: routes: 2 items, wait: 1, dry: no, who: none" in markdown(made)

@@ -90,6 +90,15 @@ def test_a_time_names_its_day_where_that_is_another_one(after_us, reads):
     assert when(START + after_us, START) == to_datetime(START + after_us).strftime(reads)
 
 
+def test_of_a_line_that_not_every_run_tells_it_is_said_behind_it_when():
+    runbook = book("steps:\n  - wait: 1s\n")
+    text = (
+        "Run:\n{% if up is not passed %}\n- it is down\n{% endif %}\n{% if a %}\n- b\n{% endif %}"
+    )
+    said = foretold(Template(text, Place("f", 1, 1)), runbook, "staging")
+    assert said == "Run:\n- it is down (if up is not passed)\n- b (if a)"
+
+
 def test_a_message_is_foretold_with_what_is_known_already():
     inputs = "inputs: {limit: {type: number, default: 0.8}, name: {type: string}}"
     runbook = book(f"{inputs}\nsteps:\n  - wait: 1s\n")
@@ -97,8 +106,8 @@ def test_a_message_is_foretold_with_what_is_known_already():
     text += "{{ failure.why\n  | default('?') }}{% if x %}!{% else %}?{% endif %}"
     text += "{% for y in z %}{{ y }} {%- endfor %}"
     said = foretold(Template(text, Place("f", 1, 1)), runbook, "staging")
-    rest = "<failure.why | default('?')><if x>!<or>?<end><y> "
+    rest = "<failure.why><if x>!<or>?<end><y> "
     assert said == f"80 % of <inputs.name> on staging: {rest}"
     called = foretold(Template(text, Place("f", 1, 1)), runbook, "staging", own=False)
     assert called is not None
-    assert called.startswith("<(100 * inputs.limit) | round> % of <inputs.name>")
+    assert called.startswith("<inputs.limit> % of <inputs.name>")

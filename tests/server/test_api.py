@@ -279,3 +279,16 @@ async def test_a_page_of_somebody_else_cannot_speak_with_the_cookie_of_a_session
         headers = cookies | ({"origin": origin} if origin else {})
         answer = await serving.http.post("/api/v1/runs", json=START, headers=headers)
         assert answer.status_code == status
+
+
+async def test_what_is_refused_says_which_role_may_do_it_and_what_does_not_fit(serving):
+    run = await _finished(serving)
+    operator, approver = await serving.token("operator"), await serving.token("approver")
+    frozen = await serving.call("POST", "/guards/freeze", operator, {"why": "audit"})
+    assert frozen.json()["detail"] == (
+        "this takes the permission `guard` (of the role admin) for all packs"
+    )
+    said = {"reason": "they wait since noon", "hash": "0000"}
+    bent = await serving.call("POST", f"/runs/{run}/approve", approver, said)
+    assert bent.json()["detail"] == "the request has a value that does not fit"
+    assert [one["where"] for one in bent.json()["errors"]] == ["body/hash"]
