@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn, TypeVar
 
@@ -40,6 +41,21 @@ ANY_STATUS = tuple(range(300, 600))
 
 TOLD_MAX_CHARS = 300
 """Of what a service says to a refusal: it mostly says why."""
+
+
+CERTIFICATE_HELP = "mend the certificate, or name its authority in SSL_CERT_FILE"
+"""A channel has no `ca_file`, as connections of the adapter `http` have."""
+
+
+@contextmanager
+def advised() -> Iterator[None]:
+    """Around a request: what helps is what helps a channel."""
+    try:
+        yield
+    except AdapterError as error:
+        if error.detail.get("error") == "SSLCertVerificationError":
+            error.help = CERTIFICATE_HELP
+        raise
 
 
 class Calling:
@@ -78,13 +94,15 @@ class Calling:
     async def ping(self) -> str:
         """Whether somebody takes connections there; nothing is sent."""
         http = self._opened()
-        await http.reader(StepContext(run="", path="ping")).reach()
+        with advised():
+            await http.reader(StepContext(run="", path="ping")).reach()
         return f"{http.address.authority} takes connections"
 
     async def get(self, path: str, query: Mapping[str, Any]) -> HttpAnswer:
         """What a GET answers. Raises AdapterError where that is not 2xx."""
         context = StepContext(run="", path="look", timeout_s=self._timeout_s)
-        found = await self._opened().reader(context).get(path, query=query)
+        with advised():
+            found = await self._opened().reader(context).get(path, query=query)
         return found if 200 <= found.status < 300 else self._refuse(found, False)
 
     async def look(self, path: str, query: Mapping[str, Any], kind: type[Json]) -> Json:
@@ -107,7 +125,10 @@ class Calling:
         """What was answered with 2xx. Raises AdapterError."""
         context = StepContext(run="", path="tell", timeout_s=self._timeout_s)
         writer = self._opened().writer(context)
-        found = await writer.request(method, path, body=body, headers=headers, accept=ANY_STATUS)
+        with advised():
+            found = await writer.request(
+                method, path, body=body, headers=headers, accept=ANY_STATUS
+            )
         if 200 <= found.status < 300:
             return found
         return self._refuse(found, found.status >= 500 and found.status not in NOT_DONE)

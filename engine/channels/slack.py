@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from engine.adapters.http import Body, HttpAnswer
-from engine.channels.calling import Calling
+from engine.channels.calling import Calling, blocked_s
 from engine.channels.fate import Fates, looking
 from engine.channels.fitting import cut, mark_of, one_line, plain, utf16
 from engine.channels.inbound import REASON, REASON_MAX_CHARS
@@ -26,6 +26,9 @@ HEADER_MAX_CHARS = 150
 
 FALLBACK_MAX_CHARS = 500
 """Of the line that a notification shows, and of the one below a message."""
+
+LINK_MAX_CHARS = 2000
+"""Of a link to the run: Slack refuses the whole message for a text of over 3,000."""
 
 VALUE_MAX_CHARS = 2000
 """Of a button: Slack refuses the whole message for one that is longer."""
@@ -51,6 +54,9 @@ GONE_FOR_GOOD = frozenset(
     }
 )
 """Errors that another try does not mend."""
+
+LIMITED_S = 30.0
+"""For how long Slack is left alone that says `ratelimited`, and not for how long."""
 
 PERHAPS_DONE = frozenset({"fatal_error", "internal_error"})
 """Of these Slack says that some of what was asked may have been done."""
@@ -223,11 +229,12 @@ def _ok(answer: HttpAnswer, calling: Calling) -> dict[str, Any]:
     own = isinstance(found, dict) and found.get("ok") is False
     word = calling.shown(found["error"] if own and "error" in found else "no answer of its own")
     limited = word in ("ratelimited", "rate_limited")
+    pause_s = blocked_s(answer.headers) or LIMITED_S
     raise AdapterError(
         f"Slack: {word}",
         maybe_done=not own or word in PERHAPS_DONE,
         retryable=word not in GONE_FOR_GOOD,
-        detail={"error": word, **({"blocked_for_s": 30.0} if limited else {})},
+        detail={"error": word, **({"blocked_for_s": pause_s} if limited else {})},
     )
 
 
@@ -272,8 +279,9 @@ def blocks(message: Message, *, buttons: bool) -> list[dict[str, Any]]:
         found.append({"type": "section", "text": said})
     foot = escaped(" · ".join(one_line(p) for p in (message.source, message.run) if p))
     foot = cut(foot, FALLBACK_MAX_CHARS)
-    if message.link:
-        foot += f" · <{escaped(message.link).replace('|', '%7C')}|open>"
+    link = escaped(message.link or "").replace("|", "%7C")
+    if link and len(link) <= LINK_MAX_CHARS:
+        foot += f" · <{link}|open>"
     line = {"type": "context", "elements": [{"type": "mrkdwn", "text": foot or "runbook"}]}
     found.append({**line, "block_id": block_id(message)})
     pressed = [one for one in message.buttons if len(one.value) <= VALUE_MAX_CHARS]

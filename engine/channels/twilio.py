@@ -112,12 +112,16 @@ class TwilioChannel:
 
 def text_of(message: Message) -> str:
     """The title, the text, the link, and a mark of the key, by which it is found again. Where it is
-    too long what is asked stands before the rest, whose end is cut off.
+    too long what is asked stands before the rest, whose end is cut off. A link that leaves no room
+    for words is left out.
     """
     link = f"\n{message.link}" if message.link else ""
     source = cut(written(one_line(message.source)), SOURCE_MAX_CHARS)
     source = f"\n{source}" if source else ""
-    tail = f"{source}{link} {mark_of(message.key)}"
+    mark = mark_of(message.key)
+    tails = (f"{source}{link} {mark}", f"{link} {mark}", f"{source} {mark}")
+    # a link is never cut, and without words it says nothing
+    tail = next((one for one in tails if parts(one) < PARTS_MAX), tails[-1])
     below, asked = under(message.title, message.text), str(message.details.get("asked") or "")
     if parts(_body(message, below) + tail) > PARTS_MAX and asked and asked in below:
         rest = below.replace(asked, "", 1).strip()
