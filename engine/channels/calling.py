@@ -64,21 +64,24 @@ class Calling:
     headers: may hold secrets: they are revealed when the first message is sent
     login: of basic authentication
     secrets: what is sent elsewhere, and must not be told when a service repeats it
+    proxy: by which it is reached; may hold a secret
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a connection may say of a service
         self,
         base_url: str,
         *,
         headers: Mapping[str, str] | None = None,
         login: tuple[str, str] | None = None,
         secrets: tuple[str, ...] = (),
+        proxy: str | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._base_url = base_url
         self._headers = dict(headers or {})
         self._login: tuple[str | None, str | None] = login or (None, None)
-        self._secrets = secrets
+        self._secrets = (*secrets, *([proxy] if proxy else []))
+        self._proxy = proxy
         self._timeout_s = timeout_s
         self._http: HttpAdapter | None = None
         self._redactor = Redactor()
@@ -92,11 +95,12 @@ class Calling:
         return HttpAdapter(self._base_url).address.authority
 
     async def ping(self) -> str:
-        """Whether somebody takes connections there; nothing is sent."""
+        """Whether somebody takes connections there, or its proxy does; nothing is sent."""
         http = self._opened()
         with advised():
             await http.reader(StepContext(run="", path="ping")).reach()
-        return f"{http.address.authority} takes connections"
+        of = "the proxy of " if self._proxy else ""
+        return f"{of}{http.address.authority} takes connections"
 
     async def get(self, path: str, query: Mapping[str, Any]) -> HttpAnswer:
         """What a GET answers. Raises AdapterError where that is not 2xx."""
@@ -200,6 +204,7 @@ class Calling:
                 username=user,
                 password=password,
                 timeout_s=Duration(self._timeout_s),
+                proxy=self._proxy,
             )
             for value in (*headers.values(), *map(reveal, self._secrets), reveal(password or "")):
                 for part in _secrets(value):

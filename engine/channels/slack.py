@@ -66,6 +66,7 @@ class SlackWebhookChannel:
     """An incoming webhook of Slack: text to the channel it was made for.
 
     url: https://hooks.slack.com/services/...
+    proxy: URL of a proxy; those of environment variables are not used
     """
 
     family: ClassVar[str] = "slack_webhook"
@@ -74,8 +75,8 @@ class SlackWebhookChannel:
     text_max_chars: ClassVar[int] = TEXT_MAX_CHARS
     interval_s: ClassVar[float] = 1.0
 
-    def __init__(self, url: str) -> None:
-        self._calling = Calling(url, secrets=(url,))
+    def __init__(self, url: str, *, proxy: str | None = None) -> None:
+        self._calling = Calling(url, secrets=(url,), proxy=proxy)
 
     def fingerprint(self) -> str:
         return self._calling.authority  # the path is the secret
@@ -103,6 +104,7 @@ class SlackChannel:
     token: xoxb-..., with the scopes chat:write and, to find what was posted, channels:history and
         channels:read (groups:history and groups:read), im:history and im:write for people
     base_url: another address, for tests
+    proxy: URL of a proxy; those of environment variables are not used
     """
 
     family: ClassVar[str] = "slack"
@@ -111,7 +113,10 @@ class SlackChannel:
     text_max_chars: ClassVar[int] = TEXT_MAX_CHARS
     interval_s: ClassVar[float] = 1.0
 
-    def __init__(self, token: str, *, base_url: str = "https://slack.com/api") -> None:
+    def __init__(
+        self, token: str, *, base_url: str = "https://slack.com/api", proxy: str | None = None
+    ) -> None:
+        self._proxy = proxy
         self._token = token
         self._base_url = base_url
         self._made: Calling | None = None
@@ -206,7 +211,7 @@ class SlackChannel:
             from engine.plugin import reveal  # noqa: PLC0415 - late, as the secret is
 
             headers = {"Authorization": f"Bearer {reveal(self._token)}"}
-            self._made = Calling(self._base_url, headers=headers)
+            self._made = Calling(self._base_url, headers=headers, proxy=self._proxy)
         return self._made
 
 

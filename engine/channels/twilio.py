@@ -43,6 +43,7 @@ class TwilioChannel:
     token: its auth token
     sender: the number it is from, like +4915112345678, or a messaging service, MG...
     base_url: another address, for tests
+    proxy: URL of a proxy; those of environment variables are not used
     """
 
     family: ClassVar[str] = "twilio"
@@ -53,11 +54,17 @@ class TwilioChannel:
     interval_s: ClassVar[float] = 1.0
 
     def __init__(
-        self, account: str, token: str, *, sender: str, base_url: str = "https://api.twilio.com"
+        self,
+        account: str,
+        token: str,
+        *,
+        sender: str,
+        base_url: str = "https://api.twilio.com",
+        proxy: str | None = None,
     ) -> None:
         self._account = account
         self._sender = sender
-        self._calling = Calling(base_url, login=(account, token))
+        self._calling = Calling(base_url, login=(account, token), proxy=proxy)
         self._fates = Fates()
 
     def fingerprint(self) -> str:
