@@ -98,6 +98,11 @@ class HttpAdapter:
             self._address = address(reveal(self._base_url))
         return self._address
 
+    @property
+    def first(self) -> Address:
+        """Where its connections lead first: to the proxy, if it has one."""
+        return address(reveal(self._proxy)) if self._proxy else self.address
+
     def fingerprint(self) -> str:
         """`host:port` and the base path; of a base URL with a secret in it the host alone."""
         where = self.address

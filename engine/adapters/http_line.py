@@ -83,8 +83,10 @@ class Line:
         return Call(checked_method(method), url, own, content)
 
     async def reach(self) -> None:
-        """Whether somebody takes connections there; nothing is sent. Raises AdapterError."""
-        address = self._adapter.address
+        """Whether somebody takes connections there, or its proxy does; nothing is sent. Raises
+        AdapterError.
+        """
+        address = self._adapter.first
         limit_s = min(self._adapter.timeout_s, self._context.timeout_s)
         try:
             async with asyncio.timeout(limit_s):
@@ -144,11 +146,12 @@ class Sent:
         self.begun = False
         self.answered = False
 
-    async def __call__(self, name: str, _info: Mapping[str, Any]) -> None:
+    async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
         if name.endswith("send_request_headers.started"):
-            self.begun = True
+            method = getattr(info.get("request"), "method", b"")
+            self.begun, self.answered = method != b"CONNECT", False  # that is for the proxy alone
         elif name.endswith("receive_response_headers.complete"):
-            self.answered = True
+            self.answered = self.begun
 
     def where_it_ended(self, error: Exception) -> Exception:
         """The end of the time, named by how far the request was: which limit is first, the client's

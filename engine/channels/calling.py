@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn, TypeVar
 
@@ -42,27 +43,45 @@ TOLD_MAX_CHARS = 300
 """Of what a service says to a refusal: it mostly says why."""
 
 
+CERTIFICATE_HELP = "mend the certificate, or name its authority in SSL_CERT_FILE"
+"""A channel has no `ca_file`, as connections of the adapter `http` have."""
+
+
+@contextmanager
+def advised() -> Iterator[None]:
+    """Around a request: what helps is what helps a channel."""
+    try:
+        yield
+    except AdapterError as error:
+        if error.detail.get("error") == "SSLCertVerificationError":
+            error.help = CERTIFICATE_HELP
+        raise
+
+
 class Calling:
     """One service.
 
     headers: may hold secrets: they are revealed when the first message is sent
     login: of basic authentication
     secrets: what is sent elsewhere, and must not be told when a service repeats it
+    proxy: by which it is reached; may hold a secret
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a connection may say of a service
         self,
         base_url: str,
         *,
         headers: Mapping[str, str] | None = None,
         login: tuple[str, str] | None = None,
         secrets: tuple[str, ...] = (),
+        proxy: str | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._base_url = base_url
         self._headers = dict(headers or {})
         self._login: tuple[str | None, str | None] = login or (None, None)
-        self._secrets = secrets
+        self._secrets = (*secrets, *([proxy] if proxy else []))
+        self._proxy = proxy
         self._timeout_s = timeout_s
         self._http: HttpAdapter | None = None
         self._redactor = Redactor()
@@ -76,15 +95,18 @@ class Calling:
         return HttpAdapter(self._base_url).address.authority
 
     async def ping(self) -> str:
-        """Whether somebody takes connections there; nothing is sent."""
+        """Whether somebody takes connections there, or its proxy does; nothing is sent."""
         http = self._opened()
-        await http.reader(StepContext(run="", path="ping")).reach()
-        return f"{http.address.authority} takes connections"
+        with advised():
+            await http.reader(StepContext(run="", path="ping")).reach()
+        of = "the proxy of " if self._proxy else ""
+        return f"{of}{http.address.authority} takes connections"
 
     async def get(self, path: str, query: Mapping[str, Any]) -> HttpAnswer:
         """What a GET answers. Raises AdapterError where that is not 2xx."""
         context = StepContext(run="", path="look", timeout_s=self._timeout_s)
-        found = await self._opened().reader(context).get(path, query=query)
+        with advised():
+            found = await self._opened().reader(context).get(path, query=query)
         return found if 200 <= found.status < 300 else self._refuse(found, False)
 
     async def look(self, path: str, query: Mapping[str, Any], kind: type[Json]) -> Json:
@@ -107,7 +129,10 @@ class Calling:
         """What was answered with 2xx. Raises AdapterError."""
         context = StepContext(run="", path="tell", timeout_s=self._timeout_s)
         writer = self._opened().writer(context)
-        found = await writer.request(method, path, body=body, headers=headers, accept=ANY_STATUS)
+        with advised():
+            found = await writer.request(
+                method, path, body=body, headers=headers, accept=ANY_STATUS
+            )
         if 200 <= found.status < 300:
             return found
         return self._refuse(found, found.status >= 500 and found.status not in NOT_DONE)
@@ -179,6 +204,7 @@ class Calling:
                 username=user,
                 password=password,
                 timeout_s=Duration(self._timeout_s),
+                proxy=self._proxy,
             )
             for value in (*headers.values(), *map(reveal, self._secrets), reveal(password or "")):
                 for part in _secrets(value):

@@ -65,6 +65,7 @@ class PagerDutyChannel:
 
     routing_key: of an integration "Events API v2", 32 characters
     base_url: https://events.eu.pagerduty.com for accounts in the EU
+    proxy: URL of a proxy; those of environment variables are not used
     """
 
     family: ClassVar[str] = "pagerduty"
@@ -73,9 +74,15 @@ class PagerDutyChannel:
     text_max_chars: ClassVar[int] = TEXT_MAX_CHARS
     interval_s: ClassVar[float] = 0.5  # 120 a minute for a key
 
-    def __init__(self, routing_key: str, *, base_url: str = "https://events.pagerduty.com") -> None:
+    def __init__(
+        self,
+        routing_key: str,
+        *,
+        base_url: str = "https://events.pagerduty.com",
+        proxy: str | None = None,
+    ) -> None:
         self._key = routing_key
-        self._calling = Calling(base_url, secrets=(routing_key,))
+        self._calling = Calling(base_url, secrets=(routing_key,), proxy=proxy)
 
     def fingerprint(self) -> str:
         return self._calling.fingerprint()
@@ -132,6 +139,7 @@ class PagerDutyNotesChannel:
     token: of the REST API
     from_email: of the user in whose name notes are written
     base_url: https://api.eu.pagerduty.com for accounts in the EU
+    proxy: URL of a proxy; those of environment variables are not used
     """
 
     family: ClassVar[str] = "pagerduty_notes"
@@ -141,8 +149,14 @@ class PagerDutyNotesChannel:
     interval_s: ClassVar[float] = 0.1  # 960 a minute for an account
 
     def __init__(
-        self, token: str, *, from_email: str, base_url: str = "https://api.pagerduty.com"
+        self,
+        token: str,
+        *,
+        from_email: str,
+        base_url: str = "https://api.pagerduty.com",
+        proxy: str | None = None,
     ) -> None:
+        self._proxy = proxy
         self._token = token
         self._from = from_email
         self._base_url = base_url
@@ -227,5 +241,5 @@ class PagerDutyNotesChannel:
                 "Accept": "application/vnd.pagerduty+json;version=2",
                 "From": reveal(self._from),
             }
-            self._made = Calling(self._base_url, headers=headers)
+            self._made = Calling(self._base_url, headers=headers, proxy=self._proxy)
         return self._made

@@ -33,6 +33,7 @@ class SendGridChannel:
     sender: the address it is from
     sender_name: the name it is from
     base_url: another address: https://api.eu.sendgrid.com in the EU
+    proxy: URL of a proxy; those of environment variables are not used
     """
 
     family: ClassVar[str] = "sendgrid"
@@ -48,7 +49,9 @@ class SendGridChannel:
         sender: str,
         sender_name: str = "runbook",
         base_url: str = "https://api.sendgrid.com",
+        proxy: str | None = None,
     ) -> None:
+        self._proxy = proxy
         self._token = token
         self._from = {"email": sender, "name": sender_name}
         self._base_url = base_url
@@ -97,7 +100,7 @@ class SendGridChannel:
     def _calling(self) -> Calling:
         if self._made is None:
             headers = {"Authorization": f"Bearer {reveal(self._token)}"}
-            self._made = Calling(self._base_url, headers=headers)
+            self._made = Calling(self._base_url, headers=headers, proxy=self._proxy)
         return self._made
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from engine.adapters.http import Body, HttpAnswer
-from engine.channels.calling import Calling
+from engine.channels.calling import Calling, blocked_s
 from engine.channels.fate import Fates, looking
 from engine.channels.fitting import cut, mark_of, one_line, plain, utf16
 from engine.channels.inbound import REASON, REASON_MAX_CHARS
@@ -26,6 +26,9 @@ HEADER_MAX_CHARS = 150
 
 FALLBACK_MAX_CHARS = 500
 """Of the line that a notification shows, and of the one below a message."""
+
+LINK_MAX_CHARS = 2000
+"""Of a link to the run: Slack refuses the whole message for a text of over 3,000."""
 
 VALUE_MAX_CHARS = 2000
 """Of a button: Slack refuses the whole message for one that is longer."""
@@ -52,6 +55,9 @@ GONE_FOR_GOOD = frozenset(
 )
 """Errors that another try does not mend."""
 
+LIMITED_S = 30.0
+"""For how long Slack is left alone that says `ratelimited`, and not for how long."""
+
 PERHAPS_DONE = frozenset({"fatal_error", "internal_error"})
 """Of these Slack says that some of what was asked may have been done."""
 
@@ -60,6 +66,7 @@ class SlackWebhookChannel:
     """An incoming webhook of Slack: text to the channel it was made for.
 
     url: https://hooks.slack.com/services/...
+    proxy: URL of a proxy; those of environment variables are not used
     """
 
     family: ClassVar[str] = "slack_webhook"
@@ -68,8 +75,8 @@ class SlackWebhookChannel:
     text_max_chars: ClassVar[int] = TEXT_MAX_CHARS
     interval_s: ClassVar[float] = 1.0
 
-    def __init__(self, url: str) -> None:
-        self._calling = Calling(url, secrets=(url,))
+    def __init__(self, url: str, *, proxy: str | None = None) -> None:
+        self._calling = Calling(url, secrets=(url,), proxy=proxy)
 
     def fingerprint(self) -> str:
         return self._calling.authority  # the path is the secret
@@ -97,6 +104,7 @@ class SlackChannel:
     token: xoxb-..., with the scopes chat:write and, to find what was posted, channels:history and
         channels:read (groups:history and groups:read), im:history and im:write for people
     base_url: another address, for tests
+    proxy: URL of a proxy; those of environment variables are not used
     """
 
     family: ClassVar[str] = "slack"
@@ -105,7 +113,10 @@ class SlackChannel:
     text_max_chars: ClassVar[int] = TEXT_MAX_CHARS
     interval_s: ClassVar[float] = 1.0
 
-    def __init__(self, token: str, *, base_url: str = "https://slack.com/api") -> None:
+    def __init__(
+        self, token: str, *, base_url: str = "https://slack.com/api", proxy: str | None = None
+    ) -> None:
+        self._proxy = proxy
         self._token = token
         self._base_url = base_url
         self._made: Calling | None = None
@@ -200,7 +211,7 @@ class SlackChannel:
             from engine.plugin import reveal  # noqa: PLC0415 - late, as the secret is
 
             headers = {"Authorization": f"Bearer {reveal(self._token)}"}
-            self._made = Calling(self._base_url, headers=headers)
+            self._made = Calling(self._base_url, headers=headers, proxy=self._proxy)
         return self._made
 
 
@@ -223,11 +234,12 @@ def _ok(answer: HttpAnswer, calling: Calling) -> dict[str, Any]:
     own = isinstance(found, dict) and found.get("ok") is False
     word = calling.shown(found["error"] if own and "error" in found else "no answer of its own")
     limited = word in ("ratelimited", "rate_limited")
+    pause_s = blocked_s(answer.headers) or LIMITED_S
     raise AdapterError(
         f"Slack: {word}",
         maybe_done=not own or word in PERHAPS_DONE,
         retryable=word not in GONE_FOR_GOOD,
-        detail={"error": word, **({"blocked_for_s": 30.0} if limited else {})},
+        detail={"error": word, **({"blocked_for_s": pause_s} if limited else {})},
     )
 
 
@@ -272,8 +284,9 @@ def blocks(message: Message, *, buttons: bool) -> list[dict[str, Any]]:
         found.append({"type": "section", "text": said})
     foot = escaped(" · ".join(one_line(p) for p in (message.source, message.run) if p))
     foot = cut(foot, FALLBACK_MAX_CHARS)
-    if message.link:
-        foot += f" · <{escaped(message.link).replace('|', '%7C')}|open>"
+    link = escaped(message.link or "").replace("|", "%7C")
+    if link and len(link) <= LINK_MAX_CHARS:
+        foot += f" · <{link}|open>"
     line = {"type": "context", "elements": [{"type": "mrkdwn", "text": foot or "runbook"}]}
     found.append({**line, "block_id": block_id(message)})
     pressed = [one for one in message.buttons if len(one.value) <= VALUE_MAX_CHARS]

@@ -40,6 +40,7 @@ class StatusPageChannel:
     page: the page's id
     token: an API key
     base_url: another address, for tests
+    proxy: URL of a proxy; those of environment variables are not used
     """
 
     family: ClassVar[str] = "statuspage"
@@ -49,8 +50,14 @@ class StatusPageChannel:
     interval_s: ClassVar[float] = 1.0
 
     def __init__(
-        self, page: str, token: str, *, base_url: str = "https://api.statuspage.io"
+        self,
+        page: str,
+        token: str,
+        *,
+        base_url: str = "https://api.statuspage.io",
+        proxy: str | None = None,
     ) -> None:
+        self._proxy = proxy
         self._page = page
         self._token = token
         self._base_url = base_url
@@ -123,7 +130,7 @@ class StatusPageChannel:
     def _calling(self) -> Calling:
         if self._made is None:
             headers = {"Authorization": f"OAuth {reveal(self._token)}"}
-            self._made = Calling(self._base_url, headers=headers)
+            self._made = Calling(self._base_url, headers=headers, proxy=self._proxy)
         return self._made
 
 

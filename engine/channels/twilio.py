@@ -43,6 +43,7 @@ class TwilioChannel:
     token: its auth token
     sender: the number it is from, like +4915112345678, or a messaging service, MG...
     base_url: another address, for tests
+    proxy: URL of a proxy; those of environment variables are not used
     """
 
     family: ClassVar[str] = "twilio"
@@ -53,11 +54,17 @@ class TwilioChannel:
     interval_s: ClassVar[float] = 1.0
 
     def __init__(
-        self, account: str, token: str, *, sender: str, base_url: str = "https://api.twilio.com"
+        self,
+        account: str,
+        token: str,
+        *,
+        sender: str,
+        base_url: str = "https://api.twilio.com",
+        proxy: str | None = None,
     ) -> None:
         self._account = account
         self._sender = sender
-        self._calling = Calling(base_url, login=(account, token))
+        self._calling = Calling(base_url, login=(account, token), proxy=proxy)
         self._fates = Fates()
 
     def fingerprint(self) -> str:
@@ -112,12 +119,16 @@ class TwilioChannel:
 
 def text_of(message: Message) -> str:
     """The title, the text, the link, and a mark of the key, by which it is found again. Where it is
-    too long what is asked stands before the rest, whose end is cut off.
+    too long what is asked stands before the rest, whose end is cut off. A link that leaves no room
+    for words is left out.
     """
     link = f"\n{message.link}" if message.link else ""
     source = cut(written(one_line(message.source)), SOURCE_MAX_CHARS)
     source = f"\n{source}" if source else ""
-    tail = f"{source}{link} {mark_of(message.key)}"
+    mark = mark_of(message.key)
+    tails = (f"{source}{link} {mark}", f"{link} {mark}", f"{source} {mark}")
+    # a link is never cut, and without words it says nothing
+    tail = next((one for one in tails if parts(one) < PARTS_MAX), tails[-1])
     below, asked = under(message.title, message.text), str(message.details.get("asked") or "")
     if parts(_body(message, below) + tail) > PARTS_MAX and asked and asked in below:
         rest = below.replace(asked, "", 1).strip()

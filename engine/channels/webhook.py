@@ -32,6 +32,7 @@ class WebhookChannel:
     headers: sent with every message
     secret: signs the body
     idempotent: the receiver takes two messages with one `Idempotency-Key` as one
+    proxy: URL of a proxy; those of environment variables are not used
     """
 
     family: ClassVar[str] = "webhook"
@@ -47,9 +48,10 @@ class WebhookChannel:
         headers: dict[str, str] | None = None,
         secret: str | None = None,
         idempotent: bool = False,
+        proxy: str | None = None,
     ) -> None:
         own = (url,) if secret is None else (url, secret)
-        self._calling = Calling(url, headers=headers, secrets=own)
+        self._calling = Calling(url, headers=headers, secrets=own, proxy=proxy)
         self._secret = secret
         self.again = idempotent
 

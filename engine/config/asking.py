@@ -49,7 +49,7 @@ def read_questions(fields: Fields, node: Node | None, repeat: Repeat) -> Questio
     after_s = waited(fields, given.get("after"), "after")
     every_s, times = repeat(given.get("remind"), "remind")
     who = fields.texts(given["who"], "who") if "who" in given else ()
-    by = fields.texts(given["by"], "by")
+    by = fields.some(given["by"], "by")
     return Questions(by, node.place, after_s or 0.0, every_s, times, who)
 
 

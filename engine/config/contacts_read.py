@@ -11,6 +11,7 @@ from typing import Any
 from engine.config.asking import check_roles, read_questions
 from engine.config.contacts import CONSOLE, Channel, Contacts, Level, Person, Severity, Words
 from engine.config.fields import Fields, plain
+from engine.config.one_name import check_one_name
 from engine.config.rotas_read import RotaReader, read_quiet
 from engine.config.times import check_levels, check_severity, seconds, waited
 from engine.language import nodes
@@ -124,9 +125,8 @@ class ContactsReader:
         given = {k.text: v for k, v in self.fields.mapping(node, key.text, PERSON_KEYS)}
         text = {k: self.fields.text(given[k], k) for k in TEXT_KEYS if k in given}
         roles = self.fields.texts(given["roles"], "roles") if "roles" in given else ()
-        channels = {
-            k.text: plain(v) for k, v in self.fields.mapping(given.get("channels"), "channels")
-        }
+        addresses = self.fields.mapping(given.get("channels"), "channels")
+        channels = {k.text: _address(v) for k, v in addresses}
         quiet = read_quiet(self.fields, given["quiet"], "quiet") if "quiet" in given else None
         name = text.get("name") or key.text
         known = (text.get("os_user"), roles, channels, quiet, text.get("pagerduty"))
@@ -197,8 +197,8 @@ class ContactsReader:
         given = {k.text: v for k, v in self.fields.mapping(node, "level", LEVEL_KEYS, LEVEL_MEANT)}
         if "who" not in given:
             self.fields.error("RB803", "a level has no 'who'", node, "name people or roles")
-        who = self.fields.texts(given["who"], "who") if "who" in given else ()
-        by = self.fields.texts(given["by"], "by") if "by" in given else (CONSOLE,)
+        who = self.fields.some(given["who"], "who") if "who" in given else ()
+        by = self.fields.some(given["by"], "by") if "by" in given else (CONSOLE,)
         after_s = waited(self.fields, given.get("after"), "after")
         unless = "acknowledged"
         if "unless" in given:
@@ -249,7 +249,7 @@ class ContactsReader:
                 fields.error("RB803", what, given["status"], "{every: 15m, by: [room]}")
             if "every" in status:
                 found["status_every_s"] = seconds(fields, status["every"], "every")
-            found["status_by"] = fields.texts(status["by"], "by") if "by" in status else ()
+            found["status_by"] = fields.some(status["by"], "by") if "by" in status else ()
         if "questions" in given:
             found["questions"] = read_questions(fields, given["questions"], self._repeat)
         return Severity(key.text, key.place, **found)
@@ -312,6 +312,8 @@ class Checker:
                     self.fields.warn("RB825", what, item, hint)
                 elif key == "by":
                     self._by(item)
+                if key == "who":
+                    check_one_name(self.fields, contacts, item, CONSOLE)
 
     def _anybody(self, who: str) -> bool:
         contacts = self.contacts
@@ -351,6 +353,12 @@ class Checker:
                         self._by(key)
                     elif not isinstance(value, Scalar) or not value.text.strip():
                         self.fields.wrong(key.text, "an address", value)
+
+
+def _address(node: Node) -> Any:
+    """As it was written: without quotes a telephone number is a number, and has no `+`."""
+    number = isinstance(node, Scalar) and isinstance(node.value, int | float)
+    return node.text if isinstance(node, Scalar) and number else plain(node)
 
 
 def items(node: Node) -> tuple[Node, ...]:

@@ -95,6 +95,12 @@ class Fields:
         """A list of texts; a single one counts as a list of one."""
         return tuple(text for text, _ in self.texts_with_places(node, name))
 
+    def some(self, node: Node, name: str) -> tuple[str, ...]:
+        """The same, and it is told where the list is empty: nobody is called by it."""
+        if isinstance(node, Sequence) and not node.items:
+            self.wrong(name, "one name or more", node)
+        return self.texts(node, name)
+
     def texts_with_places(self, node: Node, name: str) -> Iterator[tuple[str, Node]]:
         items = node.items if isinstance(node, Sequence) else (node,)
         if isinstance(node, Mapping):

@@ -28,6 +28,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.core import held, questions, taken_back
+from engine.core.another_round import another_round
 from engine.core.effects import Decision, Record, Tell
 from engine.core.escalation import ENDED_WELL, policy_of, rests
 from engine.core.judge import BLOCKED_MAX_S, Outcome
@@ -325,7 +326,7 @@ def _cut(state: State, one: Escalation, summons: Summons, out: Decision) -> None
         return
     why = "the engine was cut short while this was sent: it may or may not have gone out"
     body = _failure(state, one, summons) | {"why": why, "doubt": True, "dropped": unwanted}
-    out.record.append(Record("TellFailed", body))
+    out.record.append(Record("TellFailed", body | another_round(summons, body, None)))
 
 
 def _failure(state: State, one: Escalation, summons: Summons) -> dict[str, Any]:
@@ -365,24 +366,25 @@ def conclude_tell(
     again = error["retryable"] and not doubt and not unwanted
     known |= {"why": error["message"], "doubt": doubt, "dropped": unwanted}
     known |= {"random": outcome.random}
+    again_us = None
     if again:
-        known["next_us"] = _next(called, outcome, at_us)
+        known["next_us"], again_us = _next(called, outcome, at_us)
     known["doubt"] = bool(error["maybe_done"]) and known["next_us"] is None
-    return Record("TellFailed", known)
+    return Record("TellFailed", known | another_round(called, known, again_us))
 
 
-def _next(called: Summons, outcome: Outcome, at_us: int) -> int | None:
-    """When the same channel is tried again; None when it was tried enough."""
+def _next(called: Summons, outcome: Outcome, at_us: int) -> tuple[int | None, int]:
+    """When the same channel is tried again, None when it was tried enough; and when it could be."""
     found = ((outcome.error or {}).get("detail") or {}).get("blocked_for_s")
     blocked_s = float(found) if isinstance(found, int | float) and found > 0 else 0.0
     # a run that is over is not held up by what became of a question
     last = called.last and called.kind not in ("answered", "counted")
-    tries = TRIES_LAST if last else TRIES
-    if called.attempt >= tries or (not last and blocked_s > PATIENCE_S):
-        return None
+    enough = called.attempt >= (TRIES_LAST if last else TRIES)
+    enough = enough or (not last and blocked_s > PATIENCE_S)
     wait_s = min(DELAY_MAX_S, DELAY_S * DELAY_FACTOR ** (called.attempt - 1))
     wait_s += wait_s * outcome.random / 2
-    return at_us + round(min(BLOCKED_MAX_S, max(blocked_s, wait_s)) * 1e6)
+    again_us = at_us + round(min(BLOCKED_MAX_S, max(blocked_s, wait_s)) * 1e6)
+    return (None if enough else again_us), again_us
 
 
 # -- steps -----------------------------------------------------------------------------------------

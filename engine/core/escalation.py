@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine.core import taken_back
+from engine.core.another_round import follow
 from engine.core.events import Draft, Event
 from engine.core.held import is_hold
 from engine.core.summons import CONSOLE, FIRST, OWN, QUESTIONS, STATUS, Escalation, Summons
@@ -175,6 +176,8 @@ def _tell_failed(state: State, event: Event | Draft) -> None:
         one.attempt -= bool(event.body.get("unsent"))
     elif event.body["dropped"]:
         one.status = "dropped"
+    elif follow(one, event.body):
+        return
     elif one.last:
         one.status = "failed"
     else:

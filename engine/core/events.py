@@ -52,7 +52,9 @@ Told: escalation, summons, key, attempt, receipt {..., follows: it can take in w
     edits: by being changed, remark: why it was not said in the pack's own words}, elapsed_ms
 TellFailed: escalation, summons, key, attempt, why, doubt (it may have gone out), dropped (nobody
     needs it any more), next_us (when it is tried again by this channel, or null), random,
-    elapsed_ms, unsent (true where its turn had not come when its driver let go: it did not leave)
+    elapsed_ms, unsent (true where its turn had not come when its driver let go: it did not leave);
+    later_us (when this channel may be tried again, though another one is taken now), back {channel:
+    its number, at_us}: all were tried, and this one is tried again
 Acknowledged: escalations [key, ...], note, via; by an incident of PagerDuty: incident (its key),
     occurred_us (when, by PagerDuty's clock, or null)
 Unacknowledged: escalations [key, ...], incident, occurred_us, via, how (`ran-out`, `taken-back`,

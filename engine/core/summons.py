@@ -51,6 +51,10 @@ class Summons(Struct):
     """When the last attempt at telling them began."""
     doubts: int = 0
     receipt: Mapping[str, Any] | None = None
+    later: Mapping[int, tuple[int, int]] = field(default_factory=lambda: NONE)
+    """Channels that failed for a while: how often they were tried, and when they may be again."""
+    second: bool = False
+    """All channels failed, and those that may work yet are tried again: `another_round`."""
 
     @property
     def by(self) -> Mapping[str, Any]:
@@ -60,7 +64,7 @@ class Summons(Struct):
 
     @property
     def last(self) -> bool:
-        return self.channel + 1 >= len(self.recipient["by"])
+        return self.second or self.channel + 1 >= len(self.recipient["by"])
 
     @property
     def open(self) -> bool:
@@ -171,7 +175,8 @@ class Escalation(Struct):
         return [s for s in self.calls if s.level == number and s.generation == self.generation]
 
     def unreached(self, number: int) -> bool:
-        """Whether nobody could be told of a level, and nobody will be."""
+        """Whether nobody could be told of a level: nobody will be, or perhaps by another round."""
         if number == 0 or number in self.skipped:
             return False
-        return all(s.status == "failed" for s in self.of_level(number))
+        calls = self.of_level(number)
+        return all(s.status == "failed" or (s.second and s.open) for s in calls)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from engine.core.effects import Tell
+from engine.core.escalate import TRIES_LAST
 from engine.core.escalation import left
 from engine.core.events import Event
 from engine.core.judge import Outcome
@@ -139,8 +140,10 @@ def _outcome(event: Event) -> Outcome:
     body = event.body
     if event.type == "Told":
         return Outcome(body["receipt"], None, body["elapsed_ms"], 0.5)
-    again = body["next_us"] is not None
-    detail = {"blocked_for_s": (body["next_us"] - event.at_us) / 1e6} if again else {}
+    next_us = body["next_us"] if body["next_us"] is not None else body.get("later_us")
+    detail = {} if next_us is None else {"blocked_for_s": (next_us - event.at_us) / 1e6}
+    tired = body["attempt"] >= TRIES_LAST and body.get("back") is None  # it did not refuse for good
+    again = next_us is not None or tired
     kind = "stopped" if body["dropped"] else "adapter"
     error = {"message": body["why"] or _LOST, "help": None, "kind": kind, "detail": detail}
     error |= {"maybe_done": body["doubt"], "retryable": again}

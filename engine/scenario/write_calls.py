@@ -285,12 +285,13 @@ def _sending(event: Event, last: Mapping[str, bool]) -> Any:
     if body["doubt"]:
         return {"unknown": body["why"], **takes}
     made = {"errored": body["why"], **takes}
-    if body["next_us"] is None:
+    next_us = body["next_us"] if body["next_us"] is not None else body.get("later_us")
+    if next_us is None:
         who = body["summons"].partition(":")[2]
         final = last.get(f"{who}/{body['key'].rpartition(':')[2]}", False)
         tired = body["attempt"] >= TRIES and not final
         return made if tired else {**made, "retryable": False}
     wait_s = min(DELAY_MAX_S, DELAY_S * DELAY_FACTOR ** (body["attempt"] - 1))
     wait_s += wait_s * body["random"] / 2
-    told_s = (body["next_us"] - event.at_us) / 1e6
+    told_s = (next_us - event.at_us) / 1e6
     return made if told_s <= wait_s + SLOW_S else {**made, "retry_after": format_duration(told_s)}

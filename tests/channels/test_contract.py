@@ -177,6 +177,7 @@ async def test_nothing_is_sent_to_whom_nobody_vouches_for(family, bench, tmp_pat
         await channel.close()
     assert counterpart.asked == []
     assert (said, "not trusted" in error.message) == (NOT_DONE, True)
+    assert "SSL_CERT_FILE" in str(error.help)  # which a channel has, and no `ca_file`
 
 
 async def test_an_authority_of_ones_own_is_trusted_where_the_environment_names_it(

@@ -174,6 +174,11 @@ def test_a_rota_has_so_many_overrides_and_no_more(pack):
     ]
 
 
+def test_a_number_without_quotes_is_an_address_as_it_was_written(pack):
+    found = read(pack, GOOD.replace('"+4915100000001"', "+4915100000001"))
+    assert found.people["ana"].channels["sms"] == "+4915100000001"
+
+
 def test_a_file_without_channels_names_them_as_it_likes(pack):
     found = read(
         pack, "people: {ana: {}}\npolicies: {default: [{who: ana, by: [carrier-pigeon]}]}\n"

@@ -113,6 +113,25 @@ async def test_a_channel_that_refused_is_in_the_scenario(desk):
     assert "who: bo, by: beep" in made.text
 
 
+async def test_a_channel_that_was_tried_again_as_the_last_one_refused_is_in_the_scenario(desk):
+    tries: list[str] = []
+
+    async def busy(message: Any) -> None:
+        tries.append(message.key)
+        if len(tries) == 1:
+            raise AdapterError("it takes no more", detail={"blocked_for_s": 100.0})
+
+    async def refuses(message: Any) -> None:
+        if message.name == "Bo Ek":
+            raise AdapterError("no such number", retryable=False)
+
+    Siren.on, Beeper.on = busy, refuses
+    made = await told(desk, CALLS, 3)
+    assert "siren: [{errored: it takes no more, retry_after: 1m40s}, ok]" in made.text, made.text
+    pages = "{at: 15m, who: cy, by: siren}, {at: 16m40s, who: bo, by: siren}]"
+    assert pages in " ".join(made.text.split()), made.text
+
+
 async def test_calls_behind_the_end_of_a_run_are_in_the_scenario(desk):
     lab.Target.on["w"] = lab.fails(maybe_done=False)
     made = await told(desk, FAILS, 2)

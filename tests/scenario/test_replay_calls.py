@@ -27,6 +27,8 @@ BROKEN = {"ask": Oops()}
 DOWN = [Oops("it is down")]
 LOST = [Oops("no answer", maybe_done=True)]
 BUSY = [Oops("429", detail={"blocked_for_s": 10.0}), True]
+BUSY_LONG = [Oops("429", detail={"blocked_for_s": 100.0}), True]
+REFUSES = [Oops("no such number", retryable=False)]
 
 THREE = telling(
     level("ana", "page sms"), level("bo", "page sms", 900), level("chris dora", "page", 1800)
@@ -79,6 +81,15 @@ STORIES = {
     "a channel is down": Story(WAITS, channels={"page": DOWN}, acks=((1000, "call"),)),
     "all channels are down": Story(TELLS, channels={"page": DOWN, "sms": DOWN}),
     "a channel is busy": Story(TELLS, channels={"page": BUSY}),
+    "a channel is busy, and the last refuses": Story(
+        WAITS, channels={"page": BUSY_LONG, "sms": REFUSES}
+    ),
+    "a channel is down for a while, and the last refuses": Story(
+        TELLS, channels={"page": [*DOWN * 4, True], "sms": REFUSES}
+    ),
+    "a channel stays down, and the last refuses": Story(
+        TELLS, channels={"page": DOWN, "sms": REFUSES}
+    ),
     "a channel is in doubt": Story(TELLS, channels={"page": LOST, "sms": LOST}),
     "behind the end": Story(FAILS, script=BROKEN, acks=((1000, "on_failure/call"),)),
     "behind the end, nobody acts": Story(FAILS, script=BROKEN),
