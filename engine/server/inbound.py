@@ -21,7 +21,7 @@ from starlette.routing import Route
 from engine.channels.inbound import LINK_S, Claim, Press, check, read_press, sign, verify_slack
 from engine.clock import MICROSECONDS
 from engine.config.contacts import Person
-from engine.core.events import Actor
+from engine.core.events import Actor, spoken
 from engine.errors import JournalError, Refused, RunbookError
 from engine.journal.ledger import Arrived, Verdict
 from engine.server import answering, problems
@@ -98,14 +98,13 @@ async def slack(request: Request) -> Response:
     try:
         press = read_press(body)
         claim = check(press.value, _keys(parts), _now_s(parts))
-        person = await _person(parts, claim.run, press.user)
-        actor = Actor(person, "slack", press.user)
-        text, word = f"Taken by {person}.", "taken"
+        actor = Actor(await _person(parts, claim.run, press.user), "slack", press.user)
         if claim.answer == LINK_TAKES:
             raise Refused("this is a link of a mail, and no button")
         if claim.answer == TAKES:
-            remark = await _take(parts, claim, actor, "Slack")
-            text = f"Held, too, by {person}. {remark}" if remark else text
+            who, remark = await _take(parts, claim, actor, "Slack")
+            text, word = f"Taken by {who}.", "taken"
+            text = f"Held, too, by {who}. {remark}" if remark else text
         else:
             said = answering.Word(claim.answer, press.reason, actor)
             text, word = await answering.answer(parts, claim, said), claim.answer
@@ -158,7 +157,7 @@ async def link(request: Request) -> Response:
         asks = await asked(parts, claim)
         if pressed:
             reader = claim.who or await reader_of(parts, claim)
-            remark = await _take(parts, claim, Actor(reader, "link", claim.id), "mail")
+            _, remark = await _take(parts, claim, Actor(reader, "link", claim.id), "mail")
     except RunbookError as error:
         await _told(parts, "link", _kept(text), _refused(error), address_of(request))
         return _page("Nothing done", error.message, "", 403)
@@ -169,8 +168,10 @@ async def link(request: Request) -> Response:
     return _page(asks.title, asks.text, FORM if asks.open else "", 200)
 
 
-async def _take(parts: Parts, claim: Claim, actor: Actor, via: str) -> str:
-    """Records it, once for each claim; what there is to say besides. Raises Refused, Usage."""
+async def _take(parts: Parts, claim: Claim, actor: Actor, via: str) -> tuple[str, str]:
+    """Records it, once for each claim: what people call whoever took it, and what there is to say
+    besides. Raises Refused, Usage.
+    """
     await parts.store.find(claim.run)
     now_us = parts.engine.clock.now_us()
     used = f"claim {hashlib.sha256(claim.id.encode()).hexdigest()[:32]}"
@@ -181,9 +182,10 @@ async def _take(parts: Parts, claim: Claim, actor: Actor, via: str) -> str:
     except RunbookError:
         await parts.requests.end_note(claim.run, used, "failed", now_us, actor.name)
         raise
-    await parts.requests.end_note(claim.run, used, "said", now_us, actor.name)
+    who = spoken(event.actor)
+    await parts.requests.end_note(claim.run, used, "said", now_us, who)
     parts.keeper.kick(claim.run)
-    return (await parts.engine.met(event)).remark
+    return who, (await parts.engine.met(event)).remark
 
 
 async def _person(parts: Parts, run: str, user: str) -> str:

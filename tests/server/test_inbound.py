@@ -100,7 +100,7 @@ async def test_a_button_of_slack_takes_what_the_run_calls_for_once(serving):
     run = await calling(serving)
     claim = value(serving, run)
     first = await press(serving, claim)
-    assert first.json()["text"] == "Taken by bea."
+    assert first.json()["text"] == "Taken by Bea."
     assert (await serving.ended(run)).body["outcome"] == "resolved"
     assert await taken(serving, run) == [("bea", "Slack")]
     again = await press(serving, claim)
@@ -218,8 +218,19 @@ async def test_a_link_says_what_it_is_about_and_counts_as_whom_it_was_sent_to(se
     assert (await serving.http.post(path)).status_code == 200
     assert await taken(serving, run) == [("bea", "mail")]
     opened = await serving.http.get(path)
-    assert "<h1>Taken already</h1><p>bea took it at " in opened.text
+    assert "<h1>Taken already</h1><p>Bea took it at " in opened.text
     assert "<form" not in opened.text
+
+
+async def test_whoever_presses_once_it_is_taken_reads_who_took_it(serving):
+    run = await calling(serving)
+    assert (await press(serving, value(serving, run))).json()["text"] == "Taken by Bea."
+    late = await serving.http.post(link(serving, run, id_="m2"))
+    said = f"run {run} calls nobody now: Bea took it at "
+    assert (late.status_code, said in late.text) == (403, True)
+    other = await press(serving, value(serving, run, id_="m3"))
+    assert other.json()["text"].startswith(f"Nothing done: {said}")
+    assert await taken(serving, run) == [("bea", "Slack")]
 
 
 async def test_a_link_of_what_nobody_is_called_for_says_so_and_takes_nothing(serving):
@@ -300,7 +311,7 @@ async def test_a_press_that_could_not_be_written_down_may_be_repeated(serving, m
     with monkeypatch.context() as patched:
         patched.setattr(engine, "acknowledge", full)
         assert "the disk is full" in (await press(serving, claim)).json()["text"]
-    assert (await press(serving, claim)).json()["text"] == "Taken by bea."
+    assert (await press(serving, claim)).json()["text"] == "Taken by Bea."
     assert await taken(serving, run) == [("bea", "Slack")]
 
 
@@ -311,7 +322,7 @@ async def test_a_press_that_was_cut_short_counts_once_it_is_repeated_a_minute_la
     await serving.parts.requests.begin_note(run, f"claim {digest}", serving.clock.now_us())
     assert "used already" in (await press(serving, claim)).json()["text"]
     serving.clock.t_us += 61 * 1_000_000
-    assert (await press(serving, claim)).json()["text"] == "Taken by bea."
+    assert (await press(serving, claim)).json()["text"] == "Taken by Bea."
 
 
 async def test_an_incident_that_is_acknowledged_in_pagerduty_takes_it(serving):
