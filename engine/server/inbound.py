@@ -98,7 +98,7 @@ async def slack(request: Request) -> Response:
     try:
         press = read_press(body)
         claim = check(press.value, _keys(parts), _now_s(parts))
-        actor = Actor(await _person(parts, claim.run, press.user), "slack", press.user)
+        actor = Actor(await _person(parts, claim, press.user), "slack", press.user)
         if claim.answer == LINK_TAKES:
             raise Refused("this is a link of a mail, and no button")
         if claim.answer == TAKES:
@@ -188,12 +188,18 @@ async def _take(parts: Parts, claim: Claim, actor: Actor, via: str) -> tuple[str
     return who, (await parts.engine.met(event)).remark
 
 
-async def _person(parts: Parts, run: str, user: str) -> str:
-    """Who this is to the pack of the run. Raises Refused for somebody it does not know."""
-    for person in await people_of(parts, run):
-        if user in {str(address) for address in person.channels.values()}:
-            return person.id
-    raise Refused(f"Slack's {user} is nobody in the contacts of this pack")
+async def _person(parts: Parts, claim: Claim, user: str) -> str:
+    """Who this is to the pack of the run. Raises Refused for somebody it does not know, and where
+    an answer could be of several: what one of them may say the other may not.
+    """
+    people = await people_of(parts, claim.run)
+    found = [p.id for p in people if user in {str(address) for address in p.channels.values()}]
+    if not found:
+        raise Refused(f"Slack's {user} is nobody in the contacts of this pack")
+    if len(found) > 1 and claim.answer != TAKES:
+        several = " and ".join(found)
+        raise Refused(f"Slack's {user} is {several} in the contacts of this pack: only one can be")
+    return found[0]
 
 
 async def people_of(parts: Parts, run: str) -> list[Person]:
