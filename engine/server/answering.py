@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
-from engine.channels.inbound import QUESTION_S, REASON_MAX_CHARS, Claim, Press, sign
+from engine.channels.inbound import QUESTION_S, REASON_MAX_CHARS, Claim, Press, sign, usable
 from engine.channels.slack import escaped
 from engine.clock import MICROSECONDS
 from engine.core.events import Actor
@@ -61,7 +61,8 @@ class Word:
 
 def staker(keys: tuple[str, ...], now_us: Callable[[], int]) -> Callable[[Stake], str] | None:
     """The value of a button that answers, and the end of a link. None without a key."""
-    if not keys:
+    signing = usable(keys)
+    if not signing:
         return None
 
     def stake(one: Stake) -> str:
@@ -69,7 +70,7 @@ def staker(keys: tuple[str, ...], now_us: Callable[[], int]) -> Callable[[Stake]
         if one.expires_us is not None:
             until_s = min(until_s, one.expires_us // MICROSECONDS)
         place = (one.key, one.run, one.escalation, one.who, until_s, one.answer, one.hash)
-        return sign(Claim(*place), keys[0].encode())
+        return sign(Claim(*place), signing[0])
 
     return stake
 

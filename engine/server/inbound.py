@@ -18,7 +18,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from engine.channels.inbound import LINK_S, Claim, Press, check, read_press, sign, verify_slack
+from engine.channels.inbound import (
+    LINK_S,
+    Claim,
+    Press,
+    check,
+    read_press,
+    sign,
+    usable,
+    verify_slack,
+)
 from engine.clock import MICROSECONDS
 from engine.config.contacts import Person
 from engine.core.events import Actor, spoken
@@ -61,12 +70,13 @@ def presser(
     keys: tuple[str, ...], now_us: Callable[[], int], takes: str = TAKES
 ) -> Callable[[str, str, str], str] | None:
     """The value of a button: of a run, what it calls for, and the message. None without a key."""
-    if not keys:
+    signing = usable(keys)
+    if not signing:
         return None
 
     def press(run: str, escalation: str, key: str) -> str:
         until_s = now_us() // MICROSECONDS + LINK_S
-        return sign(Claim(key, run, escalation, "", until_s, takes), keys[0].encode())
+        return sign(Claim(key, run, escalation, "", until_s, takes), signing[0])
 
     return press
 
@@ -85,7 +95,7 @@ async def slack(request: Request) -> Response:
     """Somebody pressed a button. Slack wants an answer within three seconds."""
     parts: Parts = request.app.state.parts
     settings = parts.settings
-    if not settings.slack_secrets or not settings.link_keys:
+    if not settings.slack_secrets or not _keys(parts):
         raise problems.ours("no signing secret of Slack, or no key for links, is configured here")
     body = await request.body()
     try:
@@ -261,7 +271,7 @@ def _kept(text: str) -> bytes:
 
 
 def _keys(parts: Parts) -> list[bytes]:
-    return [key.encode() for key in parts.settings.link_keys]
+    return usable(parts.settings.link_keys)
 
 
 def _now_s(parts: Parts) -> float:

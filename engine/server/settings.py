@@ -44,6 +44,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.channels.inbound import KEY_MIN_BYTES, usable
 from engine.config.fields import Fields
 from engine.errors import Collector, Diagnosed, RunbookError, Usage
 from engine.language.nodes import Node, Scalar
@@ -186,7 +187,7 @@ class _Reader:
             alertmanager=self._alertmanager(given.get("alertmanager")),
             webhooks=self._webhooks(given.get("webhooks")),
             slack_secrets=self._listed(given, "slack", "secrets"),
-            link_keys=self._listed(given, "links", "keys"),
+            link_keys=self._keys(given.get("links")),
             sign_on=self._sign_on(given.get("sign_on")),
             keep_s=self._seconds(deliveries, "keep", KEEP_S),
             drive_max=self._count(given, "drive_max", DRIVE_MAX, DRIVE_LIMIT),
@@ -250,6 +251,17 @@ class _Reader:
     def _listed(self, given: Mapping[str, Node], name: str, key: str) -> tuple[str, ...]:
         inner = self._pairs(given.get(name), name, (key,))
         return self._secrets(inner.get(key), key)
+
+    def _keys(self, node: Node | None) -> tuple[str, ...]:
+        """The keys of buttons and links. Who guesses a short one takes whatever they like."""
+        inner = self._pairs(node, "links", ("keys",)).get("keys")
+        given = () if inner is None else self._fields.texts_with_places(inner, "keys")
+        found = [(at, key) for _, at in given if (key := self._secret(at, "keys")) is not None]
+        for at, key in found:
+            if not usable([key]):
+                what = f"a key of `links` takes {KEY_MIN_BYTES} bytes or more, and has {len(key)}"
+                self._fields.error("RB851", what, at, "make one: openssl rand -base64 32")
+        return tuple(key for _, key in found)
 
     def _pagerduty(self, node: Node | None) -> PagerDuty | None:
         if node is None:

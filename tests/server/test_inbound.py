@@ -10,8 +10,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from engine.channels.inbound import Claim, check, sign
+from engine.channels.inbound import Claim, check, sign, usable
 from engine.errors import JournalError, Refused
+from engine.server.answering import staker
 from engine.server.inbound import kept_press, linker, presser
 from tests.server.conftest import pd_event, serving_in
 
@@ -147,6 +148,21 @@ async def test_a_press_that_is_forged_old_expired_or_of_a_stranger_does_nothing_
     assert await taken(serving, run) == []
     rows = await serving.parts.ledger.latest(source="slack")
     assert [row.verdict for row in rows] == ["refused"] * 8
+
+
+def test_a_key_that_can_be_guessed_signs_nothing_and_people_are_told_all_the_same():
+    """Without a button and a link; it is told where the server starts."""
+    for keys in ((), ("fifteen-letters",)):
+        assert presser(keys, lambda: 0) is None
+        assert linker(keys, lambda: 0, "https://runbook.example") is None
+        assert staker(keys, lambda: 0) is None
+    odd = "\udcff-a-key-that-is-no-utf-8"  # as an environment may have it
+    press = presser(("fifteen-letters", odd), lambda: 0)
+    assert press is not None
+    signed = press("RUN", "call", "m1")
+    assert check(signed, usable([odd]), 0).run == "RUN"
+    with pytest.raises(Refused, match="was not made here"):
+        check(signed, usable(["fifteen-letters"]), 0)
 
 
 async def test_whoever_guesses_is_slowed_down_and_is_one_line_of_the_ledger_a_minute(serving):
