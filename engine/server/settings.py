@@ -46,6 +46,7 @@ from typing import Any
 
 from engine.channels.inbound import KEY_MIN_BYTES, usable
 from engine.config.fields import Fields
+from engine.config.links import is_address
 from engine.errors import Collector, Diagnosed, RunbookError, Usage
 from engine.language.nodes import Node, Scalar
 from engine.language.source import parse, read
@@ -180,7 +181,7 @@ class _Reader:
         return Settings(
             host=host,
             port=port,
-            public_url=(self._text(given, "public_url") or "").rstrip("/"),
+            public_url=self._public_url(given.get("public_url")),
             environment=self._text(given, "environment") or DEFAULT_ENVIRONMENT,
             rehearse_in=self._text(given, "rehearse_in"),
             pagerduty=self._pagerduty(given.get("pagerduty")),
@@ -203,6 +204,12 @@ class _Reader:
 
     def _text(self, given: Mapping[str, Node], name: str) -> str | None:
         return self._fields.text(given[name], name) if name in given else None
+
+    def _public_url(self, node: Node | None) -> str:
+        text = "" if node is None else self._fields.text(node, "public_url") or ""
+        if node is not None and text and not is_address(text):
+            self._fields.wrong("public_url", "an address like https://runbook.example.com", node)
+        return text.rstrip("/")
 
     def _seconds(self, given: Mapping[str, Node], name: str, default: float) -> float:
         found = self._fields.seconds(given[name], name) if name in given else None
