@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
+from engine.channels.fitting import plain
 from engine.channels.inbound import QUESTION_S, REASON_MAX_CHARS, Claim, Press, sign, usable
 from engine.channels.slack import escaped
 from engine.clock import MICROSECONDS
@@ -238,7 +239,7 @@ async def previewed(parts: Parts, one: Escalation, run: str) -> str:
 def form(state: State, one: Escalation, preview: str) -> str:
     """What is asked, as the inside of a page: the words of the message, and a form."""
     said = words(state, one.key, 1)
-    text = html.escape(f"{text_of(said, 'question')}\n\n{preview}".strip())
+    text = html.escape(plain(f"{text_of(said, 'question')}\n\n{preview}".strip()))
     label = html.escape(reason_label(said) or "")
     buttons = "".join(
         f'<button name="answer" value="{answer}">{html.escape(label)}</button>'

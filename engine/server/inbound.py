@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from engine.channels.fitting import one_line
 from engine.channels.inbound import (
     LINK_S,
     Claim,
@@ -286,7 +287,8 @@ def _page(title: str, text: str, form: str, status: int) -> Response:
         "X-Content-Type-Options": "nosniff",
         "X-Robots-Tag": "noindex",
     }
-    page = PAGE.format(title=html.escape(title), text=html.escape(text), form=form)
+    said = {"title": html.escape(one_line(title)), "text": html.escape(one_line(text))}
+    page = PAGE.format(**said, form=form)
     return HTMLResponse(page, status, headers)
 
 

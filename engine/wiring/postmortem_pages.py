@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from engine.channels.fitting import one_line
 from engine.clock import to_datetime
 from engine.language.duration import format_duration
 from engine.wiring.postmortem import Moment, PostMortem
@@ -214,7 +215,7 @@ def _md(kind: str, name: str, text: str) -> str:
 
 def _md_text(text: str) -> str:
     """Text that stays text: no tag, link, code or emphasis comes of it. Our own mark is none."""
-    parts = (_NAMED.sub("&amp;", part) for part in " ".join(text.split()).split(YOURS))
+    parts = (_NAMED.sub("&amp;", part) for part in one_line(text).split(YOURS))
     return YOURS.join(_TAG.sub("&lt;", _MARKS.sub(r"\\\1", part)) for part in parts)
 
 
@@ -293,4 +294,4 @@ def _when(name: str) -> str:
 
 
 def _html_text(text: str) -> str:
-    return escape(text).replace(escape(YOURS), f"<mark>{escape(YOURS)}</mark>")
+    return escape(one_line(text)).replace(escape(YOURS), f"<mark>{escape(YOURS)}</mark>")

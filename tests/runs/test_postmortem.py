@@ -325,3 +325,10 @@ def test_what_would_be_a_heading_a_list_or_emphasis_stands_there_as_it_was_said(
         "- cache:\\*:a cache:\\*:b \\_\\_init\\_\\_ exit_code \\~\\~gone\\~\\~ &amp;lt; ok",
     ):
         assert f"{line}\n" in text, text
+
+
+def test_nothing_in_a_report_turns_the_direction_in_which_it_is_read():
+    made = Trail().step(1, "look", "failed", title="a\u202eb\u2066c").made()
+    for text in (markdown(made), html(made)):
+        assert "a\ufffdb\ufffdc FAILED" in text
+        assert not set("\u202e\u2066") & set(text)

@@ -544,3 +544,10 @@ async def test_whom_slack_could_mean_two_of_answers_nothing_there(desk, books):
         "Nothing done: Slack's U777 is bea and dan in the contacts of this pack: only one can be"
     )
     assert await desk.said(run) == []
+
+
+async def test_what_a_link_shows_reads_as_it_would_be_carried_out(desk):
+    told = APPROVE.replace("COUNT", "").replace("word: orders", 'word: "a\u202eb<c"')
+    await desk.asks(told, told=2)
+    shown = (await desk.serving.http.get(desk.link("cy@example.com"))).text
+    assert "word: a\ufffdb&lt;c" in shown
