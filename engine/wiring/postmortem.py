@@ -210,7 +210,7 @@ class _Reader:
 
     def _under_way(self, event: Event) -> str:
         """Whether it is carried out now, or its driver died meanwhile, the trail cannot tell."""
-        target = event.body["plan"].get("target")
+        target = (event.body.get("plan") or {}).get("target")
         at = f"{to_datetime(event.at_us):%H:%M:%S} UTC"
         line = f"{self._title(event.body)}{f' (on {target})' if target else ''}"
         return line_of(f"{line}: begun at {at}, and not known to have ended")

@@ -12,6 +12,7 @@ from engine.language.model import Runbook, Template
 from engine.language.template import analyse, render
 
 WAYS = re.compile(r"\{%[-+]?(.*?)[-+]?%\}", re.DOTALL)
+ASIDES = re.compile(r"\{#.*?#\}", re.DOTALL)
 WRITTEN_OUT = re.compile(r"\{\{-?(.*?)-?\}\}", re.DOTALL)
 
 
@@ -39,7 +40,7 @@ def foretold(
             return later
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
-    return WAYS.sub(_way, WRITTEN_OUT.sub(fill, message.text))
+    return WAYS.sub(_way, WRITTEN_OUT.sub(fill, ASIDES.sub("", message.text)))
 
 
 def _way(found: re.Match[str]) -> str:
