@@ -26,15 +26,20 @@ _UNWANTED = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 _LONE = re.compile("[\ud800-\udfff]")
 """Half a character, from a name of a file or an output that is no UTF-8: no message can hold it."""
 
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Marks that turn the reading direction of what follows: whoever is to agree to a command would
+read another one.
+"""
+
 
 def plain(text: str) -> str:
-    """A text without what no service takes: colours, control characters, halves of characters.
-    Line ends are `\\n`; tabs stay.
+    """A text without what no service takes: colours, control characters, halves of characters; and
+    that reads as it is written. Line ends are `\\n`; tabs stay.
     """
     if text.isascii() and text.isprintable():
         return text
     text = _LINE_ENDS.sub("\n", _ESCAPES.sub("", text))
-    return _LONE.sub("\ufffd", _UNWANTED.sub("", text))
+    return _TURNS.sub("\ufffd", _LONE.sub("\ufffd", _UNWANTED.sub("", text)))
 
 
 def one_line(text: str) -> str:

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -126,6 +126,14 @@ class Claim:
     until_s: int
     answer: str = "acknowledged"
     plan_hash: str = ""
+
+
+def usable(keys: Iterable[str]) -> list[bytes]:
+    """The keys that sign, as they are used: one that can be guessed signs nothing, and what it
+    signed is nobody's.
+    """
+    found = [key.encode("utf-8", "surrogateescape") for key in keys]  # as the environment had it
+    return [key for key in found if len(key) >= KEY_MIN_BYTES]
 
 
 def sign(claim: Claim, key: bytes) -> str:

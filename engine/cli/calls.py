@@ -170,8 +170,9 @@ def _asked_when(asks: Mapping[str, Any]) -> str:
     if asks.get("after_us"):
         said += f" after {format_duration(asks['after_us'] / 1e6)}"
     if asks.get("every_us"):
-        again = f"again every {format_duration(asks['every_us'] / 1e6)}"
-        said += f", {again} up to {asks['times']} times"
+        every, times = format_duration(asks["every_us"] / 1e6), asks["times"]
+        often = f"every {every} up to {times} times"
+        said += f", again {often if times > 1 else f'after {every}'}"
     if asks.get("within_s"):
         said += f"; not done where nobody does within {format_duration(asks['within_s'])}"
     return said

@@ -99,8 +99,8 @@ def _rotas_of(
             yield _warning("RB874", what, rota.place, hint)
 
 
-def _warning(code: str, what: str, place: Place, help_: str | None) -> Diagnostic:
-    return Diagnostic(code, what, place, help_, 1, "warning")
+def _warning(code: str, what: str, place: Place, help_: str | None, width: int = 1) -> Diagnostic:
+    return Diagnostic(code, what, place, help_, width, "warning")
 
 
 SHAPES: Mapping[str, tuple[str, str]] = {
@@ -110,6 +110,11 @@ SHAPES: Mapping[str, tuple[str, str]] = {
     "slack": (r"[UWCDG][A-Z0-9]+|[#][^\s#]+", "an id of Slack, like U0123ABC, or #a-channel"),
 }
 """How an address looks, by the adapter of the channel's connection, and how that is said."""
+
+ANSWERING = frozenset({"mail", "sendgrid", "slack"})
+"""Adapters whose messages are answered: by a link of one's own, or as whoever pressed."""
+
+SHARED_HINT = "an address of their own; a list or a room is a channel with `to`"
 
 
 def addresses_of(books: Books, catalog: Catalog, pack: str) -> tuple[Diagnostic, ...]:
@@ -137,7 +142,7 @@ def addresses_of(books: Books, catalog: Catalog, pack: str) -> tuple[Diagnostic,
         name: bool(adapters.get(name)) and adapters[name] <= set(SHAPES) and channel.to is None
         for name, channel in contacts.channels.items()
     }
-    found = _misshapen(text or "", given, adapters)
+    found = (*_misshapen(text or "", given, adapters), *_shared(text or "", given, adapters))
     return (*found, *unreached(contacts, addressed), *placeless(contacts, addressed))
 
 
@@ -154,3 +159,21 @@ def _misshapen(
                 at, width = where(text, place, key, address)
                 what = f"{whose} {named(address)}{by}: not {said}"
                 yield Diagnostic("RB854", what, at, None, width, "warning")
+
+
+def _shared(
+    text: str, given: list[tuple[Place, str, str, str]], adapters: Mapping[str, set[str]]
+) -> Iterator[Diagnostic]:
+    """An address of two people, by a channel that takes answers: it tells nobody which of them
+    speaks, and where it takes two to agree one is enough.
+    """
+    seen: dict[tuple[str, str], str] = {}
+    for place, who, channel, address in given:
+        if not who or not adapters.get(channel, set()) & ANSWERING:
+            continue
+        first = seen.setdefault((channel, address), who)
+        if first != who:
+            at, width = where(text, place, rf"{re.escape(channel)}\s*:", address)
+            what = f"{named(first)} and {named(who)} have one address for {named(channel)}"
+            what += f", {named(address)}: whoever has it can answer for both"
+            yield _warning("RB858", what, at, SHARED_HINT, width)

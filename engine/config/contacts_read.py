@@ -11,6 +11,7 @@ from typing import Any
 from engine.config.asking import check_roles, read_questions
 from engine.config.contacts import CONSOLE, Channel, Contacts, Level, Person, Severity, Words
 from engine.config.fields import Fields, plain
+from engine.config.links import read_link
 from engine.config.one_name import check_one_name
 from engine.config.rotas_read import RotaReader, read_quiet
 from engine.config.times import check_levels, check_severity, seconds, waited
@@ -85,7 +86,7 @@ class ContactsReader:
         more |= {"respond_within_s": times["respond_within"], "severity_of": severity_of}
         more["messages"] = self._messages(get("messages"))
         more["questions"] = read_questions(fields, get("questions"), self._repeat)
-        more["link"] = fields.text(found["link"], "link") if "link" in found else None
+        more["link"] = read_link(fields, found["link"]) if "link" in found else None
         contacts = Contacts(people, roles, policies, fields.file, **more)
         Checker(fields, contacts).check(found)
         warnings = tuple(d for d in fields.collector.found if d.severity == "warning")

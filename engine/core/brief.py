@@ -60,11 +60,14 @@ def stem(key: str) -> str:
 
 
 BOOKKEEPING = frozenset(
-    {"headers", "size_bytes", "elapsed_ms", "columns", "sample", "scanned", "url"}
+    {
+        *("headers", "size_bytes", "elapsed_ms", "columns", "sample", "scanned", "url"),
+        *("stdout_bytes", "stderr_bytes", "read_only"),
+    }
 )
 """Fields of our own results that tell how an answer came, not what it says."""
 
-EXPECTED = {"cut": False, "complete": True}
+EXPECTED = {"cut": False, "complete": True, "shell": False, "remote": False, "still_open": False}
 """Fields that are worth a word only when they are otherwise."""
 
 

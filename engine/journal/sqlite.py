@@ -317,9 +317,7 @@ class SqliteStore:
         return await self._read(work)
 
     async def close(self) -> None:
-        """What is queued is written first, and whoever reads is waited for: a thread that ends
-        behind its loop would print that it has nobody to tell. A second call does nothing.
-        """
+        """What is queued is written first. A second call does nothing."""
         self._closed = True
         self._waiters.fail(self._is_closed())
         self._looker.end()
@@ -327,7 +325,6 @@ class SqliteStore:
             self._idle.pop().close()
         self._pool.shutdown(wait=False)
         await self._writer.close()
-        await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
 
     async def _ends(self, runs: Sequence[str]) -> dict[str, int]:
         def work(connection: sqlite3.Connection) -> dict[str, int]:

@@ -17,7 +17,8 @@ from urllib.parse import parse_qs
 
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
-from engine.channels.inbound import QUESTION_S, REASON_MAX_CHARS, Claim, Press, sign
+from engine.channels.fitting import plain
+from engine.channels.inbound import QUESTION_S, REASON_MAX_CHARS, Claim, Press, sign, usable
 from engine.channels.slack import escaped
 from engine.clock import MICROSECONDS
 from engine.core.events import Actor
@@ -61,7 +62,8 @@ class Word:
 
 def staker(keys: tuple[str, ...], now_us: Callable[[], int]) -> Callable[[Stake], str] | None:
     """The value of a button that answers, and the end of a link. None without a key."""
-    if not keys:
+    signing = usable(keys)
+    if not signing:
         return None
 
     def stake(one: Stake) -> str:
@@ -69,7 +71,7 @@ def staker(keys: tuple[str, ...], now_us: Callable[[], int]) -> Callable[[Stake]
         if one.expires_us is not None:
             until_s = min(until_s, one.expires_us // MICROSECONDS)
         place = (one.key, one.run, one.escalation, one.who, until_s, one.answer, one.hash)
-        return sign(Claim(*place), keys[0].encode())
+        return sign(Claim(*place), signing[0])
 
     return stake
 
@@ -237,7 +239,7 @@ async def previewed(parts: Parts, one: Escalation, run: str) -> str:
 def form(state: State, one: Escalation, preview: str) -> str:
     """What is asked, as the inside of a page: the words of the message, and a form."""
     said = words(state, one.key, 1)
-    text = html.escape(f"{text_of(said, 'question')}\n\n{preview}".strip())
+    text = html.escape(plain(f"{text_of(said, 'question')}\n\n{preview}".strip()))
     label = html.escape(reason_label(said) or "")
     buttons = "".join(
         f'<button name="answer" value="{answer}">{html.escape(label)}</button>'

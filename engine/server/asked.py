@@ -41,8 +41,8 @@ async def asked(parts: Parts, claim: Claim) -> Asked:
     what = f"{title} ({state.runbook.name} in {state.environment}, run {claim.run})."
     if one is not None and one.acknowledged is not None and one.taken:
         taken = one.acknowledged
-        when = clock_face(taken["at_us"])
-        return Asked("Taken already", f"{taken['by']} took it at {when}. {what}", False)
+        who, when = state.called(taken["by"]), clock_face(taken["at_us"])
+        return Asked("Taken already", f"{who} took it at {when}. {what}", False)
     end = state.finished
     if claim.escalation in left(state) and end is not None and end["outcome"] not in ENDED_WELL:
         return Asked("Take it?", f"{what} The run is over, and nobody took it so far.", True)

@@ -18,10 +18,20 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from engine.channels.inbound import LINK_S, Claim, Press, check, read_press, sign, verify_slack
+from engine.channels.fitting import one_line
+from engine.channels.inbound import (
+    LINK_S,
+    Claim,
+    Press,
+    check,
+    read_press,
+    sign,
+    usable,
+    verify_slack,
+)
 from engine.clock import MICROSECONDS
 from engine.config.contacts import Person
-from engine.core.events import Actor
+from engine.core.events import Actor, spoken
 from engine.errors import JournalError, Refused, RunbookError
 from engine.journal.ledger import Arrived, Verdict
 from engine.server import answering, problems
@@ -61,12 +71,13 @@ def presser(
     keys: tuple[str, ...], now_us: Callable[[], int], takes: str = TAKES
 ) -> Callable[[str, str, str], str] | None:
     """The value of a button: of a run, what it calls for, and the message. None without a key."""
-    if not keys:
+    signing = usable(keys)
+    if not signing:
         return None
 
     def press(run: str, escalation: str, key: str) -> str:
         until_s = now_us() // MICROSECONDS + LINK_S
-        return sign(Claim(key, run, escalation, "", until_s, takes), keys[0].encode())
+        return sign(Claim(key, run, escalation, "", until_s, takes), signing[0])
 
     return press
 
@@ -85,7 +96,7 @@ async def slack(request: Request) -> Response:
     """Somebody pressed a button. Slack wants an answer within three seconds."""
     parts: Parts = request.app.state.parts
     settings = parts.settings
-    if not settings.slack_secrets or not settings.link_keys:
+    if not settings.slack_secrets or not _keys(parts):
         raise problems.ours("no signing secret of Slack, or no key for links, is configured here")
     body = await request.body()
     try:
@@ -98,14 +109,13 @@ async def slack(request: Request) -> Response:
     try:
         press = read_press(body)
         claim = check(press.value, _keys(parts), _now_s(parts))
-        person = await _person(parts, claim.run, press.user)
-        actor = Actor(person, "slack", press.user)
-        text, word = f"Taken by {person}.", "taken"
+        actor = Actor(await _person(parts, claim, press.user), "slack", press.user)
         if claim.answer == LINK_TAKES:
             raise Refused("this is a link of a mail, and no button")
         if claim.answer == TAKES:
-            remark = await _take(parts, claim, actor, "Slack")
-            text = f"Held, too, by {person}. {remark}" if remark else text
+            who, remark = await _take(parts, claim, actor, "Slack")
+            text, word = f"Taken by {who}.", "taken"
+            text = f"Held, too, by {who}. {remark}" if remark else text
         else:
             said = answering.Word(claim.answer, press.reason, actor)
             text, word = await answering.answer(parts, claim, said), claim.answer
@@ -158,7 +168,7 @@ async def link(request: Request) -> Response:
         asks = await asked(parts, claim)
         if pressed:
             reader = claim.who or await reader_of(parts, claim)
-            remark = await _take(parts, claim, Actor(reader, "link", claim.id), "mail")
+            _, remark = await _take(parts, claim, Actor(reader, "link", claim.id), "mail")
     except RunbookError as error:
         await _told(parts, "link", _kept(text), _refused(error), address_of(request))
         return _page("Nothing done", error.message, "", 403)
@@ -169,8 +179,10 @@ async def link(request: Request) -> Response:
     return _page(asks.title, asks.text, FORM if asks.open else "", 200)
 
 
-async def _take(parts: Parts, claim: Claim, actor: Actor, via: str) -> str:
-    """Records it, once for each claim; what there is to say besides. Raises Refused, Usage."""
+async def _take(parts: Parts, claim: Claim, actor: Actor, via: str) -> tuple[str, str]:
+    """Records it, once for each claim: what people call whoever took it, and what there is to say
+    besides. Raises Refused, Usage.
+    """
     await parts.store.find(claim.run)
     now_us = parts.engine.clock.now_us()
     used = f"claim {hashlib.sha256(claim.id.encode()).hexdigest()[:32]}"
@@ -181,17 +193,24 @@ async def _take(parts: Parts, claim: Claim, actor: Actor, via: str) -> str:
     except RunbookError:
         await parts.requests.end_note(claim.run, used, "failed", now_us, actor.name)
         raise
-    await parts.requests.end_note(claim.run, used, "said", now_us, actor.name)
+    who = spoken(event.actor)
+    await parts.requests.end_note(claim.run, used, "said", now_us, who)
     parts.keeper.kick(claim.run)
-    return (await parts.engine.met(event)).remark
+    return who, (await parts.engine.met(event)).remark
 
 
-async def _person(parts: Parts, run: str, user: str) -> str:
-    """Who this is to the pack of the run. Raises Refused for somebody it does not know."""
-    for person in await people_of(parts, run):
-        if user in {str(address) for address in person.channels.values()}:
-            return person.id
-    raise Refused(f"Slack's {user} is nobody in the contacts of this pack")
+async def _person(parts: Parts, claim: Claim, user: str) -> str:
+    """Who this is to the pack of the run. Raises Refused for somebody it does not know, and where
+    an answer could be of several: what one of them may say the other may not.
+    """
+    people = await people_of(parts, claim.run)
+    found = [p.id for p in people if user in {str(address) for address in p.channels.values()}]
+    if not found:
+        raise Refused(f"Slack's {user} is nobody in the contacts of this pack")
+    if len(found) > 1 and claim.answer != TAKES:
+        several = " and ".join(found)
+        raise Refused(f"Slack's {user} is {several} in the contacts of this pack: only one can be")
+    return found[0]
 
 
 async def people_of(parts: Parts, run: str) -> list[Person]:
@@ -253,7 +272,7 @@ def _kept(text: str) -> bytes:
 
 
 def _keys(parts: Parts) -> list[bytes]:
-    return [key.encode() for key in parts.settings.link_keys]
+    return usable(parts.settings.link_keys)
 
 
 def _now_s(parts: Parts) -> float:
@@ -268,7 +287,8 @@ def _page(title: str, text: str, form: str, status: int) -> Response:
         "X-Content-Type-Options": "nosniff",
         "X-Robots-Tag": "noindex",
     }
-    page = PAGE.format(title=html.escape(title), text=html.escape(text), form=form)
+    said = {"title": html.escape(one_line(title)), "text": html.escape(one_line(text))}
+    page = PAGE.format(**said, form=form)
     return HTMLResponse(page, status, headers)
 
 

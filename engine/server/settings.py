@@ -44,7 +44,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.channels.inbound import KEY_MIN_BYTES, usable
 from engine.config.fields import Fields
+from engine.config.links import is_address
 from engine.errors import Collector, Diagnosed, RunbookError, Usage
 from engine.language.nodes import Node, Scalar
 from engine.language.source import parse, read
@@ -179,14 +181,14 @@ class _Reader:
         return Settings(
             host=host,
             port=port,
-            public_url=(self._text(given, "public_url") or "").rstrip("/"),
+            public_url=self._public_url(given.get("public_url")),
             environment=self._text(given, "environment") or DEFAULT_ENVIRONMENT,
             rehearse_in=self._text(given, "rehearse_in"),
             pagerduty=self._pagerduty(given.get("pagerduty")),
             alertmanager=self._alertmanager(given.get("alertmanager")),
             webhooks=self._webhooks(given.get("webhooks")),
             slack_secrets=self._listed(given, "slack", "secrets"),
-            link_keys=self._listed(given, "links", "keys"),
+            link_keys=self._keys(given.get("links")),
             sign_on=self._sign_on(given.get("sign_on")),
             keep_s=self._seconds(deliveries, "keep", KEEP_S),
             drive_max=self._count(given, "drive_max", DRIVE_MAX, DRIVE_LIMIT),
@@ -202,6 +204,12 @@ class _Reader:
 
     def _text(self, given: Mapping[str, Node], name: str) -> str | None:
         return self._fields.text(given[name], name) if name in given else None
+
+    def _public_url(self, node: Node | None) -> str:
+        text = "" if node is None else self._fields.text(node, "public_url") or ""
+        if node is not None and text and not is_address(text):
+            self._fields.wrong("public_url", "an address like https://runbook.example.com", node)
+        return text.rstrip("/")
 
     def _seconds(self, given: Mapping[str, Node], name: str, default: float) -> float:
         found = self._fields.seconds(given[name], name) if name in given else None
@@ -250,6 +258,17 @@ class _Reader:
     def _listed(self, given: Mapping[str, Node], name: str, key: str) -> tuple[str, ...]:
         inner = self._pairs(given.get(name), name, (key,))
         return self._secrets(inner.get(key), key)
+
+    def _keys(self, node: Node | None) -> tuple[str, ...]:
+        """The keys of buttons and links. Who guesses a short one takes whatever they like."""
+        inner = self._pairs(node, "links", ("keys",)).get("keys")
+        given = () if inner is None else self._fields.texts_with_places(inner, "keys")
+        found = [(at, key) for _, at in given if (key := self._secret(at, "keys")) is not None]
+        for at, key in found:
+            if not usable([key]):
+                what = f"a key of `links` takes {KEY_MIN_BYTES} bytes or more, and has {len(key)}"
+                self._fields.error("RB851", what, at, "make one: openssl rand -base64 32")
+        return tuple(key for _, key in found)
 
     def _pagerduty(self, node: Node | None) -> PagerDuty | None:
         if node is None:

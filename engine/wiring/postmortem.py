@@ -7,10 +7,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from engine.clock import MICROSECONDS, to_iso
+from engine.clock import MICROSECONDS, to_datetime, to_iso
 from engine.core.events import SETTLED, Event, spoken
 from engine.core.plainly import plainly
 from engine.core.summons import CONSOLE
@@ -18,9 +17,7 @@ from engine.core.taken_back import VIA
 from engine.core.words import SIGNS
 from engine.language.duration import format_duration
 from engine.language.model import Runbook
-
-TEXT_MAX_CHARS = 300
-"""Of a line of the report: the trail has the whole."""
+from engine.wiring.postmortem_origin import alerted_us, line_of, trigger_of
 
 Facts = Callable[[Any], str]
 """What a step found, in the few words that are worth saying of it."""
@@ -80,6 +77,10 @@ class PostMortem:
     timeline: list[Moment] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
+    not_done: list[str] = field(default_factory=list)
+    """Actions that were tried and went wrong: what they did before that only people can tell."""
+    under_way: list[str] = field(default_factory=list)
+    """Actions that were begun, of a run that is open."""
     doubts: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     may_run_on: list[str] = field(default_factory=list)
@@ -128,7 +129,8 @@ class PostMortem:
             "timeline": [{"at": to_iso(m.at_us), "what": m.what} for m in self.timeline],
             "found": self.found,
             "done": self.done,
-            "in_doubt": self.doubts,
+            "not_done": self.not_done,
+            "in_doubt": [*self.under_way, *self.doubts],
             "may_run_on": self.may_run_on,
             "told": self.told,
             "evidence": {"digest": self.digest, "events": self.events, "head": self.head},
@@ -143,16 +145,16 @@ def post_mortem(events: Sequence[Event], runbook: Runbook, facts: Facts) -> Post
     made = PostMortem(
         run=first.run,
         runbook=str(body["name"]),
-        title=_line(runbook.title),
+        title=line_of(runbook.title),
         environment=str(body["environment"]),
         severity=runbook.severity,
         started_us=first.at_us,
         ended_us=end.at_us if end is not None else None,
         outcome=str(end.body.get("outcome", "refused")) if end is not None else "open",
-        because=_line(end.body.get("because") or end.body.get("reason") or "") if end else None,
-        trigger=_trigger(first),
+        because=line_of(end.body.get("because") or end.body.get("reason") or "") if end else None,
+        trigger=trigger_of(first),
         mode=str(body["mode"]),
-        alerted_us=_alerted_us(body.get("event")),
+        alerted_us=alerted_us(body.get("event")),
         inputs=dict(body.get("inputs") or {}),
         digest=str(body.get("digest") or ""),
         events=len(events),
@@ -175,38 +177,6 @@ def _acts(event: Event) -> bool:
     return event.actor.get("means") not in ("engine", None) and not by_event
 
 
-def _line(text: str) -> str:
-    """On one line, and no longer than one."""
-    return " ".join(text.split())[:TEXT_MAX_CHARS]
-
-
-def _trigger(first: Event) -> str:
-    """What started it, in words: the alert, the incident, the schedule, or somebody."""
-    event = first.body.get("event")
-    if not isinstance(event, Mapping):
-        return f"{spoken(first.actor)} by hand"
-    labels = event.get("labels")
-    name = labels.get("alertname") if isinstance(labels, Mapping) else None
-    if name:
-        more = [f"{k}={v}" for k, v in labels.items() if k != "alertname"] if labels else []
-        return _line(f"the alert {name}" + (f" ({', '.join(more)})" if more else ""))
-    source = event.get("source") or spoken(first.actor)
-    title = event.get("title")
-    return _line(f"{source}: {title}" if title else f"an event of {source}")
-
-
-def _alerted_us(event: Any) -> int | None:
-    """When the alert began to fire, or the event occurred, where it says so."""
-    if not isinstance(event, Mapping):
-        return None
-    alert = event.get("alert")
-    said = alert.get("starts_at") if isinstance(alert, Mapping) else event.get("occurred_at")
-    try:
-        return round(datetime.fromisoformat(str(said)).timestamp() * MICROSECONDS)
-    except ValueError:
-        return None
-
-
 class _Reader:
     """Reads the events into the report."""
 
@@ -219,6 +189,8 @@ class _Reader:
         self.named: dict[str, str] = {}
         """Which step has a title: of two with the same, the second says where it is."""
         self.held = ""
+        self.begun: dict[str, Event] = {}
+        """Actions, until they end."""
 
     def read(self, events: Sequence[Event]) -> None:
         made = self.made
@@ -227,12 +199,21 @@ class _Reader:
                 Moment(made.alerted_us, f"{made.trigger[0].upper()}{made.trigger[1:]} began")
             )
         begins = f"Incident detected: {made.title} started by {made.trigger}"
-        made.timeline.append(Moment(made.started_us, _line(begins)))
+        made.timeline.append(Moment(made.started_us, line_of(begins)))
         for event in events:
             if _acts(event) and spoken(event.actor) not in made.responders:
                 made.responders.append(spoken(event.actor))
             for what, minor in self._told(event):
-                made.timeline.append(Moment(event.at_us, _line(what), minor))
+                made.timeline.append(Moment(event.at_us, line_of(what), minor))
+        if made.ended_us is None and made.mode != "rehearsal":
+            made.under_way += map(self._under_way, self.begun.values())
+
+    def _under_way(self, event: Event) -> str:
+        """Whether it is carried out now, or its driver died meanwhile, the trail cannot tell."""
+        target = (event.body.get("plan") or {}).get("target")
+        at = f"{to_datetime(event.at_us):%H:%M:%S} UTC"
+        line = f"{self._title(event.body)}{f' (on {target})' if target else ''}"
+        return line_of(f"{line}: begun at {at}, and not known to have ended")
 
     def _told(self, event: Event) -> Iterator[tuple[str, bool]]:
         if event.type == "StepFinished":
@@ -246,12 +227,16 @@ class _Reader:
         match event.type:
             case "StepStarted" | "ApprovalRequested":
                 self.steps[body["path"]] = body
+                if event.type == "StepStarted" and _acted(body):
+                    self.begun[body["path"]] = event
             case "DoubtSettled":
                 yield f"{who} settled {self._title(body)}: it {SETTLED[body['happened']]}"
                 self._settled(body, who)
             case "UndoFinished":
                 bad = f", stopped at {body['failed']}" if body.get("failed") else ""
-                yield f"Undone: {len(body.get('undone') or ())} steps{bad}"
+                undone = [self._title({"path": path}) for path in body.get("undone") or ()]
+                self._add(undone, "; undone since")
+                yield f"Undone: {len(undone)} step{'s' * (len(undone) != 1)}{bad}"
             case "RunQueued" | "RunRefused":
                 word = "It waits in line" if event.type == "RunQueued" else "Refused"
                 yield f"{word}: {body.get('reason') or ''}"
@@ -348,6 +333,7 @@ class _Reader:
     def _finished(self, body: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
         step = self.steps.get(body["path"], body)
         kind, status = step.get("kind"), body["status"]
+        self.begun.pop(body["path"], None)
         if kind not in SHOWN_STEPS or status == "skipped":
             return
         why = plainly(map(str, body["why"]))
@@ -356,12 +342,14 @@ class _Reader:
         line += f" ({facts})" if facts else ""
         line += f": {why}" if why else ""
         if status == "unknown":
-            self.made.doubts.append(_line(line))
+            self.made.doubts.append(line_of(line))
         if kind == "action" and status in ("passed", "unknown"):
             target = (step.get("plan") or {}).get("target")
-            self.made.done.append(_line(f"{line}{f' (on {target})' if target else ''}"))
+            self.made.done.append(line_of(f"{line}{f' (on {target})' if target else ''}"))
+        elif kind == "action" and (body.get("outcome") or {}).get("error"):
+            self.made.not_done.append(line_of(line))
         elif kind == "check":
-            self.made.found.append(_line(line))
+            self.made.found.append(line_of(line))
         if kind != "escalate" or status != "passed":  # who was told says more
             head = {"check": "Found", "action": "Changed"}.get(str(kind), "People")
             head = "Not done" if kind == "action" and status in ("failed", "errored") else head
@@ -371,9 +359,14 @@ class _Reader:
 
     def _settled(self, body: Mapping[str, Any], who: str) -> None:
         made, title = self.made, self._title(body)
-        made.doubts.append(_line(f"{who} settled it: {title}: {body['reason']}"))
-        word = f"; {who} settled it: it {SETTLED[body['happened']]}"
-        made.done = [f"{one}{word}" if one.startswith(f"{title} ") else one for one in made.done]
+        made.doubts.append(line_of(f"{who} settled it: {title}: {body['reason']}"))
+        self._add([title], f"; {who} settled it: it {SETTLED[body['happened']]}")
+
+    def _add(self, titles: Sequence[str], word: str) -> None:
+        """Adds to what was done what became of it."""
+        words = (SIGNS["passed"], SIGNS["unknown"])
+        begins = tuple(f"{title} {word}" for title in titles for word in words)
+        self.made.done = [f"{one}{word * one.startswith(begins)}" for one in self.made.done]
 
     def _title(self, body: Mapping[str, Any]) -> str:
         path = str(body.get("path", ""))
@@ -383,6 +376,11 @@ class _Reader:
         if probe is not None and title == step.get("id"):
             title = f"The probe of {self._title({'path': probe[1]})}"
         return title if self.named.setdefault(title, path) == path else f"{title} ({path})"
+
+
+def _acted(body: Mapping[str, Any]) -> bool:
+    """Whether this is an action of ours: of what people do only they know whether it is begun."""
+    return body.get("kind") == "action" and not (body.get("plan") or {}).get("asks")
 
 
 def _unknown(body: Mapping[str, Any]) -> Iterator[str]:

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from engine.channels.fitting import one_line
 from engine.clock import to_datetime
 from engine.core.brief import show
 from engine.language.duration import format_duration
 from engine.wiring.postmortem import Moment, PostMortem
+from engine.wiring.postmortem_origin import line_of
 
 YOURS = "[yours to write]"
 """Marks what only people can say."""
@@ -26,7 +28,14 @@ QUIET_MIN = 4
 """So many checks in a row that found nothing wrong, and they stand on one line."""
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
-_MARKS = re.compile(r"([\[\]`\\])")
+_NAMED = re.compile(r"&(?=#?\w{1,31};)")
+"""What a page would show as another sign."""
+
+_MARKS = re.compile(r"([\[\]`\\*~]|(?<![^\W_])_|_(?![^\W_]))")
+"""What begins a link, code or emphasis; within a word `_` does not."""
+
+_LEADS = re.compile(r"^(\d{0,9})((?:#{1,6}|-+|[+.)])(?=\s|$)|>)")
+"""What begins a heading, a list or a quotation, where a text begins with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +61,12 @@ def blocks(made: PostMortem) -> Iterator[Block]:
         ("Data loss", YOURS),
     )
     yield Block("named", impact)
-    yield from _part("Resolution", _cut(made.done) or ["The runbook changed nothing"])
+    yield from _part("Resolution", _cut(_resolution(made)))
     if made.found:
         yield from _part("What was found", _cut(made.found))
-    if made.doubts or made.may_run_on:
-        left = [f"may have kept running: {path}" for path in made.may_run_on]
-        yield from _part("In doubt", _cut([*made.doubts, *left]))
+    left = [f"may have kept running: {path}" for path in made.may_run_on]
+    if doubts := [*made.under_way, *made.doubts, *left]:
+        yield from _part("In doubt", _cut(doubts))
     yield Block("head", (("", "Lessons Learned"),))
     lessons = ("What went well", "What went poorly", "Where we got lucky")
     yield Block("named", tuple((name, YOURS) for name in lessons))
@@ -92,7 +101,16 @@ def _facts(made: PostMortem) -> Iterator[tuple[str, str]]:
         yield "Times", ", ".join(times)
     yield "Run", f"{made.run} of {made.runbook} in {made.environment}, {made.mode}"
     if made.inputs:
-        yield "Inputs", ", ".join(f"{name}: {show(value)}" for name, value in made.inputs.items())
+        inputs = ", ".join(f"{name}: {show(value)}" for name, value in made.inputs.items())
+        yield "Inputs", line_of(inputs)
+
+
+def _resolution(made: PostMortem) -> list[str]:
+    """What was changed; that nothing was only where that is known."""
+    found = [*made.done, *(f"Not done: {one}" for one in made.not_done)]
+    if found or not made.under_way:
+        return found or ["The runbook changed nothing"]
+    return ["Nothing is known to be changed so far: see what is in doubt"]
 
 
 def _summary(made: PostMortem) -> str:
@@ -176,7 +194,7 @@ def markdown(made: PostMortem) -> str:
 
 
 def _md(kind: str, name: str, text: str) -> str:
-    text = _md_text(text)
+    text = _md_text(text) if kind in ("facts", "named", "times") else _md_lead(_md_text(text))
     match kind:
         case "title":
             return f"# {text}"
@@ -197,9 +215,14 @@ def _md(kind: str, name: str, text: str) -> str:
 
 
 def _md_text(text: str) -> str:
-    """Text that stays text: no tag, link or code comes of it. Our own mark is none."""
-    parts = (_TAG.sub("&lt;", _MARKS.sub(r"\\\1", part)) for part in text.split(YOURS))
-    return YOURS.join(parts)
+    """Text that stays text: no tag, link, code or emphasis comes of it. Our own mark is none."""
+    parts = (_NAMED.sub("&amp;", part) for part in one_line(text).split(YOURS))
+    return YOURS.join(_TAG.sub("&lt;", _MARKS.sub(r"\\\1", part)) for part in parts)
+
+
+def _md_lead(text: str) -> str:
+    """A text that begins a line, or a point of a list, and nothing else."""
+    return _LEADS.sub(r"\1\\\2", text)
 
 
 # -- a page ----------------------------------------------------------------------------------------
@@ -272,4 +295,4 @@ def _when(name: str) -> str:
 
 
 def _html_text(text: str) -> str:
-    return escape(text).replace(escape(YOURS), f"<mark>{escape(YOURS)}</mark>")
+    return escape(one_line(text)).replace(escape(YOURS), f"<mark>{escape(YOURS)}</mark>")

@@ -13,6 +13,7 @@ from engine.language.template import analyse, render
 from engine.wiring.preview_later import later
 
 WAYS = re.compile(r"\{%[-+]?(.*?)[-+]?%\}", re.DOTALL)
+ASIDES = re.compile(r"\{#.*?#\}", re.DOTALL)
 WRITTEN_OUT = re.compile(r"\{\{-?(.*?)-?\}\}", re.DOTALL)
 LINE_OF_A_WAY = re.compile(r"<if (?P<when>[^\n]+)>\n(?P<line>[^<\n]+)\n<end>")
 
@@ -41,7 +42,8 @@ def foretold(
             return unknown
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
-    return LINE_OF_A_WAY.sub(_line, WAYS.sub(_way, WRITTEN_OUT.sub(fill, message.text)))
+    text = WRITTEN_OUT.sub(fill, ASIDES.sub("", message.text))
+    return LINE_OF_A_WAY.sub(_line, WAYS.sub(_way, text))
 
 
 def _line(found: re.Match[str]) -> str:

@@ -173,17 +173,19 @@ def _held_too(one: Escalation | None, incident: Incident) -> bool:
 def _nobody(state: State, path: str, keys: list[str]) -> Usage:
     """Why there is nothing to take."""
     where = f" for `{path}`" if path and keys else ""
-    hint = f"it calls for {', '.join(keys)}" if keys else _taken_by(state, path)
+    hint = f"it calls for {', '.join(keys)}" if keys else None
     if not keys and any(asked.kind != "acknowledge" for asked in open_questions(state)):
         hint = "what it asks is answered: `runbook approve`, `answer` or `settle`"
-    return Usage(f"run {state.run} calls nobody{where} now", help=hint)
+    took = "" if keys else _taken_by(state, path)
+    return Usage(f"run {state.run} calls nobody{where} now{took}", help=hint)
 
 
-def _taken_by(state: State, path: str) -> str | None:
+def _taken_by(state: State, path: str) -> str:
+    """Who took it, where somebody did: whoever is too late has to know that, on a page too."""
     took = [
         one.acknowledged
         for key, one in state.escalations.items()
         if one.acknowledged is not None and _means(path, key)
     ]
     said = [f"{state.called(one['by'])} took it at {at(one['at_us'])}" for one in took]
-    return "; ".join(dict.fromkeys(said)) or None
+    return f": {'; '.join(dict.fromkeys(said))}" if said else ""

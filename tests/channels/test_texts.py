@@ -190,6 +190,14 @@ def test_a_text_is_cut_between_graphemes_as_its_reader_counts(text, limit, size,
     assert size(left) <= limit
 
 
+@pytest.mark.parametrize("mark", ["\u202a", "\u202b", "\u202d", "\u202e", "\u2066", "\u2068"])
+def test_a_command_that_is_to_be_agreed_to_reads_as_it_would_be_carried_out(mark):
+    """`rm x` with such a mark is shown as another command than the one that is approved."""
+    assert fitting.plain(f"argv: {mark}nimda pord\u202c") == "argv: \ufffdnimda pord\ufffd"
+    names = "\u05d3\u05e0\u05d4 \u05e8\u05d5\u05df"  # who writes from right to left is called so
+    assert fitting.plain(names) == names
+
+
 @given(text=ANY_TEXT)
 @settings(max_examples=200, deadline=None)
 def test_a_plain_text_can_be_written_anywhere(text):

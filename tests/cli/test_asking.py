@@ -159,6 +159,10 @@ TIMES = {"after_us": 60_000_000, "every_us": 300_000_000, "times": 2, "within_s"
             {"kind": "approve", "who": ["lead"], "by": ["s"], **TIMES},
             [f"would ask lead for approval by s after 1m, again every 5m {LATE}"],
         ),
+        (
+            {"kind": "do", "who": ["a"], "by": ["s"], "every_us": 60_000_000, "times": 1},
+            ["would ask a to do it, by s, again after 1m"],
+        ),
     ],
 )
 def test_a_rehearsal_says_whom_a_run_would_ask(asks, lines):

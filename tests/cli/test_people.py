@@ -182,6 +182,34 @@ def test_lint_names_addresses_that_lead_nowhere_by_their_channel(runbook, shop):
     ]
 
 
+def test_lint_names_an_address_of_two_people_where_whoever_has_it_could_answer_for_both(
+    runbook, shop
+):
+    pack = shop / "runbooks/shop"
+    (pack / "contacts.yaml").write_text(
+        "people:\n"
+        "  ana: {channels: {post: ops@example.com, phone: '+4915112345678', chat: U0123ABC}}\n"
+        "  bo: {channels: {post: ops@example.com, phone: '+4915112345678', chat: U0123ABC}}\n"
+        "  cy: {channels: {post: cy@example.com, chat: U0999XYZ}}\n"
+        "channels: {post: {connection: post}, phone: {connection: phone},"
+        " chat: {connection: chat}}\n"
+    )
+    (pack / "environments/night.yaml").write_text(
+        "connections:\n"
+        "  post: {adapter: mail, host: h, sender: a@b.c}\n"
+        "  phone: {adapter: twilio, account: AC0, token: '${env:T}', sender: '+4930123456'}\n"
+        "  chat: {adapter: slack, token: '${env:T}'}\n"
+    )
+    done = runbook("lint", "shop")
+    found = [line for line in (done.out + done.err).splitlines() if "RB858" in line]
+    answers = "whoever has it can answer for both"
+    assert [line.partition("contacts.yaml:")[2] for line in found] == [
+        "3:25: RB858 warning: 'ana' and 'bo' have one address for 'post', 'ops@example.com': "
+        + answers,
+        "3:73: RB858 warning: 'ana' and 'bo' have one address for 'chat', 'U0123ABC': " + answers,
+    ]
+
+
 def test_a_rehearsal_tells_nobody_and_says_who_would_be_called_when(runbook):
     done = runbook("rehearse", "shop/call", "--env", "staging")
     assert "would call console by console at once, unless acknowledged" in done.out + done.err

@@ -46,3 +46,14 @@ def test_links_that_no_mail_would_have_are_told(runbook, shop, monkeypatch):
     assert (done.code, "`links` without `public_url`" in done.out) == (1, True)
     url = "public_url: https://runbook.example\n"
     assert checked(runbook, shop, "environment: staging\n" + LINKS + url).code == 0
+
+
+def test_a_key_of_links_that_can_be_guessed_is_told_before_somebody_is_to_be_called(
+    runbook, shop, monkeypatch
+):
+    monkeypatch.setenv("LINK_KEY", "fifteen-letters")
+    done = checked(runbook, shop, LINKS)
+    assert done.code == 2
+    assert "serve.yaml:1:16: RB851 a key of `links` takes 16 bytes or more, and has 15" in done.err
+    assert "openssl rand -base64 32" in done.err
+    assert "fifteen-letters" not in done.out + done.err

@@ -60,3 +60,20 @@ def test_how_an_answer_came_is_not_what_it_says():
     answer = {"cut": False, "elapsed_ms": 12, "headers": {"a": "b"}, "size_bytes": 2, "status": 200}
     assert brief(answer) == "status 200"
     assert brief({"count": 3, "complete": False, "cut": True}) == "count 3, complete no, cut yes"
+
+
+def test_of_a_command_its_answer_is_told_and_not_how_it_was_started():
+    """Also where its fields come back from the journal, in the order of their names."""
+    of_a_command = {
+        "exit_code": 0,
+        "stdout": "replicas 2",
+        "stdout_bytes": 10,
+        "stderr_bytes": 0,
+        "cut": False,
+        "shell": False,
+        "remote": False,
+        "read_only": "by declaration",
+    }
+    for result in (of_a_command, dict(sorted(of_a_command.items()))):
+        assert brief(result) == "exit_code 0, stdout replicas 2"
+    assert brief({"count": 3, "remote": True}) == "count 3, remote yes"

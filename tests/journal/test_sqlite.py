@@ -181,34 +181,6 @@ async def test_what_is_queued_is_written_before_the_store_closes(
             await call
 
 
-async def test_a_store_is_closed_once_nobody_reads_it_any_more(
-    journal_file, open_sqlite, started, monkeypatch
-):
-    store = open_sqlite(journal_file)
-    await store.create("r1", [started()], ME)
-    begun, waited_for, ended = threading.Event(), threading.Event(), []
-    shutdown = store._pool.shutdown
-
-    def read(_work):
-        begun.set()
-        waited_for.wait()
-        ended.append(True)
-
-    def shut(wait=True):
-        if wait:
-            waited_for.set()
-        shutdown(wait)
-
-    monkeypatch.setattr(store, "_with_reader", read)
-    monkeypatch.setattr(store._pool, "shutdown", shut)
-    reading = asyncio.create_task(store.events("r1"))
-    await asyncio.to_thread(begun.wait)
-    reading.cancel()
-    await store.close()
-    waited_for.set()
-    assert ended == [True]
-
-
 async def test_closing_ends_every_wait(journal_file, open_sqlite, started, clock):
     store = open_sqlite(journal_file, clock=clock)
     await store.create("r1", [started()], ME)

@@ -259,3 +259,82 @@ def test_what_was_given_is_told_in_words_and_not_as_a_program_writes_it():
     made = night().made()
     made.inputs = {"routes": [{"to": [1]}, {"to": [2]}], "wait": 1.0, "dry": False, "who": None}
     assert "**Inputs**: routes: 2 items, wait: 1, dry: no, who: none" in markdown(made)
+
+
+def begun(trail: Trail, at: float) -> Trail:
+    known = {"id": "drop", "kind": "action", "attempt": 1, "title": "Drop the cache"}
+    return trail.add(at, "StepStarted", path="drop", plan={"target": "cache"}, **known)
+
+
+def test_an_action_under_way_is_in_doubt_and_nobody_reads_that_nothing_was_changed():
+    """Also after the death of its driver: the trail cannot tell the two apart."""
+    made = begun(Trail().step(1, "look"), 5).made()
+    text = markdown(made)
+    assert "The runbook changed nothing" not in text
+    assert "## Resolution\n- Nothing is known to be changed so far: see what is in doubt" in text
+    line = "Drop the cache (on cache): begun at 02:00:05 UTC, and not known to have ended"
+    assert f"## In doubt\n- {line}\n" in text
+    assert made.to_json()["in_doubt"] == [line]
+
+
+def test_an_action_that_ended_is_not_under_way_nor_one_of_a_rehearsal_or_one_that_people_do():
+    ended = begun(Trail(), 1).step(2, "drop", kind="action", title="Drop the cache")
+    rehearsed = begun(Trail(mode="rehearsal"), 1)
+    over = begun(Trail(), 1).add(2, "RunFinished", outcome="failed", because="", running=["drop"])
+    asked = Trail().add(
+        1, "StepStarted", path="a", id="a", kind="action", attempt=1, plan={"asks": "do"}
+    )
+    for trail in (ended, rehearsed, over, asked):
+        assert "not known to have ended" not in markdown(trail.made())
+
+
+def test_an_action_that_went_wrong_stands_beside_what_was_changed():
+    failed = {"error": {"message": "it ended with exit code 1"}}
+    trail = Trail().step(1, "move", "errored", kind="action", title="Move", outcome=failed)
+    text = markdown(trail.made())
+    assert "## Resolution\n- Not done: Move ERROR\n" in text
+    assert "The runbook changed nothing" not in text
+
+
+def test_a_change_that_was_undone_is_not_told_as_one_that_stands():
+    trail = Trail().step(1, "grow", kind="action", title="Grow")
+    trail.step(2, "more", kind="action", title="Grow more")
+    trail.add(3, "RunFinished", outcome="failed", because="", outputs={})
+    trail.step(9, "grow/undo/back", kind="action", title="Shrink again")
+    text = markdown(trail.add(10, "UndoFinished", undone=["grow"], failed=None, why=None).made())
+    assert "## Resolution\n- Grow ok; undone since\n- Grow more ok\n- Shrink again ok\n" in text
+    assert "02:00:10 - Undone: 1 step\n" in text
+
+
+def test_an_input_of_many_lines_is_one_line_of_the_report():
+    text = markdown(Trail(inputs={"note": "x\n# Resolved\n\n| a |\n" + "y" * 5000}).made())
+    assert "# Resolved\n" not in text
+    (line,) = [line for line in text.splitlines() if line.startswith("**Inputs**")]
+    assert len(line) < 400
+
+
+def test_what_would_be_a_heading_a_list_or_emphasis_stands_there_as_it_was_said():
+    said = ("# head", "## Resolution", "- more", "+ more", "> said", "1. first", "2) second")
+    trail = Trail()
+    for number, title in enumerate(said):
+        trail.step(number, title, "failed", title=title)
+    trail.step(20, "globs", title="cache:*:a cache:*:b __init__ exit_code ~~gone~~ &lt;")
+    text = markdown(trail.made())
+    for line in (
+        *(
+            "- \\# head FAILED",
+            "- \\## Resolution FAILED",
+            "- \\- more FAILED",
+            "- \\+ more FAILED",
+        ),
+        *("- \\> said FAILED", "- 1\\. first FAILED", "- 2\\) second FAILED"),
+        "- cache:\\*:a cache:\\*:b \\_\\_init\\_\\_ exit_code \\~\\~gone\\~\\~ &amp;lt; ok",
+    ):
+        assert f"{line}\n" in text, text
+
+
+def test_nothing_in_a_report_turns_the_direction_in_which_it_is_read():
+    made = Trail().step(1, "look", "failed", title="a\u202eb\u2066c").made()
+    for text in (markdown(made), html(made)):
+        assert "a\ufffdb\ufffdc FAILED" in text
+        assert not set("\u202e\u2066") & set(text)

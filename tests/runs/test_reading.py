@@ -104,7 +104,7 @@ def test_a_message_is_foretold_with_what_is_known_already():
     runbook = book(f"{inputs}\nsteps:\n  - wait: 1s\n")
     text = "{{ (100 * inputs.limit) | round }} % of {{ inputs.name }} on {{ run.environment }}: "
     text += "{{ failure.why\n  | default('?') }}{% if x %}!{% else %}?{% endif %}"
-    text += "{% for y in z %}{{ y }} {%- endfor %}"
+    text += "{# for whom: {{ x }} #}{% for y in z %}{{ y }} {%- endfor %}"
     said = foretold(Template(text, Place("f", 1, 1)), runbook, "staging")
     rest = "<failure.why><if x>!<or>?<end><y> "
     assert said == f"80 % of <inputs.name> on staging: {rest}"

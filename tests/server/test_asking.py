@@ -532,3 +532,23 @@ async def test_it_is_answered_on_the_next_server_where_the_first_one_died(desk, 
         await desk.press(value)
         await desk.over(run)
     assert "Answered yes by Bea" in texts(desk.slack.taken[-1])
+
+
+async def test_whom_slack_could_mean_two_of_answers_nothing_there(desk, books):
+    """Else whoever asked for it could approve it, as the other whom they are in the contacts."""
+    both = CONTACTS.replace("{name: Ana, roles: [boss], channels: {slack: U1}}", "{name: Ana}")
+    both = both.replace("slack: U9}", "slack: U777}")
+    (books / "p/contacts.yaml").write_text(both)
+    run = await desk.asks(APPROVE.replace("COUNT", ""), told=2)
+    said = (await desk.press(desk.button("Approve"))).json()["text"]
+    assert said == (
+        "Nothing done: Slack's U777 is bea and dan in the contacts of this pack: only one can be"
+    )
+    assert await desk.said(run) == []
+
+
+async def test_what_a_link_shows_reads_as_it_would_be_carried_out(desk):
+    told = APPROVE.replace("COUNT", "").replace("word: orders", 'word: "a\u202eb<c"')
+    await desk.asks(told, told=2)
+    shown = (await desk.serving.http.get(desk.link("cy@example.com"))).text
+    assert "word: a\ufffdb&lt;c" in shown

@@ -191,7 +191,7 @@ def test_a_press_that_is_forged_foreign_expired_or_used_does_nothing_and_is_reco
     assert all(answer.json()["text"].startswith("Nothing done: ") for answer in nothing)
     assert desk.taken() == 0
     assert sum(row[3] for row in desk.ledger()) == before + len(unsigned) + len(nothing)
-    assert desk.press(good).json()["text"] == "Taken by bea."
+    assert desk.press(good).json()["text"] == "Taken by Bea."
     assert "used already" in desk.press(good).json()["text"]
     assert desk.taken() == 1
 

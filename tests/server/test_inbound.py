@@ -10,8 +10,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from engine.channels.inbound import Claim, check, sign
+from engine.channels.inbound import Claim, check, sign, usable
 from engine.errors import JournalError, Refused
+from engine.server.answering import staker
 from engine.server.inbound import kept_press, linker, presser
 from tests.server.conftest import pd_event, serving_in
 
@@ -100,7 +101,7 @@ async def test_a_button_of_slack_takes_what_the_run_calls_for_once(serving):
     run = await calling(serving)
     claim = value(serving, run)
     first = await press(serving, claim)
-    assert first.json()["text"] == "Taken by bea."
+    assert first.json()["text"] == "Taken by Bea."
     assert (await serving.ended(run)).body["outcome"] == "resolved"
     assert await taken(serving, run) == [("bea", "Slack")]
     again = await press(serving, claim)
@@ -147,6 +148,21 @@ async def test_a_press_that_is_forged_old_expired_or_of_a_stranger_does_nothing_
     assert await taken(serving, run) == []
     rows = await serving.parts.ledger.latest(source="slack")
     assert [row.verdict for row in rows] == ["refused"] * 8
+
+
+def test_a_key_that_can_be_guessed_signs_nothing_and_people_are_told_all_the_same():
+    """Without a button and a link; it is told where the server starts."""
+    for keys in ((), ("fifteen-letters",)):
+        assert presser(keys, lambda: 0) is None
+        assert linker(keys, lambda: 0, "https://runbook.example") is None
+        assert staker(keys, lambda: 0) is None
+    odd = "\udcff-a-key-that-is-no-utf-8"  # as an environment may have it
+    press = presser(("fifteen-letters", odd), lambda: 0)
+    assert press is not None
+    signed = press("RUN", "call", "m1")
+    assert check(signed, usable([odd]), 0).run == "RUN"
+    with pytest.raises(Refused, match="was not made here"):
+        check(signed, usable(["fifteen-letters"]), 0)
 
 
 async def test_whoever_guesses_is_slowed_down_and_is_one_line_of_the_ledger_a_minute(serving):
@@ -218,8 +234,19 @@ async def test_a_link_says_what_it_is_about_and_counts_as_whom_it_was_sent_to(se
     assert (await serving.http.post(path)).status_code == 200
     assert await taken(serving, run) == [("bea", "mail")]
     opened = await serving.http.get(path)
-    assert "<h1>Taken already</h1><p>bea took it at " in opened.text
+    assert "<h1>Taken already</h1><p>Bea took it at " in opened.text
     assert "<form" not in opened.text
+
+
+async def test_whoever_presses_once_it_is_taken_reads_who_took_it(serving):
+    run = await calling(serving)
+    assert (await press(serving, value(serving, run))).json()["text"] == "Taken by Bea."
+    late = await serving.http.post(link(serving, run, id_="m2"))
+    said = f"run {run} calls nobody now: Bea took it at "
+    assert (late.status_code, said in late.text) == (403, True)
+    other = await press(serving, value(serving, run, id_="m3"))
+    assert other.json()["text"].startswith(f"Nothing done: {said}")
+    assert await taken(serving, run) == [("bea", "Slack")]
 
 
 async def test_a_link_of_what_nobody_is_called_for_says_so_and_takes_nothing(serving):
@@ -300,7 +327,7 @@ async def test_a_press_that_could_not_be_written_down_may_be_repeated(serving, m
     with monkeypatch.context() as patched:
         patched.setattr(engine, "acknowledge", full)
         assert "the disk is full" in (await press(serving, claim)).json()["text"]
-    assert (await press(serving, claim)).json()["text"] == "Taken by bea."
+    assert (await press(serving, claim)).json()["text"] == "Taken by Bea."
     assert await taken(serving, run) == [("bea", "Slack")]
 
 
@@ -311,7 +338,7 @@ async def test_a_press_that_was_cut_short_counts_once_it_is_repeated_a_minute_la
     await serving.parts.requests.begin_note(run, f"claim {digest}", serving.clock.now_us())
     assert "used already" in (await press(serving, claim)).json()["text"]
     serving.clock.t_us += 61 * 1_000_000
-    assert (await press(serving, claim)).json()["text"] == "Taken by bea."
+    assert (await press(serving, claim)).json()["text"] == "Taken by Bea."
 
 
 async def test_an_incident_that_is_acknowledged_in_pagerduty_takes_it(serving):

@@ -147,7 +147,7 @@ async def test_one_button_that_two_press_at_once_counts_once_and_the_second_hear
     assert len([text for text in texts if text.startswith("Taken by ")]) == 1
     assert texts[0].startswith("Nothing done: this was used already, ")
     again = (await desk.press(button, user="U777")).json()["text"]
-    taker = next(text for text in texts if text.startswith("Taken")).split()[-1].rstrip(".")
+    (taker,) = [t.removeprefix("Taken by ")[:-1] for t in texts if t.startswith("Taken by ")]
     assert again == f"Nothing done: this was used already, by {taker}"
     types = [e.type for e in await desk.serving.parts.store.events(run)]
     assert types.count("Acknowledged") == 1

@@ -83,3 +83,13 @@ def test_without_a_file_there_is_an_api_and_no_door(tmp_path):
     found = read_settings(None, {})
     assert (found.host, found.port) == ("127.0.0.1", 8600)
     assert found.pagerduty is None
+
+
+@pytest.mark.parametrize("url", ["runbook.example.com", "//runbook.example", "https://", "ftp://x"])
+def test_an_address_that_no_link_of_a_message_could_have_is_told(tmp_path, url):
+    """Else every link that takes something leads nowhere, and it is noticed at night."""
+    with pytest.raises(Diagnosed) as told:
+        made(tmp_path, f"public_url: {url}\n")
+    (found,) = told.value.diagnostics
+    assert found.what.startswith("'public_url' takes an address like https://runbook.example.com")
+    assert (found.place.line, found.place.column) == (1, 13)

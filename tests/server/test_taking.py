@@ -55,5 +55,5 @@ async def test_the_link_of_a_mail_is_taken_as_whom_it_was_sent_to_and_the_button
 
 async def test_the_button_of_slack_is_taken_as_who_pressed_it(desk, books):
     run, button, _ = await called(desk, books)
-    assert (await desk.press(button, user="U777")).json()["text"] == "Taken by bea."
+    assert (await desk.press(button, user="U777")).json()["text"] == "Taken by Bea."
     assert await taken(desk, run) == [("bea", "Slack")]
