@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from engine.clock import SystemClock
 from engine.config import Books
 from engine.core.events import Actor
 from engine.journal.open import open_store
 from engine.registry import Registry
 from engine.sandbox import Sandbox, aws, connections_of
-from engine.wiring import Engine, Faces
+from engine.wiring import Faces
+from tests.runbooks.hurried import Hurrying
 
 ROOT = Path(__file__).resolve().parents[2]
 ANA = Actor("ana", "os-user")
-
-REAL_WAIT_S = 0.01
-"""What a wait takes here at most: servers that work in the background get on meanwhile."""
-
-
-class Hurried(SystemClock):
-    """The machine's clock, put forward to whatever anybody waits for: two who wait for the same
-    time do not put it forward twice.
-    """
-
-    def __init__(self):
-        self.ahead_s = 0.0
-
-    def now_us(self):
-        return super().now_us() + round(self.ahead_s * 1e6)
-
-    def monotonic_s(self):
-        return super().monotonic_s() + self.ahead_s
-
-    async def sleep(self, seconds):
-        until_s = self.monotonic_s() + seconds
-        await asyncio.sleep(min(seconds, REAL_WAIT_S))
-        self.ahead_s = max(self.ahead_s, until_s - super().monotonic_s())
 
 
 class Show:
@@ -119,7 +95,7 @@ def show(books, registry, tmp_path):
         wanted = connections_of(runbook)
         try:
             async with Sandbox(environment, name, wanted, with_fault=fault) as sandbox:
-                engine = Engine(books=of, registry=registry, store=store, clock=Hurried())
+                engine = Hurrying(books=of, registry=registry, store=store)
                 yield Show(engine, sandbox, name)
                 problems = [p for b in sandbox.behaviours.values() for p in b.problems]
                 assert problems == []

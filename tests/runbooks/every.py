@@ -16,7 +16,7 @@ from engine.journal.open import open_store
 from engine.registry import Registry
 from engine.sandbox import Sandbox, connections_of
 from engine.wiring import Engine, Faces
-from tests.runbooks.conftest import Hurried
+from tests.runbooks.hurried import Hurrying
 
 WORK_OF_PEOPLE = frozenset({"human", "run"})
 """Families of actions that change nothing by themselves: people do, or a note is written."""
@@ -145,7 +145,7 @@ class Stage:
         """With a journal of its own and a clock that does not wait."""
         store = open_store(f"sqlite:///{self.folder}/{time.monotonic_ns()}.db")
         answers = sandbox.fault.answers if sandbox.fault is not None else {}
-        engine = Engine(books=BOOKS, registry=self.registry, store=store, clock=Hurried())
+        engine = Hurrying(books=BOOKS, registry=self.registry, store=store)
         try:
             yield Stand(engine, sandbox, self.name, Actor("somebody", "os-user"), answers)
         finally:

@@ -6,15 +6,14 @@ import asyncio
 
 import pytest
 
-from engine.clock import SystemClock
 from engine.config import Books
 from engine.core.events import Actor
 from engine.journal.open import open_store
 from engine.registry import Registry
 from engine.sandbox import Sandbox, connections_of
-from engine.wiring import Engine, Faces
+from engine.wiring import Faces
 from engine.wiring.hurry import HURRY, REPEATS_MAX, WAIT_MAX_S, hurried, hurry_of
-from tests.runbooks.conftest import REAL_WAIT_S, Hurried
+from tests.runbooks.hurried import Hurrying
 
 ANA = Actor("ana", "os-user")
 CONTACTS = """
@@ -58,20 +57,6 @@ steps:
 """
 
 
-class Patient(Hurried):
-    """Puts no time forward while these are at something: on a busy machine hours went by."""
-
-    def __init__(self, tasks):
-        super().__init__()
-        self.tasks = tasks
-
-    async def sleep(self, seconds):
-        until_s = self.monotonic_s() + seconds
-        await asyncio.sleep(min(seconds, REAL_WAIT_S))
-        await asyncio.gather(*self.tasks)
-        self.ahead_s = max(self.ahead_s, until_s - SystemClock().monotonic_s())
-
-
 @pytest.fixture
 def stage(tmp_path):
     """Runs the book of a pack with this sandbox: its letters, its events, what was said."""
@@ -79,7 +64,7 @@ def stage(tmp_path):
     (folder / "environments").mkdir(parents=True)
     (folder / "contacts.yaml").write_text(CONTACTS)
 
-    async def run(text=CALLS, sandbox=SANDBOX, observe=None, tasks=()):
+    async def run(text=CALLS, sandbox=SANDBOX, observe=None):
         (folder / "main.yaml").write_text(text)
         (folder / "environments" / "sandbox.yaml").write_text(sandbox)
         books, registry = Books([tmp_path / "books"]), Registry()
@@ -88,7 +73,7 @@ def stage(tmp_path):
         said = []
         wanted = connections_of(books.load("pack/main", registry))
         async with Sandbox(place, "pack/main", wanted) as there:
-            engine = Engine(books=books, registry=registry, store=store, clock=Patient(tasks))
+            engine = Hurrying(books=books, registry=registry, store=store)
             faces = Faces(console=said.append, observe=observe and (lambda e: observe(engine, e)))
             given = {"inputs": {}, "actor": ANA, "services": there.services, "faces": faces}
             result = await engine.run("pack/main", environment="sandbox", **given)
@@ -151,7 +136,7 @@ async def test_what_is_taken_calls_nobody_else_but_whoever_is_called_until_it_is
         if event.type == "Told" and not tasks:
             tasks.append(asyncio.create_task(engine.acknowledge(event.run, ANA)))
 
-    letters, events, _ = await stage(observe=observe, tasks=tasks)
+    letters, events, _ = await stage(observe=observe)
     assert [one.by for one in letters] == ["PagerDuty", "SMS"]
     assert "acknowledged" in [text for _, text in letters[0].news]
     assert "ana took it, and it is not resolved" in letters[1].text
