@@ -28,7 +28,7 @@ from engine.core import plan as planning
 from engine.core.approval import Approval
 from engine.core.detail import by_hand
 from engine.core.effects import Decision, Perform, Question, Record
-from engine.core.escalate import DEFAULT_POLICY
+from engine.core.expiring import expired
 from engine.core.hand_over import end_of_step
 from engine.core.held import holding
 from engine.core.judge import finished
@@ -236,24 +236,11 @@ def _await_approval(state: State, step: StepState, approval: Approval, out: Deci
             begun = _again(step)
             out.record.append(Record("StepStarted", begun.body) if "asks" in step.plan else begun)
     elif approval.expires_us is not None and state.now_us >= approval.expires_us:
-        out.record.append(_expired(state, step, approval))
+        out.record.append(expired(state, step, approval))
     else:
         if approval.expires_us is not None:
             out.wake(approval.expires_us)
         out.ask.append(_approve(step))
-
-
-def _expired(state: State, step: StepState, approval: Approval) -> Record:
-    """Whoever is on call hears that something waits undone."""
-    why = f"nobody approved it in time ({len(approval.given)} of {approval.count} did)"
-    escalation = state.runbook.escalation
-    told = {
-        "path": step.path,
-        "why": why,
-        "policy": escalation.policy if escalation is not None else DEFAULT_POLICY,
-        "message": f"`{step.title}` is not done: {why}",
-    }
-    return Record("ApprovalExpired", told)
 
 
 def _approve(step: StepState) -> Question:

@@ -9,7 +9,8 @@ RunStarted: name, digest, texts {name: text}, inputs, event (what triggered it, 
     {name: {levels, reopen_us}}, status, questions {by [channel, ...], after_us, every_us, times,
     who [role, ...]}, until_end (who took it hears of the end too), answer_us (of a policy, or of
     all: how long whoever is called last has to take it), hands_over (a step goes on once its
-    first level was tried)}: whom it tells; without it nobody but the console
+    first level was tried), handlers_tell (an expired approval is told by what handles its failure,
+    where that tells the same people)}: whom it tells; without it nobody but the console
 RunQueued, RunRefused: what RunStarted would say, and guard, reason, until_us (when to ask again, or
     null), behind (the run that is in the way, or null); a RunRefused behind a RunQueued only these
 RunJoined: event, inputs: somebody asked for what this run does already
@@ -33,7 +34,8 @@ ApprovalRequested: path, id, kind, title, plan, hash, by [role, ...], count, rea
 Approved, Denied: path, hash, reason, roles [role, ...]: those the actor had; persons [name, ...]:
     what else they are called, by the contacts
 UndoRefused: reason, guard, why: a guard was against it
-ApprovalExpired: path, why, policy, message: it was not approved in time, and people are told
+ApprovalExpired: path, why, policy (null: by what handles its failure), message: it was not
+    approved in time, and people are told
 ApprovalRefused: path, hash, wanted (`approve`, `deny`), reason, why: it did not count
 UndoFinished: undone [path, ...], failed (path or null), why
 EscalationStarted: escalation, policy, message, why: the run's own; that of a step begins with it;

@@ -228,14 +228,19 @@ class Moves:
         body.main = [grow.block(self.blocks, prefix, (probe,), scope, body)]
         step.body = body
 
-    def _expire(self, step: StepState, policy: str, message: str) -> None:
-        """An action that was not approved in time: people are told, then it fails."""
+    def _expire(self, step: StepState, policy: str | None, message: str) -> None:
+        """An action that was not approved in time: people are told, then it fails. `policy` None:
+        they are told by what handles its failure.
+        """
         scope = Scope(step.block.scope.frame, {}, step.block.scope, True)
         body = Body(step, scope.frame, scope, expiry=True)
+        step.body = body
+        if policy is None:
+            body.phase = "done"
+            return
         place = step.entry.place
         tell = Escalate(id="escalate", place=place, named=False, policy=policy, message=message)
         body.main = [grow.block(self.blocks, f"{step.path}/expired/", (tell,), scope, body)]
-        step.body = body
 
     def _halt(self, body: Body, reason: str) -> None:
         """Nothing new is begun in a body and below it, but for `always`; what is open comes to its

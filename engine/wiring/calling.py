@@ -44,6 +44,7 @@ def telling(runbook: Runbook, contacts: Contacts, place: Environment) -> dict[st
     alone = place.name == SANDBOX and hurry is None
     severity = contacts.severities.get(runbook.severity or "")
     found: dict[str, Any] = {"policies": {}, "until_end": True, "hands_over": True}
+    found["handlers_tell"] = True
     found |= terms.of_run(runbook, severity)
     for name in _policies(runbook):
         meant = name

@@ -10,14 +10,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from engine.config import Books
-from engine.core.escalate import DEFAULT_POLICY
 from engine.core.escalation import policy_of
 from engine.core.events import Draft
+from engine.core.expiring import policy_of as policy_of_expired
+from engine.core.expiring import told_by_handler
 from engine.core.state import State
 from engine.core.summons import OWN, STATUS, Escalation
 from engine.core.words import severity_of, words
 from engine.language.duration import format_duration
-from engine.language.model import Call, Escalate, Runbook, walk_runbook
+from engine.language.model import Call, Entry, Escalate, Runbook, walk_runbook
 from engine.registry import Registry
 from engine.runner.telling import TITLE_MAX_CHARS, fit
 from engine.runner.wording import Said, clock_face, said
@@ -128,6 +129,10 @@ def _now_us() -> int:
     return time.time_ns() // 1000
 
 
+def _expires(entry: Entry) -> bool:
+    return isinstance(entry, Call) and entry.approve is not None and bool(entry.approve.within_s)
+
+
 def _escalations(runbook: Runbook, environment: str) -> Iterator[tuple[str, str, str | None, str]]:
     """Key, policy, message and when."""
     approving = []
@@ -137,7 +142,7 @@ def _escalations(runbook: Runbook, environment: str) -> Iterator[tuple[str, str,
                 where = entry.title or (entry.id if entry.named else f"escalate: {entry.policy}")
                 message = foretold(entry.message, book, environment, own=book is runbook)
                 yield entry.id, entry.policy, message, f"at `{where}`"
-            elif isinstance(entry, Call) and entry.approve is not None and entry.approve.within_s:
+            elif _expires(entry) and not told_by_handler(book, entry, policy_of_expired(runbook)):
                 approving.append(entry)
     own = runbook.escalation
     if own is not None:
@@ -149,7 +154,7 @@ def _escalations(runbook: Runbook, environment: str) -> Iterator[tuple[str, str,
             when = f"{after} after its start, or {when}"
         yield OWN, own.policy, f"{runbook.title}: {message}", when
     for entry in approving:
-        policy = own.policy if own is not None else DEFAULT_POLICY
+        policy = policy_of_expired(runbook)
         message = f"`{entry.title or entry.id}` is not done: nobody approved it in time"
         yield entry.id, policy, message, f"when nobody approves `{entry.title or entry.id}` in time"
 

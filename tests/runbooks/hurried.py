@@ -1,7 +1,7 @@
 """Time that does not pass while anything is done, and is put forward to what is waited for.
 
 So what happens at which time is the same on every machine, however slow: a run that waits for an
-hour sees an hour go by, and a message that takes a second to be sent takes none.
+hour sees an hour go by, and one that does something for an hour sees next to nothing go by.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ REAL_WAIT_S = 0.01
 ROUNDS = 50
 """Rounds of the loop without any work behind which nobody goes on by themselves: between what was
 done and what is done because of it lie a few, which are counted and not timed.
+"""
+
+STEP_S = 0.001
+"""What an attempt at a step takes by this clock. Every real one takes some, as one in a scenario
+does: where they take none, one more than that has room in a `within`.
 """
 
 
@@ -109,7 +114,7 @@ class Hurried(SystemClock):
 
 class Hurrying(Engine):
     """An engine whose time stands still while its runs ask, change or tell something, are answered,
-    or write in their journals. What else they do takes them no time.
+    or write in their journals. What else they do they do at once.
     """
 
     def __init__(self, *, books, registry, store):
@@ -117,7 +122,13 @@ class Hurrying(Engine):
         super().__init__(books=books, registry=registry, store=Counted(store, clock), clock=clock)
 
     def _performer(self, means, rehearsal):
-        return counted(super()._performer(means, rehearsal), self.clock)
+        perform = super()._performer(means, rehearsal)
+
+        async def takes_time(body, progress):
+            await self.clock.sleep(STEP_S)
+            return await perform(body, progress)
+
+        return counted(takes_time, self.clock)
 
     def _teller(self, means):
         make = super()._teller(means)
