@@ -44,8 +44,8 @@ def aloud(event: Event) -> list[str]:
     """
     body = event.body
     if event.type == "TellFailed" and not body.get("dropped"):
-        again = body.get("next_us") is not None
-        if again and body.get("attempt") != 1:
+        again = body.get("next_us") is not None or body.get("back") is not None
+        if again and body.get("attempt") != 1 and not body.get("doubt"):
             return []
         line = f"{_failed(body)[0]}: {clean(str(body.get('why')))}"
         return [f"{line} (it is tried again)" if again else line]

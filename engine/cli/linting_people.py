@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from engine.cli.linting_ends import cut_short
 from engine.cli.linting_reach import placeless, too_few, unreached, where
 from engine.config import Books, Connection, Contacts
 from engine.core.escalate import DEFAULT_POLICY
@@ -27,7 +28,11 @@ def calls_of(books: Books, runbook: Runbook) -> tuple[Diagnostic, ...]:
         contacts = books.contacts(runbook.name.partition("/")[0])
     except RunbookError:
         return ()  # told where the contacts are read
-    return (*_unknown(runbook, contacts), *too_few(runbook, contacts))
+    return (
+        *_unknown(runbook, contacts),
+        *too_few(runbook, contacts),
+        *cut_short(runbook, contacts),
+    )
 
 
 def _unknown(runbook: Runbook, contacts: Contacts) -> Iterator[Diagnostic]:

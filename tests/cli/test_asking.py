@@ -241,3 +241,16 @@ def test_a_level_that_nobody_needs_any_more_is_not_called():
     due = {"escalation": "call", "level": 2, "round": 1, "recipients": [], "skipped": True}
     said = ["level 2 of call is not called: nobody needs it any more"]
     assert saying(event("LevelDue", due)) == said
+
+
+def test_whoever_follows_a_run_hears_once_that_somebody_is_tried_again_by_all_channels():
+    failed = {"escalation": "call", "summons": "1.1.1:ana", "key": "r:call:1.1.1:ana:sms"}
+    failed |= {"attempt": 1, "why": "no such number", "doubt": False, "dropped": False}
+    back = {"next_us": None, "back": {"channel": 0, "at_us": 1}}
+    assert aloud(event("TellFailed", {**failed, **back})) == [
+        "the message to ana is not out: no such number (it is tried again)"
+    ]
+    assert aloud(event("TellFailed", {**failed, **back, "attempt": 3})) == []
+    assert aloud(event("TellFailed", {**failed, "next_us": None})) == [
+        "the message to ana is not out: no such number"
+    ]
