@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "engine" / "docs"
 PERSON = Path(__file__).with_name("person.py")
-CALL_MAX_S = 60.0
+CALL_MAX_S = 180.0
 
 BLOCK = re.compile(
     r"^```(?P<kind>\w+)(?: file=(?P<file>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
