@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 from engine.core.events import Event
@@ -35,6 +35,7 @@ from engine.journal.heads import Head
 from engine.journal.projection import QUEUED, Summary
 from engine.journal.schema import UNCHANGED
 from engine.journal.threads import call_later
+from engine.journal.turns import LEAVE_S, begin
 
 GROUP_MAX = 1000
 """Requests in one transaction. More would make the first of them wait for the last without being
@@ -204,6 +205,9 @@ class Writer:
         self._heads: dict[str, Head] = {}
         self._version: int | None = None
         self._others = 0
+        self._leave = False
+        """Others write too: they come next."""
+        connection.execute("PRAGMA busy_timeout = 0")  # `begin` waits
         self._file = identity_of(path)
         self._refusal: JournalError | None = None
         self.broken: JournalError | None = None
@@ -245,6 +249,9 @@ class Writer:
                 changed = self._perform(group)
                 loop = group[0].future.get_loop()
                 call_later(loop, _deliver, group, changed, self._told)
+            if self._leave:
+                self._leave = False
+                sleep(LEAVE_S)
         self._connection.close()
         if self._ended is not None:
             call_later(self._ended.get_loop(), self._ended.set_result, None)
@@ -284,9 +291,10 @@ class Writer:
 
     def _transaction(self, group: list[Request]) -> dict[str, Head]:
         execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")
+        begin(self._connection, self._busy_s)
         version = execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
+            self._leave = self._version is not None
             self._others += 1
             self._version = version
             self._heads.clear()

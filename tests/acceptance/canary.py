@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
+
+import psutil
 
 WINDOW_CHARS = 8
 """So much of a secret is a leak already: half of a secret, left by a cut, is as good as all of it
@@ -78,12 +81,12 @@ def leaks(canaries: Mapping[str, Canary], seen: Mapping[str, bytes]) -> list[str
     return found
 
 
-def command_lines() -> dict[str, bytes]:
-    """The argument lists of every process of this machine, as anybody on it can read them."""
+def command_lines(pid: int) -> dict[str, bytes]:
+    """The argument lists of a process and of all that it started, as anybody on this machine can
+    read them. Not of all others: another run of this test may just give a secret on purpose.
+    """
     found = {}
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found[str(file)] = file.read_bytes()
-        except OSError:
-            continue  # it has ended
+    for one in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+        with suppress(OSError):  # it has ended
+            found[f"/proc/{one.pid}/cmdline"] = Path(f"/proc/{one.pid}/cmdline").read_bytes()
     return found

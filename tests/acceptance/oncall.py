@@ -26,7 +26,7 @@ from aiosmtpd.smtp import SMTP
 from engine.sandbox.http import http_service
 from tests.channels.vendors import PagerDutyEvents, SlackApi, Twilio, Vendor
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 """For something that must happen: long, because the machine may be busy."""
 
 LOOK_S = 0.05

@@ -305,7 +305,7 @@ def bad(seen: Seen) -> None:
 def cancelled(seen: Seen, world: Program) -> None:
     going = world.start("run", "p/held", "--env", "test")
     going.until("StepStarted", path="held")
-    seen.octets |= command_lines()
+    seen.octets |= command_lines(going.pid)
     seen.stored("while it was written")
     seen(0, "cancel", going.run, "--reason", f"{API.ascii} is held")
     going.until("CancelRequested")

@@ -52,7 +52,7 @@ class Killer:
         self.process.stdin.close()
         assert self.process.stdout is not None
         self.process.stdout.close()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @pytest.fixture(scope="module")

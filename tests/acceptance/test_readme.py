@@ -171,7 +171,7 @@ def test_the_demonstration_prints_what_the_readme_shows(tmp_path: Path):
         },
         dimensions=(60, 100),
         encoding="utf-8",
-        timeout=60,
+        timeout=180,
     )
     printed = child.read()
     child.wait()

@@ -143,7 +143,7 @@ def test_a_run_whose_driver_was_killed_is_taken_up_where_it_was(holding: Holding
 
 def test_a_cancel_waits_for_a_change_that_is_under_way(holding: Holding, program: Program):
     going = begun(program, "held", "held")
-    assert holding.arrived.wait(20)
+    assert holding.arrived.wait(60)
     assert program("cancel", going.run, "--reason", "wrong one").code == 0
     going.until("CancelRequested")
     holding.release()
@@ -166,7 +166,7 @@ def test_ctrl_c_asks_the_run_to_stop_like_a_cancel(holding: Holding, program: Pr
 
 def test_a_second_ctrl_c_leaves_and_says_what_may_have_happened(holding: Holding, program: Program):
     going = begun(program, "held", "held")
-    assert holding.arrived.wait(20)
+    assert holding.arrived.wait(60)
     going.signal(signal.SIGINT)
     going.until("CancelRequested")
     going.signal(signal.SIGINT)
@@ -186,7 +186,7 @@ def test_a_change_that_was_cut_short_is_in_doubt_until_a_person_has_looked(
     holding: Holding, program: Program, happened: str, requests: int
 ):
     going = begun(program, "held", "held")
-    assert holding.arrived.wait(20)
+    assert holding.arrived.wait(60)
     going.signal(signal.SIGTERM)
     assert going.end().code == 3
     for _ in range(2):

@@ -229,6 +229,31 @@ async def test_a_journal_locked_by_another_process_is_told_after_a_while(
     await store.append(lease, 1, [draft()])
 
 
+class Taken(sqlite3.Connection):
+    """Another process writes whenever this one looks, a hundred times."""
+
+    looks = 0
+
+    def execute(self, sql, *parameters):
+        if sql == "BEGIN IMMEDIATE" and type(self).looks < 100:
+            type(self).looks += 1
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            error.sqlite_errorname = "SQLITE_BUSY"
+            raise error
+        return super().execute(sql, *parameters)
+
+
+async def test_who_finds_others_writing_looks_until_it_is_its_turn(
+    journal_file, open_sqlite, started, draft
+):
+    await open_sqlite(journal_file).close()
+    store = open_sqlite(journal_file, factory=Taken, busy_s=600)
+    lease, _ = await store.create("r1", [started()], ME)
+    assert Taken.looks == 100
+    await store.append(lease, 1, [draft()])
+
+
 async def test_a_locked_new_file_is_told(journal_file):
     other = sqlite3.connect(journal_file, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")

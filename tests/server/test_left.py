@@ -12,7 +12,7 @@ from engine.clock import SystemClock
 from engine.core.events import Actor
 from engine.errors import Refused
 from engine.journal.schema import make_file
-from engine.server.again import MOST_S, RETRY_S, Again
+from engine.server.again import MOST_S, Again
 from engine.server.keeper import ORPHANS_S
 from engine.server.logs import Log
 from engine.wiring import Faces
@@ -194,9 +194,10 @@ async def test_a_run_that_another_process_drives_is_taken_up_once_that_lets_go(b
         lease = await made.parts.store.take(run, ELSEWHERE, force=True)
         made.parts.keeper.kick(run)
         await until_it_is(made, lambda: said(made, "left to its driver"))
+        await until_it_is(made, lambda: not made.parts.keeper.driven)  # it was tried once or twice
         taken = len([e for e in await made.parts.store.events(run) if e.type == "RunTakenUp"])
         await made.parts.store.release(lease)
-        made.clock.t_us += round(RETRY_S * 1e6) + 1
+        made.clock.t_us += round(MOST_S["driven"] * 1e6) + 1
         await until(made, run, "RunTakenUp", taken + 1)
         assert made.parts.keeper.broken == 0
 
