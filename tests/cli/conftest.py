@@ -19,6 +19,9 @@ from shop import make_books
 
 GOLDEN = Path(__file__).parent / "golden"
 
+VARIABLES = ("RUNBOOK_BOOKS", "RUNBOOK_STORE", "NO_COLOR", "LC_ALL", "LC_CTYPE", "COLUMNS", "LINES")
+"""What of the surroundings changes what is printed, or where it comes from."""
+
 
 @pytest.fixture
 def golden():
@@ -47,7 +50,7 @@ def utc(monkeypatch):
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
     """A folder to work in, with the pack `shop` in ./runbooks and a journal of its own."""
-    for name in ("RUNBOOK_BOOKS", "RUNBOOK_STORE", "NO_COLOR"):
+    for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("LANG", "C.UTF-8")
