@@ -89,6 +89,8 @@ def _check(session: Session, settings: Settings) -> str:
         said.append(f"{listed(missing, 'and')} without the environment {place} of triggered runs")
     if settings.link_keys and not settings.public_url:
         said.append("`links` without `public_url` makes no link in a mail")
+    if settings.slack_secrets and not settings.link_keys:
+        said.append("`slack` without `links` makes no button in Slack")
     return "; ".join(said)
 
 

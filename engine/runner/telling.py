@@ -128,6 +128,8 @@ class Teller:
     """
     stake: Callable[[Stake], str] | None = None
     """The value of a button that answers; None where nobody takes answers in."""
+    pressed: bool = True
+    """Whether somebody takes in what is pressed: a button that only shows an error is none."""
     server: str | None = None
     """Where the server is reached that drives the run: there its links lead."""
     _console: ConsoleChannel = field(init=False)
@@ -220,7 +222,7 @@ class Teller:
             link=self._link(),
             incident=self.incident,
             attempt=body["attempt"],
-            buttons=buttons,
+            buttons=buttons if self.pressed else (),
             take_link=take_link,
             answer_link=self._answer_link(body, words) if asks else None,
             reason=reason_label(words) if asks else None,

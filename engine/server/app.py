@@ -92,6 +92,7 @@ def make_parts(
         inbound.linker(keys, clock.now_us, url) if url else None,
         answering.staker(keys, clock.now_us),
         url or None,
+        bool(settings.slack_secrets),
     )
     parts = Parts(
         settings=settings,

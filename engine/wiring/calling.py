@@ -366,13 +366,14 @@ def directory_of(
 class Press:
     """Where people take what a run calls for: of a run, an escalation and a message the value of a
     button (`sign`) and a link (`take`). `stake`: the same of what answers a question. `server`: its
-    address, where it has one.
+    address, where it has one. `pressed`: it takes in what is pressed.
     """
 
     sign: Callable[[str, str, str], str] | None = None
     take: Callable[[str, str, str], str] | None = None
     stake: Callable[[Stake], str] | None = None
     server: str | None = None
+    pressed: bool = True
 
 
 def teller(
@@ -389,7 +390,7 @@ def teller(
         incident = incident_of(event)
         told = Teller(run, connections, directory, pace, pace.clock, say, incident, button)
         told.take = partial(press.take, run) if press.take is not None else None
-        told.stake, told.server = press.stake, press.server
+        told.stake, told.server, told.pressed = press.stake, press.server, press.pressed
         return told
 
     return of

@@ -48,6 +48,12 @@ def test_links_that_no_mail_would_have_are_told(runbook, shop, monkeypatch):
     assert checked(runbook, shop, "environment: staging\n" + LINKS + url).code == 0
 
 
+def test_buttons_that_no_message_would_have_are_told(runbook, shop, monkeypatch):
+    monkeypatch.setenv("SLACK", "0123456789abcdef0123456789abcdef")
+    done = checked(runbook, shop, "environment: staging\nslack: {secrets: ['${env:SLACK}']}\n")
+    assert (done.code, "`slack` without `links` makes no button" in done.out) == (1, True)
+
+
 def test_a_key_of_links_that_can_be_guessed_is_told_before_somebody_is_to_be_called(
     runbook, shop, monkeypatch
 ):

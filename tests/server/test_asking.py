@@ -7,6 +7,7 @@ and stands in the ledger.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import hmac
 import json
@@ -552,3 +553,17 @@ async def test_what_a_link_shows_reads_as_it_would_be_carried_out(desk):
     await desk.asks(told, told=2)
     shown = (await desk.serving.http.get(desk.link("cy@example.com"))).text
     assert "word: a\ufffdb&lt;c" in shown
+
+
+async def test_there_is_no_button_that_nobody_takes_in_and_links_are_there_all_the_same(
+    desk, books, tmp_path
+):
+    """A server without the signing secret of Slack answers every press with an error."""
+    async with serving_in(books, tmp_path / "other.db", link_keys=(KEY,)) as bare:
+        assert not bare.parts.engine.press.pressed
+    engine = desk.serving.parts.engine
+    engine.press = dataclasses.replace(engine.press, pressed=False)
+    await desk.asks(APPROVE.replace("COUNT", ""), told=2)
+    (message,) = desk.slack.taken
+    assert [block["type"] for block in message["blocks"]] == ["header", "section", "context"]
+    assert (await desk.serving.http.get(desk.link("cy@example.com"))).status_code == 200
