@@ -47,6 +47,28 @@ def one_line(text: str) -> str:
     return " ".join(plain(text).split())
 
 
+WHOLE_MAX_CHARS = 300
+"""Of a title that is told whole after all: what is asked has to have room below it."""
+
+_SAME_CHARS = 20
+"""So much of a title's end and of a text's beginning is not alike by chance."""
+
+
+def whole(title: str, text: str) -> str:
+    """A title that was cut, whole, where the text begins with what it had no room for: together
+    they are read once.
+    """
+    first = text.lstrip().partition("\n")[0].rstrip()
+    if not title.endswith(CUT) or len(first) < _SAME_CHARS:
+        return title
+    known = title.removesuffix(CUT)
+    for at in range(len(known) - _SAME_CHARS + 1):
+        if first.startswith(known[at:]):
+            found = known[:at] + first
+            return found if len(found) <= WHOLE_MAX_CHARS else title
+    return title
+
+
 def under(title: str, text: str) -> str:
     """A text below its title, without a first line that the title says already."""
     first, _, rest = text.lstrip().partition("\n")

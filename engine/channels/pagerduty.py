@@ -15,7 +15,7 @@ from urllib.parse import quote
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
 from engine.channels.fate import Fates, looking
-from engine.channels.fitting import cut, mark_of, octets, one_line, plain, under
+from engine.channels.fitting import cut, mark_of, octets, one_line, plain, under, whole
 from engine.channels.reading import inner, name_of, objects
 from engine.errors import AdapterError
 from engine.plugin import reveal
@@ -198,7 +198,7 @@ class PagerDutyNotesChannel:
             if any(marker in str(note.get("content")) for note in notes):
                 return {"id": marker, "follows": False}
         tail = f"\n{message.link}\n{marker}" if message.link else f"\n{marker}"
-        text = plain(f"{message.title}\n{under(message.title, message.text)}").strip()
+        text = _note_of(message)
         content = cut(text, NOTE_MAX_OCTETS - octets(tail), octets) + tail
         found = await self._calling().told(path, Body(json={"note": {"content": content}}))
         return {"id": self._made_id(found, "note"), "follows": True}
@@ -216,7 +216,7 @@ class PagerDutyNotesChannel:
             updates = [entry for entry in entries if "status_update" in str(entry)]
             if any(mark in str(entry) for entry in updates):
                 return {"id": mark, "status_update": True, "follows": False}
-        text = plain(f"{message.title}\n{under(message.title, message.text)}").strip()
+        text = _note_of(message)
         told = f"{cut(text, UPDATE_MAX_CHARS - len(mark) - 1)} {mark}"
         found = await self._calling().told(f"{path}/status_updates", Body(json={"message": told}))
         made = self._made_id(found, "status_update")
@@ -243,3 +243,9 @@ class PagerDutyNotesChannel:
             }
             self._made = Calling(self._base_url, headers=headers, proxy=self._proxy)
         return self._made
+
+
+def _note_of(message: Message) -> str:
+    """The title and the text as one: what the title had no room for is read once."""
+    title = whole(message.title, message.text)
+    return plain(f"{title}\n{under(title, message.text)}").strip()

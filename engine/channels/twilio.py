@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from engine.adapters.http import Body
 from engine.channels.calling import Calling
 from engine.channels.fate import Fates, looking
-from engine.channels.fitting import cut, mark_of, one_line, plain, under
+from engine.channels.fitting import cut, mark_of, one_line, plain, under, whole
 from engine.channels.reading import name_of, objects
 from engine.channels.sms import fitted, parts, written
 from engine.errors import AdapterError
@@ -129,13 +129,14 @@ def text_of(message: Message) -> str:
     tails = (f"{source}{link} {mark}", f"{link} {mark}", f"{source} {mark}")
     # a link is never cut, and without words it says nothing
     tail = next((one for one in tails if parts(one) < PARTS_MAX), tails[-1])
-    below, asked = under(message.title, message.text), str(message.details.get("asked") or "")
-    if parts(_body(message, below) + tail) > PARTS_MAX and asked and asked in below:
+    title = whole(message.title, message.text)
+    below, asked = under(title, message.text), str(message.details.get("asked") or "")
+    if parts(_body(message, title, below) + tail) > PARTS_MAX and asked and asked in below:
         rest = below.replace(asked, "", 1).strip()
         below = f"{asked}\n\n{rest}"
-    return fitted(_body(message, below), tail, PARTS_MAX)
+    return fitted(_body(message, title, below), tail, PARTS_MAX)
 
 
-def _body(message: Message, below: str) -> str:
+def _body(message: Message, title: str, below: str) -> str:
     text = message.text if message.text.startswith(message.title) else ""
-    return written(plain(text or f"{message.title}\n{below}")).strip()
+    return written(plain(text or f"{title}\n{below}")).strip()

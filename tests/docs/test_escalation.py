@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 
 import pytest
 
+from engine.cli.main import main
 from engine.config.contacts_read import LEVELS_MAX, REPEATS_MAX
 from engine.config.rotas_read import OVERRIDES_MAX
 from engine.config.times import SHORTEST_S
@@ -21,6 +22,15 @@ LINES = PAGE.partition(HEAD)[2].partition("\n\n")[0].splitlines()[1:]
 CELLS = [[cell.strip() for cell in line.split("|")[1:-1]] for line in LINES]
 ROWS = {name.strip("`"): rest for name, *rest in CELLS}
 REGISTRY = Registry()
+
+CONNECTIONS = """\
+connections:
+  mail: {adapter: mail, host: mail.example.com, sender: runbook@example.com}
+  twilio: {adapter: twilio, account: AC0, token: "${env:T}", sender: "+4930123456"}
+  slack: {adapter: slack, token: "${env:S}"}
+  pagerduty: {adapter: pagerduty, routing_key: "${env:K}"}
+  schedules: {adapter: pagerduty_schedules, token: "${env:P}"}
+"""
 
 LIMITS = {
     "after two tries": TRIES == 2,
@@ -57,3 +67,15 @@ def test_the_last_channel_is_tried_for_about_a_quarter_of_an_hour():
     assert "is tried for a quarter of an hour" in " ".join(PAGE.split())
     waits = [min(DELAY_MAX_S, DELAY_S * DELAY_FACTOR**n) for n in range(TRIES_LAST - 1)]
     assert 13 * 60 < sum(waits) < 1.5 * sum(waits) < 22 * 60
+
+
+def test_the_contacts_of_the_page_are_read_without_a_word(tmp_path, capsys):
+    """Whoever copies them begins without a warning."""
+    contacts = PAGE.partition("## contacts.yaml\n\n```yaml\n")[2].partition("```")[0]
+    pack = tmp_path / "runbooks/shop"
+    (pack / "environments").mkdir(parents=True)
+    (pack / "contacts.yaml").write_text(contacts)
+    (pack / "environments/production.yaml").write_text(CONNECTIONS)
+    (pack / "redis.yaml").write_text("title: Redis\nsteps:\n  - {escalate: default}\n")
+    code = main(["--books", str(tmp_path / "runbooks"), "lint"])
+    assert (code, capsys.readouterr().out) == (0, "")
