@@ -20,8 +20,8 @@ from engine.cli.called import why_open
 from engine.cli.face import Face, make_face
 from engine.cli.output import Output
 from engine.cli.signals import heeding
-from engine.core.escalation import ENDED_WELL
 from engine.core.events import Event
+from engine.core.summons import ENDED_WELL
 from engine.errors import RunbookError
 from engine.wiring import RunResult
 

@@ -138,6 +138,8 @@ class Contacts:
     """Of policies: how long whoever is called last has to take it, where a run does not say."""
     severity_of: Mapping[str, str] = field(default_factory=dict)
     """Of policies: as what is told by them, whatever the severity of a run is."""
+    informs: frozenset[str] = frozenset()
+    """Policies that let people know, and ask nobody to take anything."""
     messages: Mapping[str, Words] = field(default_factory=dict)
     """What is said in the pack's own words, by kind."""
     link: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -29,7 +29,7 @@ PERSON_KEYS = ("channels", "name", "os_user", "pagerduty", "quiet", "roles")
 TEXT_KEYS = ("name", "os_user", "pagerduty")
 LEVEL_KEYS = ("after", "by", "repeat", "unless", "who")
 LEVEL_MEANT = MappingProxyType({"until": "unless"})
-POLICY_KEYS = ("levels", "reopen_after", "respond_within", "severity")
+POLICY_KEYS = ("levels", "reopen_after", "respond_within", "severity", "informs")
 REPEAT_KEYS = ("every", "times")
 CHANNEL_KEYS = ("connection", "to")
 SEVERITY_KEYS = ("critical", "page", "policy", "questions", "respond_within", "status")
@@ -62,6 +62,8 @@ class ContactsReader:
     """Reads one file."""
 
     fields: Fields
+    informs: set[str] = field(default_factory=set)
+    """Policies that say so."""
 
     def read(self, root: Node) -> Contacts:
         fields = self.fields
@@ -84,6 +86,7 @@ class ContactsReader:
         more: dict[str, Any] = {"rotas": rotas, "channels": channels, "severities": severities}
         more |= {"reopen_after_s": times["reopen_after"], "quiet": quiet}
         more |= {"respond_within_s": times["respond_within"], "severity_of": severity_of}
+        more["informs"] = frozenset(self.informs)
         more["messages"] = self._messages(get("messages"))
         more["questions"] = read_questions(fields, get("questions"), self._repeat)
         more["link"] = read_link(fields, found["link"]) if "link" in found else None
@@ -182,6 +185,7 @@ class ContactsReader:
                     of[key.text] = seconds(self.fields, given[name], name) or 0.0
             if "severity" in given:
                 severity_of[key.text] = self.fields.text(given["severity"], "severity") or ""
+            self._informs(key.text, given.get("informs"))
             if "levels" not in given:
                 what = f"the policy {named(key.text)} has no 'levels'"
                 self.fields.error("RB803", what, key, "a list of {who: [...], by: [...]}")
@@ -193,6 +197,13 @@ class ContactsReader:
         if len(node.items) > LEVELS_MAX:
             self.fields.error("RB826", f"a policy has at most {LEVELS_MAX} levels", node)
         return tuple(self._level(item) for item in node.items[:LEVELS_MAX])
+
+    def _informs(self, name: str, node: Node | None) -> None:
+        value = getattr(node, "value", None)
+        if node is not None and not isinstance(value, bool):
+            self.fields.wrong("informs", "true or false", node)
+        if value is True:
+            self.informs.add(name)
 
     def _level(self, node: Node) -> Level:
         given = {k.text: v for k, v in self.fields.mapping(node, "level", LEVEL_KEYS, LEVEL_MEANT)}

@@ -30,18 +30,16 @@ from typing import Any
 from engine.core import held, questions, taken_back
 from engine.core.another_round import another_round
 from engine.core.effects import Decision, Record, Tell
-from engine.core.escalation import ENDED_WELL, policy_of, rests
+from engine.core.escalation import policy_of, rests
 from engine.core.judge import BLOCKED_MAX_S, Outcome
 from engine.core.plainly import plainly
 from engine.core.state import State
-from engine.core.summons import FIRST, OWN, STATUS, Escalation, Summons
+from engine.core.summons import ENDED_WELL, FIRST, OWN, STATUS, Escalation, Summons
 from engine.core.words import following
 from engine.language.duration import format_duration
 
 DEFAULT_POLICY = "default"
-"""Whom an expired approval is told to, and a run that cannot be gone on with, where the runbook has
-no `escalation` of its own.
-"""
+"""Whom expired approvals and held runs are told to, where the runbook has no `escalation`."""
 
 TRIES = 2
 """At a channel that fails before the next one is taken: a short fault is not worth a detour."""
@@ -129,7 +127,7 @@ def needless(state: State, one: Escalation, level: Mapping[str, Any]) -> bool:
     if held.is_over(state, one) or rests(state, one):
         return True
     end = _end_of(state, one)
-    if end is not None and (end["outcome"] in ENDED_WELL or level["unless"] == "finished"):
+    if end is not None and (end["outcome"] in one.well or level["unless"] == "finished"):
         return True
     return one.acknowledged is not None and level["unless"] == "acknowledged"
 
@@ -206,7 +204,7 @@ def _end(state: State, one: Escalation, out: Decision) -> None:
     elif one.acknowledged is not None:
         if state.finished is not None or not (one.reopen_us or one.until_end):
             _close(one, f"{state.called(one.acknowledged['by'])} took it", out)
-    elif end is not None and end["outcome"] in ENDED_WELL:
+    elif end is not None and end["outcome"] in one.well:
         _close(one, f"the run is {end['outcome']}", out)
     elif not one.exhausted:
         _exhaust(state, one, out)
@@ -228,7 +226,9 @@ def _end_question(state: State, one: Escalation, out: Decision) -> None:
 def _exhaust(state: State, one: Escalation, out: Decision) -> None:
     """Once those who were called last had their time."""
     until_us = one.until_us
-    if until_us is not None and state.now_us < until_us:
+    if one.informs and (one.told or any(s.doubts for s in one.calls)):
+        _close(one, "whom it informs was told", out)
+    elif until_us is not None and state.now_us < until_us:
         out.wake(until_us)
     else:
         out.record.append(Record("EscalationExhausted", _exhaustion(one)))

@@ -24,9 +24,6 @@ from engine.language.model import Escalate
 if TYPE_CHECKING:
     from engine.core.state import State
 
-ENDED_WELL = ("resolved", "cancelled")
-"""Outcomes after which nobody is called any more."""
-
 CONSOLE_ONLY: Mapping[str, Any] = {
     "levels": [{"who": [CONSOLE], "by": [CONSOLE], "after_us": 0, "unless": "acknowledged"}],
 }
@@ -48,6 +45,8 @@ def start(state: State, key: str, policy: str, message: str | None, *, wait: boo
     told = state.telling or {}
     made.until_end, made.hands_over = bool(told.get("until_end")), bool(told.get("hands_over"))
     made.answer_us = known.get("answer_us", told.get("answer_us"))
+    if known.get("informs") and not wait:  # who waits for somebody asks them to take it
+        made.informs, made.answer_us = True, None
     made.due_us = state.now_us + levels[0]["after_us"]
     state.escalations[key] = made
 
@@ -255,7 +254,7 @@ def _closed(state: State, event: Event | Draft) -> None:
 def _ended(state: State, one: Escalation) -> bool:
     """Whether the run is over in a way that all who were told hear of."""
     end = state.finished
-    return end is not None and (one.key == STATUS or end["outcome"] in ENDED_WELL)
+    return end is not None and (one.key == STATUS or end["outcome"] in one.well)
 
 
 def run_finished(state: State, event: Event | Draft) -> None:
@@ -306,6 +305,8 @@ def _follow(one: Escalation, what: str, at_us: int, *, only_edits: bool = False)
     """Each place that was told hears once of each level what became of it, if it is one that can
     take that in.
     """
+    if one.informs:
+        return
     kind = what.partition("-")[0]
     for summons in one.summons.values():
         same = one.until_end and summons.kind == kind

@@ -6,11 +6,11 @@ change of meaning makes a new one, and `fold` goes on to understand the old one 
 
 RunStarted: name, digest, texts {name: text}, inputs, event (what triggered it, or null),
     environment, mode (`real`), engine (version), connections {name: fingerprint}, telling {policies
-    {name: {levels, reopen_us}}, status, questions {by [channel, ...], after_us, every_us, times,
-    who [role, ...]}, until_end (who took it hears of the end too), answer_us (of a policy, or of
-    all: how long whoever is called last has to take it), hands_over (a step goes on once its
-    first level was tried), handlers_tell (an expired approval is told by what handles its failure,
-    where that tells the same people)}: whom it tells; without it nobody but the console
+    {name: {levels, reopen_us, informs}}, status, questions {by [channel, ...], after_us, every_us,
+    times, who [role, ...]}, until_end (who took it hears of the end too), answer_us (of a policy,
+    or of all: how long whoever is called last has to take it), hands_over (a step goes on once
+    its first level was tried), handlers_tell (an expired approval is told by what handles its
+    failure, where that tells the same people)}: whom it tells; without it nobody but the console
 RunQueued, RunRefused: what RunStarted would say, and guard, reason, until_us (when to ask again, or
     null), behind (the run that is in the way, or null); a RunRefused behind a RunQueued only these
 RunJoined: event, inputs: somebody asked for what this run does already

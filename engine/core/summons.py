@@ -23,6 +23,9 @@ CONSOLE = "console"
 NONE: Mapping[Any, Any] = MappingProxyType({})
 """Of what most escalations have nothing: thousands share it."""
 
+ENDED_WELL = ("resolved", "cancelled")
+"""Outcomes after which nobody is called any more."""
+
 FIRST = ("page", "status", "question")
 """Kinds of messages that tell of something first; all others follow one of them."""
 
@@ -99,6 +102,10 @@ class Escalation(Struct):
     """Its step goes on once the first of its levels was tried. In runs of older engines it went on
     once somebody was told, or nobody could be.
     """
+    informs: bool = False
+    """Whom it tells is to know of it, and nobody is asked to take it: nothing follows, and how the
+    run ends says nothing of it.
+    """
     generation: int = 1
     level: int = 0
     due_us: int = 0
@@ -138,6 +145,11 @@ class Escalation(Struct):
     """How many agreed so far, as those were told who are to be: given, why."""
     exhausted: bool = False
     closed: str | None = None
+
+    @property
+    def well(self) -> tuple[str, ...]:
+        """Outcomes of the run after which nobody is called by it any more."""
+        return ("cancelled",) if self.informs else ENDED_WELL
 
     @property
     def taken(self) -> bool:

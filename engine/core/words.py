@@ -68,6 +68,7 @@ def words(state: State, escalation: str, level: int) -> dict[str, Any]:
         "by": by,
         **more,
         **({"anew": one.anew} if one.anew else {}),
+        **({"informs": True} if one.informs else {}),
     }
 
 
@@ -151,7 +152,7 @@ def _stands(state: State) -> str:
     """How a run stands: how long it is open, who has it, what it is at."""
     lasts = format_duration(round((state.now_us - state.started_us) / 1e6))
     known = [one for one in state.escalations.values() if one.key != STATUS and one.level]
-    calls = [one for one in known if not one.question]
+    calls = [one for one in known if not (one.question or one.informs)]
     took = [one.acknowledged["by"] for one in calls if one.acknowledged is not None]
     taken = {state.called(one) for one in took}
     word = f", {' and '.join(sorted(taken))} took it" if taken else ""
@@ -211,7 +212,7 @@ def _sign(step: StepState) -> str:
 
 
 def _asked(state: State, one: Escalation, level: int, by: str) -> str:
-    if one.key == STATUS:
+    if one.key == STATUS or one.informs:
         return ""
     if one.acknowledged is not None:
         who = state.called(one.acknowledged["by"])
@@ -235,7 +236,7 @@ def _by_us(state: State, one: Escalation, level: int) -> int | None:
     if one.question:
         expires_us: int | None = one.question.get("expires_us")
         return expires_us
-    if one.acknowledged is not None:
+    if one.acknowledged is not None or one.informs:
         return None
     if level < len(one.levels):
         return state.now_us + int(one.levels[level]["after_us"])

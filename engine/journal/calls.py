@@ -182,6 +182,7 @@ class Calls:
             known = (self._telling.get("policies") or {}).get(policy) or {}
             made = Called(key, title, tuple(known.get("levels") or ()))
             made.answer_us = known.get("answer_us", self._telling.get("answer_us"))
+            made.answer_us = None if known.get("informs") else made.answer_us
             self.all[key] = made
         return self.all[key]
 

@@ -198,7 +198,7 @@ class Teller:
         redact = self.connections.redact
         press = self.button(body["escalation"], body["key"]) if self.button is not None else None
         buttons: tuple[Button, ...] = ()
-        if press and kind == "page":
+        if press and kind == "page" and not words.get("informs"):
             buttons = (Button("Take it", press),)
         take_link = None
         if buttons and self.take is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.channels.inbound import Claim
-from engine.core.escalation import ENDED_WELL, left
+from engine.core.escalation import left
+from engine.core.summons import ENDED_WELL
 from engine.runner.wording import clock_face
 from engine.server.parts import Parts
 

@@ -65,11 +65,14 @@ def preview(
     state = _state(runbook, environment, uses)
     found: list[Told] = []
     first: tuple[str, str, str | None] | None = None
+    used: set[str] = set()
     for key, policy, message, when in _escalations(runbook, environment):
-        first = first or (key, policy, message)
-        found += _levels(state, (directory, asked), (key, policy, message), when)
+        levels = list(_levels(state, (directory, asked), (key, policy, message), when))
+        found += levels
+        if not _informs(state, key, policy):  # where nobody is asked for anything nothing follows
+            first = first or (key, policy, message)
+            used |= {name for told in levels for name in told.by}
     if first is not None:
-        used = {name for told in found for name in told.by}
         found += [_after(one, first) for one in afterwards(state, directory, first, used)]
     found += [_put(one) for one in puts(state, directory, autonomy_of(place, runbook))]
     status = uses.get("status")
@@ -159,6 +162,14 @@ def _escalations(runbook: Runbook, environment: str) -> Iterator[tuple[str, str,
         yield entry.id, policy, message, f"when nobody approves `{entry.title or entry.id}` in time"
 
 
+def _informs(state: State, key: str, policy: str) -> bool:
+    """As `engine.core.escalation.start` has it."""
+    books = called(state.runbook)
+    steps = [one for book in books for one in walk_runbook(book) if isinstance(one, Escalate)]
+    waits = any(one.id == key and one.wait is not None for one in steps)
+    return bool(policy_of(state, policy).get("informs")) and not waits
+
+
 def _levels(
     state: State, people: tuple[Directory, Asked], called: tuple[str, str, str | None], when: str
 ) -> Iterator[Told]:
@@ -167,6 +178,7 @@ def _levels(
     levels = tuple(known["levels"])
     one = Escalation(key, policy, levels, message, state.now_us)
     one.answer_us = known.get("answer_us", (state.telling or {}).get("answer_us"))
+    one.informs = _informs(state, key, policy)
     state.escalations[key] = one
     after_us, now_us = 0, state.now_us
     own = state.runbook.escalation

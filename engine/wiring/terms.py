@@ -25,7 +25,8 @@ def of_policy(contacts: Contacts, policy: str, run: dict[str, Any]) -> dict[str,
     this nor the run has one.
     """
     severity = contacts.severities.get(contacts.severity_of.get(policy, ""))
-    found = {"severity": severity.name} if severity is not None else {}
+    found: dict[str, Any] = {"severity": severity.name} if severity is not None else {}
+    found |= {"informs": True} if policy in contacts.informs else {}
     if severity is not None and severity.respond_within_s:
         return {**found, "answer_us": round(severity.respond_within_s * 1e6)}
     own_s = contacts.respond_within_s.get(policy)
