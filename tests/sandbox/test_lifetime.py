@@ -19,7 +19,7 @@ from engine.sandbox.process import FOLDER_PREFIX, alive, new_folder, sweep
 ROOT = Path(__file__).resolve().parents[2]
 
 HOLDS = """
-import asyncio, sys
+import asyncio, signal, sys
 from engine.config import Books
 from engine.registry import Registry
 from engine.sandbox import Sandbox
@@ -30,6 +30,7 @@ async def main():
         print("up", flush=True)
         await asyncio.sleep(3600)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run behind a `&`
 asyncio.run(main())
 """
 
