@@ -181,4 +181,4 @@ def _shared(
             at, width = where(text, place, rf"{re.escape(channel)}\s*:", address)
             what = f"{named(first)} and {named(who)} have one address for {named(channel)}"
             what += f", {named(address)}: whoever has it can answer for both"
-            yield _warning("RB858", what, at, SHARED_HINT, width)
+            yield _warning("RB859", what, at, SHARED_HINT, width)

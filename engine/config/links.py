@@ -26,8 +26,8 @@ def read_link(fields: Fields, node: Node) -> str | None:
         return None
     if not is_address(text):
         what = f"the link {named(text)} is no address that can be opened"
-        fields.warn("RB878", what, node, f"https://HOST/runs/{RUN}")
+        fields.warn("RB879", what, node, f"https://HOST/runs/{RUN}")
     elif "{" in text.replace(RUN, ""):
         what = f"in the link {named(text)} only {RUN} is filled in"
-        fields.warn("RB878", what, node, f"https://HOST/runs/{RUN}")
+        fields.warn("RB879", what, node, f"https://HOST/runs/{RUN}")
     return text

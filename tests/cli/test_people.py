@@ -201,12 +201,12 @@ def test_lint_names_an_address_of_two_people_where_whoever_has_it_could_answer_f
         "  chat: {adapter: slack, token: '${env:T}'}\n"
     )
     done = runbook("lint", "shop")
-    found = [line for line in (done.out + done.err).splitlines() if "RB858" in line]
+    found = [line for line in (done.out + done.err).splitlines() if "RB859" in line]
     answers = "whoever has it can answer for both"
     assert [line.partition("contacts.yaml:")[2] for line in found] == [
-        "3:25: RB858 warning: 'ana' and 'bo' have one address for 'post', 'ops@example.com': "
+        "3:25: RB859 warning: 'ana' and 'bo' have one address for 'post', 'ops@example.com': "
         + answers,
-        "3:73: RB858 warning: 'ana' and 'bo' have one address for 'chat', 'U0123ABC': " + answers,
+        "3:73: RB859 warning: 'ana' and 'bo' have one address for 'chat', 'U0123ABC': " + answers,
     ]
 
 
