@@ -71,6 +71,9 @@ class PagerDutyChannel:
     family: ClassVar[str] = "pagerduty"
     addressed: ClassVar[bool] = False
     again: bool = True  # the same `dedup_key` is one incident
+    by_key: ClassVar[bool] = (
+        True  # of a `dedup_key` it does not know, it drops what is not a trigger
+    )
     text_max_chars: ClassVar[int] = TEXT_MAX_CHARS
     interval_s: ClassVar[float] = 0.5  # 120 a minute for a key
 

@@ -364,12 +364,12 @@ def conclude_tell(
             "TellFailed", {**known, "why": error["message"], "next_us": at_us, UNSENT: True}
         )
     again = error["retryable"] and not doubt and not unwanted
-    known |= {"why": error["message"], "doubt": doubt, "dropped": unwanted}
-    known |= {"random": outcome.random}
+    known |= {"why": error["message"], "dropped": unwanted, "random": outcome.random}
     again_us = None
     if again:
         known["next_us"], again_us = _next(called, outcome, at_us)
     known["doubt"] = bool(error["maybe_done"]) and known["next_us"] is None
+    known |= {"unseen": True} if error["maybe_done"] and called.by.get("by_key") else {}
     return Record("TellFailed", known | another_round(called, known, again_us))
 
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from engine.core import taken_back
+from engine.core import taken_back, unseen
 from engine.core.another_round import follow
 from engine.core.events import Draft, Event
-from engine.core.held import is_hold
+from engine.core.held import is_hold, is_over
 from engine.core.summons import CONSOLE, FIRST, OWN, QUESTIONS, STATUS, Escalation, Summons
 from engine.language.model import Escalate
 
@@ -154,22 +154,35 @@ def _tell_started(state: State, event: Event | Draft) -> None:
 def _told(state: State, event: Event | Draft) -> None:
     one = _summons(state, event)
     one.status, one.receipt = "told", event.body["receipt"]
-    escalation = state.escalations[event.body["escalation"]]
-    if one.kind not in FIRST:
-        return
+    unseen.told(one)
+    if one.kind in FIRST:
+        _catch_up(state, state.escalations[event.body["escalation"]], event.at_us)
+
+
+def _catch_up(state: State, escalation: Escalation, at_us: int) -> None:
+    """It was on its way while something became of it: what came of that is told behind it."""
     ended = escalation.until_end and not escalation.after_end and _ended(state, escalation)
     if escalation.question:
         if escalation.became is not None:
-            _follow(escalation, "answered", event.at_us)
-    elif ended:
-        _follow(escalation, "resolved", event.at_us)
-    elif escalation.acknowledged is not None:  # it was on its way meanwhile
-        _follow(escalation, "acknowledged", event.at_us)
+            _follow(escalation, "answered", at_us)
+    elif ended or is_over(state, escalation):
+        _follow(escalation, "resolved", at_us)
+    elif escalation.acknowledged is not None:
+        _follow(escalation, "acknowledged", at_us)
 
 
 def _tell_failed(state: State, event: Event | Draft) -> None:
-    one, next_us = _summons(state, event), event.body["next_us"]
+    one = _summons(state, event)
     one.doubts += bool(event.body["doubt"])
+    may_be_there = unseen.failed(one, event.body)
+    _goes_on(one, event)
+    if may_be_there:
+        _catch_up(state, state.escalations[event.body["escalation"]], event.at_us)
+
+
+def _goes_on(one: Summons, event: Event | Draft) -> None:
+    """What a try that failed leaves of telling somebody."""
+    next_us = event.body["next_us"]
     if next_us is not None:
         one.status, one.next_us = "due", next_us
         one.attempt -= bool(event.body.get("unsent"))
@@ -285,6 +298,7 @@ def taken_up(state: State) -> None:
         for summons in one.summons.values():
             if summons.status == "flying":
                 summons.status = "cut"
+                unseen.cut(summons)
 
 
 def goes_on(state: State, at_us: int) -> None:
@@ -330,6 +344,8 @@ def _follow(one: Escalation, what: str, at_us: int, *, only_edits: bool = False)
         made.kind = kind
         made.next_us, made.receipt = at_us, summons.receipt
         one.summons[id_] = made
+    if not only_edits:
+        unseen.follow(one, what, at_us, seen)
 
 
 def _followed(one: Escalation) -> Iterable[Summons]:

@@ -54,7 +54,8 @@ Told: escalation, summons, key, attempt, receipt {..., follows: it can take in w
     edits: by being changed, remark: why it was not said in the pack's own words}, elapsed_ms
 TellFailed: escalation, summons, key, attempt, why, doubt (it may have gone out), dropped (nobody
     needs it any more), next_us (when it is tried again by this channel, or null), random,
-    elapsed_ms, unsent (true where its turn had not come when its driver let go: it did not leave);
+    elapsed_ms, unsent (true where its turn had not come when its driver let go: it did not leave),
+    unseen (true where it may have come all the same, and what follows goes by its key there);
     later_us (when this channel may be tried again, though another one is taken now), back {channel:
     its number, at_us}: all were tried, and this one is tried again
 Acknowledged: escalations [key, ...], note, via; by an incident of PagerDuty: incident (its key),
@@ -77,8 +78,9 @@ idempotent, key}`. Of `choose`: `{way, name, when}` (way counts from 1, null whe
 asks}` (`confirm` or `do`); of `end`: `{outcome, because}`.
 
 `escalation` is the path of its step, `run`, `status`, or `ask:<path>#<n>`. `recipient`: `{id, name,
-by [{channel, again}, ...], not_before_us}`; `again`: that channel tells a second message with the
-same key from a first one.
+by [{channel, again, by_key}, ...], not_before_us}`; `again`: that channel tells a second message
+with the same key from a first one; `by_key`: what follows a message there goes by its key, and does
+nothing where it never came.
 
 `outcome`: `{"result": JSON}` or `{"error": {"message", "help", "maybe_done", "retryable", "detail",
 "kind"}}`.

@@ -53,6 +53,8 @@ class Summons(Struct):
     begun_us: int = 0
     """When the last attempt at telling them began."""
     doubts: int = 0
+    unseen: tuple[int, ...] = ()
+    """Channels where it may stand open, though nobody saw it arrive, see `engine.core.unseen`."""
     receipt: Mapping[str, Any] | None = None
     later: Mapping[int, tuple[int, int]] = field(default_factory=lambda: NONE)
     """Channels that failed for a while: how often they were tried, and when they may be again."""

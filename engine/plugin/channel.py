@@ -73,6 +73,9 @@ class Message:
 class Channel(Protocol):
     """See the module. `send` raises AdapterError, which says whether the message may have gone out
     (`maybe_done`), whether trying again can help, and (`detail["blocked_for_s"]`) when.
+
+    One with `by_key = True` follows a message up by its `group` alone, without a receipt, and that
+    does nothing where it never came: there a message is followed up also where nobody saw it come.
     """
 
     family: ClassVar[str]

@@ -295,22 +295,25 @@ class Directory:
         return not getattr(made, "addressed", True)
 
     def _recipient(self, contacts: Contacts, id_: str, name: str, by: list[str]) -> dict[str, Any]:
-        ways = [{"channel": one, "again": self._again(contacts, one)} for one in by]
+        ways = [{"channel": one, **self._ways(contacts, one)} for one in by]
         return {"id": id_, "name": name, "by": ways}
 
-    def _again(self, contacts: Contacts, channel: str) -> bool:
+    def _ways(self, contacts: Contacts, channel: str) -> dict[str, bool]:
+        """What `LevelDue` says of a channel: `again`, `by_key`, see `engine.plugin.Channel`."""
         known = contacts.channels.get(channel)
         if known is None or known.connection is None:
-            return True
+            return {"again": True}
         connection = self.place.connections.get(known.connection)
         if connection is None:
-            return False
+            return {"again": False}
         if connection.adapter == "webhook":
-            return connection.settings.get("idempotent") is True
+            return {"again": connection.settings.get("idempotent") is True}
         try:
-            return bool(getattr(self.registry.adapter(connection.adapter), "again", False))
+            made = self.registry.adapter(connection.adapter)
         except RunbookError:
-            return False
+            return {"again": False}
+        by_key = {"by_key": True} if getattr(made, "by_key", False) else {}
+        return {"again": bool(getattr(made, "again", False)), **by_key}
 
     # -- when somebody is told ---------------------------------------------------------------------
 

@@ -159,7 +159,8 @@ class Night:
 
     def _in_doubt(self, events, doubts):
         """Incidents of which it is not known whether PagerDuty has them: somebody had taken what
-        they are about by the time an engine was there again that could have told it once more.
+        they are about by the time an engine was there again that could have told it once more. They
+        hear all the same how it ended.
         """
         begun = {e.body["key"]: e for e in events if e.type == "TellStarted"}
         of = [begun[e.body["key"]] for e in doubts if e.body["key"].endswith(":page")]
@@ -174,9 +175,9 @@ class Night:
         incidents = {}
         for action, key, _ in self.around.pagerduty.taken:
             incidents.setdefault(key, []).append(action)
-        assert {actions[0] for actions in incidents.values()} == {"trigger"}
-        ends = {actions[-1] for key, actions in incidents.items() if key not in in_doubt}
-        assert ends <= {"resolve"}, self.where()
+        begins = {actions[0] for key, actions in incidents.items() if key not in in_doubt}
+        assert begins <= {"trigger"}, self.where()
+        assert {actions[-1] for actions in incidents.values()} == {"resolve"}, self.where()
         if not any(key.endswith(":mail") for key in doubts):
             assert "Resolved: [SEV1] Disk of the" in self.around.post.mails[-1]["Subject"]
         if any(key.endswith(":room") for key in doubts):

@@ -196,6 +196,24 @@ async def test_what_gives_no_answer_is_in_doubt_or_found_again_and_there_once(
         assert len(one.desk.said) == 1
 
 
+@pytest.mark.parametrize("moods", [["lost", "lost"], ["lost", 400]])
+async def test_an_incident_that_nobody_saw_arrive_is_resolved_with_its_run(serve, tmp_path, moods):
+    """PagerDuty has it, and would go on calling long after the run is over."""
+    kind, settings = VENDORS["pagerduty"]
+    vendor = kind()
+    vendor.mood = [*moods]
+    told = settings.format(url=await serve(vendor))
+    async with line(tmp_path, "pagerduty", vendor, told) as one:
+        text = "steps:\n  - {escalate: default, id: call, message: Redis is full}\n  - wait: 5m\n"
+        await one.desk.run(text, one.events.append)
+    assert len(one.desk.said) == 1
+    assert [action for action, *_ in vendor.taken][-1] == "resolve"
+    assert len({key for _, key, *_ in vendor.taken}) == 1
+    assert [e.body["key"].rpartition(":call:")[2] for e in one.told] == [
+        "1.1.1:ana:resolved:there:there"
+    ]
+
+
 # -- mail, by a real server ------------------------------------------------------------------------
 
 

@@ -44,6 +44,8 @@ class Phone:
     channels: Mapping[str, list[Any]] = field(default_factory=dict)
     again: frozenset[str] = frozenset({"page"})
     """Channels that know a message by its key."""
+    by_key: frozenset[str] = frozenset()
+    """Channels that follow a message up by its key alone."""
     later: Mapping[str, int] = field(default_factory=dict)
     """People who are not told before this time."""
     script: Mapping[str, Any] = field(default_factory=dict)
@@ -143,6 +145,7 @@ class Phone:
 
     def _recipients(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         by = [{"channel": name, "again": name in self.again} for name in body["by"]]
+        by = [{**one, "by_key": True} if one["channel"] in self.by_key else one for one in by]
         found = [{"id": w, "name": w.title(), "by": by} for w in body["who"] if w != "nobody"]
         return [{**r, "not_before_us": self.later.get(r["id"])} for r in found]
 
