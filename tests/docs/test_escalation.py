@@ -76,6 +76,8 @@ def test_the_contacts_of_the_page_are_read_without_a_word(tmp_path, capsys):
     (pack / "environments").mkdir(parents=True)
     (pack / "contacts.yaml").write_text(contacts)
     (pack / "environments/production.yaml").write_text(CONNECTIONS)
-    (pack / "redis.yaml").write_text("title: Redis\nsteps:\n  - {escalate: default}\n")
+    (pack / "redis.yaml").write_text(
+        "title: Redis\nsteps:\n  - {escalate: default, wait: acknowledged}\n"
+    )
     code = main(["--books", str(tmp_path / "runbooks"), "lint"])
     assert (code, capsys.readouterr().out) == (0, "")

@@ -51,7 +51,7 @@ HOW = {
     "questions": r"runbook (?:approve|answer|settle) \S+ ",
     "page": r"runbook ack \S+|ask if you are needed",
 }
-"""How whoever reads it acts, by what it is."""
+"""How whoever reads it acts, by what it is; where it only informs, it asks for nothing."""
 
 
 def faults(title: str, text: str) -> Iterator[str]:
@@ -68,15 +68,19 @@ def faults(title: str, text: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_whatever_a_runbook_could_tell_is_a_text_for_people(name):
-    runbook = BOOKS.load(name, REGISTRY)
+    runbook, informs = BOOKS.load(name, REGISTRY), BOOKS.contacts(name.partition("/")[0]).informs
     for told in preview(BOOKS, REGISTRY, runbook, PRODUCTION):
         assert not list(faults(told.title, told.text))
-        if told.who != "whoever was told" and told.escalation != STATUS:
+        if told.policy in informs:
+            assert "runbook ack" not in told.text
+        elif told.who != "whoever was told" and told.escalation != STATUS:
             assert re.search(HOW.get(told.policy, HOW["page"]), told.text)
 
 
-def told_in(name: str) -> Iterator[tuple[str, str, str]]:
-    """The scenario, the title and the text of all that people are told in the scenarios."""
+def told_in(name: str) -> Iterator[tuple[str, str, str, bool]]:
+    """The scenario, the title and the text of all that people are told in the scenarios, and
+    whether it informs them only.
+    """
     runbook, file = BOOKS.load(name, REGISTRY), BOOKS.scenarios(name)
     assert file is not None
     for scenario in read_scenarios(file, runbook, BOOKS):
@@ -87,15 +91,17 @@ def told_in(name: str) -> Iterator[tuple[str, str, str]]:
             if event.type == "LevelDue" and event.body["escalation"] != STATUS:
                 key = event.body["escalation"]
                 said = words(state, key, event.body["level"])
-                kind = "question" if state.escalations[key].question else "page"
-                yield scenario.name, title_of(said, kind), text_of(said, kind)
+                one = state.escalations[key]
+                kind = "question" if one.question else "page"
+                yield scenario.name, title_of(said, kind), text_of(said, kind), one.informs
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_whatever_a_scenario_tells_is_a_text_for_people(name):
-    for scenario, title, text in told_in(name):
+    for scenario, title, text, informs in told_in(name):
         assert not list(faults(title, text)), scenario
-        assert re.search(f"{HOW['questions']}|{HOW['page']}", text), scenario
+        asks = re.search(f"{HOW['questions']}|{HOW['page']}", text)
+        assert (asks is None) == informs, scenario
 
 
 @pytest.mark.parametrize(
