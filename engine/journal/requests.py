@@ -26,10 +26,15 @@ class Note(NamedTuple):
 
 
 class Requests:
-    """The tables of a SQLite journal."""
+    """The tables of a SQLite journal. `since_us`: since when this server is there."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: SqliteStore, since_us: int = 0) -> None:
         self._store = store
+        self._since_us = since_us
+
+    def cut_short(self, note: Note) -> bool:
+        """Whether a server that is gone was saying it."""
+        return note.state == "saying" and note.at_us < self._since_us
 
     async def reserve(self, key: str, digest: str, run: str, now_us: int) -> tuple[str, bool]:
         """The run that this key stands for (`run`, if it is new), and whether it is new.

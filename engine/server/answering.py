@@ -40,8 +40,8 @@ SLACK_ANSWERS = ("https://hooks.slack.com/", "https://hooks.slack-gov.com/")
 """Where a press says that it is answered; anything else is not Slack's and is not called."""
 
 TURN_S = 60
-"""How long an answer is taken to be under way of which nothing was heard since: then whoever took
-it in has died, and the engine judges it anew.
+"""How long an answer is taken to be under way of which nothing was heard since: then it was cut
+short, and the engine judges it anew. At once, where a server took it in that is gone.
 """
 
 PREVIEW_S = 5.0
@@ -101,7 +101,7 @@ async def take_turn(parts: Parts, run: str, used: str, over: str) -> None:
     """
     now_us = parts.engine.clock.now_us()
     known = await parts.requests.begin_note(run, used, now_us)
-    if known is None or known.state == "failed":
+    if known is None or known.state == "failed" or parts.requests.cut_short(known):
         return  # the first time, or what they said did not count
     if known.state == "said":
         raise Refused(over.format(by=f", by {known.detail}"), help=f"runbook watch {run}")

@@ -100,7 +100,7 @@ def make_parts(
         store=store,
         marks=Marks(store),
         ledger=ledger,
-        requests=Requests(store),
+        requests=Requests(store, clock.now_us()),
         tokens=tokens,
         mint=Mint(tokens, clock),
         door=Doorkeeper(tokens, clock),

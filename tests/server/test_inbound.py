@@ -12,9 +12,9 @@ import pytest
 
 from engine.channels.inbound import Claim, check, sign, usable
 from engine.errors import JournalError, Refused
-from engine.server.answering import staker
+from engine.server.answering import TURN_S, staker
 from engine.server.inbound import kept_press, linker, presser
-from tests.server.conftest import pd_event, serving_in
+from tests.server.conftest import Brisk, pd_event, serving_in
 
 SECRET, KEY = "slack-signing-secret", "link-key-of-32-characters-length"
 CALLS = """title: Calls for somebody
@@ -339,6 +339,18 @@ async def test_a_press_that_was_cut_short_counts_once_it_is_repeated_a_minute_la
     assert "used already" in (await press(serving, claim)).json()["text"]
     serving.clock.t_us += 61 * 1_000_000
     assert (await press(serving, claim)).json()["text"] == "Taken by Bea."
+
+
+async def test_a_press_that_died_with_the_server_before_this_one_counts_at_once(serving):
+    run = await calling(serving)
+    claim, before_us = value(serving, run), Brisk().t_us - 1
+    digest = hashlib.sha256(b"m1").hexdigest()[:32]
+    await serving.parts.requests.begin_note(run, f"claim {digest}", before_us)
+    assert serving.clock.now_us() - before_us < TURN_S * 1_000_000
+    assert (await press(serving, claim)).json()["text"] == "Taken by Bea."
+    assert await taken(serving, run) == [("bea", "Slack")]
+    again = (await press(serving, claim)).json()["text"]
+    assert again == "Nothing done: this was used already, by Bea"
 
 
 async def test_an_incident_that_is_acknowledged_in_pagerduty_takes_it(serving):
