@@ -4,7 +4,7 @@ on with as things are, or another process has them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Literal, NamedTuple
 
 from engine.core.events import Event
@@ -55,10 +55,11 @@ class Again:
         """Whether it is tried again, or need not be."""
         return run in self._due or run in self._told
 
-    def take_due(self) -> list[str]:
-        """Those whose time has come; each once."""
+    def take_due(self, busy: Container[str]) -> list[str]:
+        """Those whose time has come, each once; of who is `busy`, once they are not."""
         now_s = self._now_s()
-        found = [run for run, due in self._due.items() if due.at_s <= now_s]
+        due = (run for run, due in self._due.items() if due.at_s <= now_s)
+        found = [run for run in due if run not in busy]
         for run in found:
             del self._due[run]
         return found
@@ -91,8 +92,12 @@ class Again:
             self._held.setdefault(run, result.because or "")
             self._after(run, "held")
         else:
-            self._due.pop(run, None)
-            self._waited_s.pop(run, None)
+            self.forget(run)
+
+    def forget(self, run: str) -> None:
+        """It ended, or waits for people: there is nothing to try."""
+        self._due.pop(run, None)
+        self._waited_s.pop(run, None)
 
     def observe(self, event: Event) -> None:
         """Says once of each run why it cannot be gone on with, and that it can again."""

@@ -223,7 +223,7 @@ class Keeper:
             for run, seq in (await unfinished(self.engine.store)).items():
                 if self._parked.get(run, seq) < seq:
                     self.kick(run)
-        found = self._later.take_due()
+        found = self._later.take_due({*self._tasks.values()})
         if now_s >= self._orphans_s:
             self._orphans_s = now_s + ORPHANS_S
             found += await self._orphans()
@@ -362,6 +362,7 @@ class Keeper:
             parking.add_done_callback(self._is_parked)
         elif result.status != "left":
             self._again.discard(result.run)
+            self._later.forget(result.run)
             self._log.info("run ended", run=result.run, status=result.status, why=result.because)
             for tell in self._ended:
                 tell(result.run, result)

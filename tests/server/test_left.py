@@ -13,7 +13,7 @@ from engine.core.events import Actor
 from engine.errors import Refused
 from engine.journal.schema import make_file
 from engine.server.again import MOST_S, Again
-from engine.server.keeper import ORPHANS_S
+from engine.server.keeper import ORPHANS_S, TEND_S, Keeper
 from engine.server.logs import Log
 from engine.wiring import Faces
 from tests.runs.beeper import Beeper
@@ -234,7 +234,44 @@ def test_a_run_is_tried_again_farther_and_farther_apart():
     for _ in range(8):
         again.not_taken_up("r", Refused("no"))
         begin = now[0]
-        while not again.take_due():
+        while not again.take_due(()):
             now[0] += 1
         waited.append(now[0] - begin)
     assert waited == [15, 30, 60, 120, 240, 480, 600, 600]
+
+
+def test_a_run_whose_time_comes_while_something_is_done_for_it_is_tried_behind_that():
+    now = [0.0]
+    again = Again(lambda: now[0], Log(SystemClock(), str, io.StringIO()))
+    again.not_taken_up("r", Refused("no"))
+    now[0] = 3600
+    assert again.take_due({"r"}) == []
+    assert again.take_due({"other"}) == ["r"]
+    assert again.take_due(()) == []
+
+
+async def test_a_held_run_that_is_still_being_let_go_at_its_time_is_tried_behind_that(
+    book, journal, monkeypatch
+):
+    """It was never tried again."""
+    environment = book / "p/environments/test.yaml"
+    run, text = await left_behind(book, journal), environment.read_text()
+    environment.unlink()
+    begun, over = asyncio.Event(), asyncio.Event()
+    park = Keeper._park
+
+    async def slowly(self, of):
+        begun.set()
+        await over.wait()
+        await park(self, of)
+
+    monkeypatch.setattr(Keeper, "_park", slowly)
+    async with serving(book, journal) as made:
+        await begun.wait()
+        environment.write_text(text)
+        made.clock.t_us += 3600_000_000
+        looks = made.clock.slept_s.count(TEND_S)
+        await until_it_is(made, lambda: made.clock.slept_s.count(TEND_S) >= looks + 3)
+        over.set()
+        await until(made, run, "RunTakenUp", 2)
+        assert made.parts.keeper.held == 0
